@@ -1,0 +1,51 @@
+from django.db import models
+
+
+class Kind(models.IntegerChoices):
+    """What a member did with an offer. The code is what the ledger stores; the name, in lower case, is what is shown."""
+
+    IMPRESSION = 1, "impression"
+    VIEWED = 2, "viewed"
+    UNLOCKED = 3, "unlocked"
+    ACTIVATED = 4, "activated"
+    REDEEMED = 5, "redeemed"
+
+
+class Status(models.IntegerChoices):
+    """How it ended."""
+
+    CONFIRMED = 1, "confirmed"
+    FAILED = 2, "failed"
+    REVERSED = 3, "reversed"
+
+
+class MemberState(models.TextChoices):
+    """An inactive member has left; the history stays."""
+
+    ACTIVE = "active", "Active"
+    INACTIVE = "inactive", "Inactive"
+
+
+class Origin(models.TextChoices):
+    """By which door a batch came in."""
+
+    FILE = "file", "File"
+    API = "api", "API"
+    CONSOLE = "console", "Console"
+
+
+class Outcome(models.TextChoices):
+    """What became of one event that was sent. Every event has exactly one."""
+
+    ACCEPTED = "accepted", "Accepted"
+    DUPLICATE = "duplicate", "Duplicate"
+    CONFLICT = "conflict", "Conflict"
+    REJECTED = "rejected", "Rejected"
+
+
+class Measure(models.IntegerChoices):
+    """What a rollup cell adds up: events, or the amounts in one currency that some of them carry."""
+
+    EVENTS = 1, "events"
+    SPEND = 2, "spend"
+    REWARD_COST = 3, "reward_cost"

@@ -1,0 +1,21 @@
+"""Members, the ledger and what is derived from it."""
+
+from activity.models.ledger import Event, EventIdentity, EventSource, IngestBatch, LedgerPermit, Seal
+from activity.models.members import AttributeSet, Member, MemberVersion, VaultEntry
+from activity.models.rollups import DayOfferRollup, DayPartnerRollup, DaySegmentRollup
+
+__all__ = [
+    "AttributeSet",
+    "DayOfferRollup",
+    "DayPartnerRollup",
+    "DaySegmentRollup",
+    "Event",
+    "EventIdentity",
+    "EventSource",
+    "IngestBatch",
+    "LedgerPermit",
+    "Member",
+    "MemberVersion",
+    "Seal",
+    "VaultEntry",
+]

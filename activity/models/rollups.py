@@ -1,0 +1,70 @@
+"""
+Rollups: counts and amounts at three small grains, written by the sealer in the transaction of the seal.
+
+Derived and always equal to the sealed ledger (`verify rollups`). A cell of measure "events" counts events
+(`amount_minor` is 0); one of measure "spend" or "reward_cost" counts the events that carry an amount in
+`currency` and adds those amounts up.
+"""
+
+from django.db import models
+
+from activity.choices import Kind, Measure, Status
+from activity.models.ledger import loose_key
+from activity.models.members import AttributeSet
+from offers.models import Offer
+from partners.models import Partner, Program
+
+
+class Rollup(models.Model):
+    """The columns that every grain has."""
+
+    program = loose_key(Program)
+    local_date = models.DateField()
+    kind = models.PositiveSmallIntegerField(choices=Kind.choices)
+    status = models.PositiveSmallIntegerField(choices=Status.choices)
+    measure = models.PositiveSmallIntegerField(choices=Measure.choices)
+    currency = models.CharField(max_length=3, blank=True)
+    event_count = models.BigIntegerField()
+    amount_minor = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+CELL = ["kind", "status", "measure", "currency"]
+
+
+class DaySegmentRollup(Rollup):
+    """Day × offer type × attribute set: what dashboards filter by segment."""
+
+    offer_type = models.CharField(max_length=100)
+    attribute_set = loose_key(AttributeSet)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["program", "local_date", "offer_type", "attribute_set", *CELL], name="activity_daysegmentrollup_cell"
+            ),
+        ]
+
+
+class DayOfferRollup(Rollup):
+    """Day × offer: what an offer's page shows."""
+
+    offer = loose_key(Offer)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["program", "local_date", "offer", *CELL], name="activity_dayofferrollup_cell"),
+        ]
+
+
+class DayPartnerRollup(Rollup):
+    """Day × partner: what a partner's page and the home page show."""
+
+    partner = loose_key(Partner)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["program", "local_date", "partner", *CELL], name="activity_daypartnerrollup_cell"),
+        ]

@@ -1,0 +1,32 @@
+from django.db import models
+
+
+class OfferState(models.TextChoices):
+    """
+    What people decided about an offer. What it is today follows from this and its dates: see PresentState.
+    """
+
+    DRAFT = "draft", "Draft"
+    IN_REVIEW = "in_review", "In review"
+    PUBLISHED = "published", "Published"
+    PAUSED = "paused", "Paused"
+    RETIRED = "retired", "Retired"
+
+
+class PresentState(models.TextChoices):
+    """The lifecycle as people see it on one day; scheduled, live and expired follow from a published offer's dates."""
+
+    DRAFT = "draft", "Draft"
+    IN_REVIEW = "in_review", "In review"
+    SCHEDULED = "scheduled", "Scheduled"
+    LIVE = "live", "Live"
+    PAUSED = "paused", "Paused"
+    EXPIRED = "expired", "Expired"
+    RETIRED = "retired", "Retired"
+
+
+class SegmentOperator(models.TextChoices):
+    """How a segment rule compares an attribute with its values."""
+
+    IS = "is", "is one of"
+    IS_NOT = "is_not", "is none of"

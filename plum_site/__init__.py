@@ -1,0 +1,1 @@
+"""The roof: settings, urls, console, schedule and commands that need every app. It imports all, nobody imports it."""

@@ -1,0 +1,9 @@
+"""The Celery application: messages are wake-ups that carry ids; what is due is decided in the database."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plum_site.settings.dev")
+app = Celery("plum")
+app.config_from_object("django.conf:settings", namespace="CELERY")

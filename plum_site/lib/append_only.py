@@ -1,0 +1,67 @@
+"""
+Tables that are appended and never edited, held so by the database itself on both engines.
+
+A migration calls `protect("app_table")`; UPDATE, DELETE and (on PostgreSQL) TRUNCATE then fail, unless a permit
+row exists in the permit table, which purge and erasure make and remove inside their own transaction.
+"""
+
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+POSTGRES_FUNCTION = """
+CREATE OR REPLACE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF {permitted} THEN
+    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION '{table} is append-only: % refused', TG_OP USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER {table}_no_edit BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_append_only();
+"""
+POSTGRES_TRUNCATE = """
+CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}_append_only();
+"""
+SQLITE_TRIGGER = """
+CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} {when}
+BEGIN SELECT RAISE(ABORT, '{table} is append-only: {verb} refused'); END
+"""
+
+
+def install(editor: BaseDatabaseSchemaEditor, table: str, permit_table: str = "", when: str = "") -> None:
+    """
+    Put the triggers on one table.
+
+    permit_table: while it holds a row, edits pass. when: an SQL condition over OLD under which edits are refused
+    (empty: always), the same text on both engines.
+    """
+    permitted = f"EXISTS (SELECT 1 FROM {permit_table})" if permit_table else "FALSE"
+    if editor.connection.vendor == "postgresql":
+        if when:
+            permitted = f"({permitted}) OR NOT ({when})"
+        editor.execute(POSTGRES_FUNCTION.format(table=table, permitted=permitted), params=None)
+        editor.execute(POSTGRES_TRUNCATE.format(table=table, function=table), params=None)
+        return
+    conditions = [f"({when})"] if when else []
+    if permit_table:
+        conditions.append(f"NOT EXISTS (SELECT 1 FROM {permit_table})")
+    clause = f"WHEN {' AND '.join(conditions)}" if conditions else ""
+    for verb in ("UPDATE", "DELETE"):
+        editor.execute(SQLITE_TRIGGER.format(table=table, verb=verb, when=clause), params=None)
+
+
+def remove(editor: BaseDatabaseSchemaEditor, table: str) -> None:
+    """Take the triggers away again (backwards migration)."""
+    if editor.connection.vendor == "postgresql":
+        editor.execute(f"DROP FUNCTION {table}_append_only() CASCADE", params=None)
+        return
+    for verb in ("UPDATE", "DELETE"):
+        editor.execute(f"DROP TRIGGER {table}_no_{verb}", params=None)
+
+
+def protect(table: str, permit_table: str = "", when: str = "") -> migrations.RunPython:
+    """A migration operation that makes `table` append-only; reversible."""
+    return migrations.RunPython(
+        lambda apps, editor: install(editor, table, permit_table, when),
+        lambda apps, editor: remove(editor, table),
+    )

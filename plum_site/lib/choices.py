@@ -1,0 +1,37 @@
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """What a person may be in one program; `plum_site/permissions.yaml` says what each may do."""
+
+    PROGRAM_ADMIN = "program_admin", "Program admin"
+    PARTNER_OPS = "partner_ops", "Partner operations"
+    ANALYST = "analyst", "Analyst"
+    AUDITOR = "auditor", "Auditor"
+
+
+class Scope(models.TextChoices):
+    """What an API token may do in its program."""
+
+    EVENTS_WRITE = "events:write", "Send events"
+    CATALOG_READ = "catalog:read", "Read partners, offers, listings, segments and rankings"
+    METRICS_READ = "metrics:read", "Read metrics"
+    REVIEWS_READ = "reviews:read", "Read reviews, scorecards and flags"
+    TIMELINES_READ = "timelines:read", "Read a member's timeline (each reading is logged)"
+
+
+class JobState(models.TextChoices):
+    """Due jobs wait, running ones hold a lease, done and dead ones are history."""
+
+    DUE = "due", "Waiting"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    DEAD = "dead", "Given up"
+
+
+class OutboxState(models.TextChoices):
+    """Where an outgoing message stands."""
+
+    WAITING = "waiting", "Waiting"
+    SENT = "sent", "Sent"
+    DEAD = "dead", "Given up"

@@ -1,0 +1,69 @@
+"""Typed reading of environment variables. Every error names the variable, what it is for and an example."""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str | None = None, *, purpose: str, example: str) -> str:
+    """The value of `name`, or `default`; ImproperlyConfigured with the remedy where there is neither."""
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(
+            f"{name} is not set. It is {purpose}. Example: {name}={example} (docs/operations/settings.md#{name.lower()})"
+        )
+    return value
+
+
+def flag(name: str, default: bool, *, purpose: str) -> bool:
+    """`name` as a boolean: 1/true/yes/on or 0/false/no/off."""
+    value = os.environ.get(name, str(default)).lower()
+    if value not in TRUE | FALSE:
+        raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no. It is {purpose}. Example: {name}=1")
+    return value in TRUE
+
+
+def number(name: str, default: int, *, purpose: str) -> int:
+    """`name` as a whole number."""
+    value = os.environ.get(name, str(default))
+    try:
+        return int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number. It is {purpose}. Example: {name}={default}") from None
+
+
+def state_folder(checkout: Path) -> Path:
+    """The folder of everything that is not code: `PLUM_VAR`, or `var` in the checkout. Made 0700 at first need."""
+    folder = Path(os.environ.get("PLUM_VAR") or checkout / "var").absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def socket_folder(var: Path) -> Path:
+    """A short folder for unix sockets, named after the state folder: socket paths may not exceed 107 bytes."""
+    return Path(tempfile.gettempdir()) / f"plum-{hashlib.sha256(str(var).encode()).hexdigest()[:10]}"
+
+
+def secret_file(folder: Path, name: str) -> str:
+    """The text of a 0600 key file under `folder`, made from 256 random bits at first need, safe against a race."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / name
+    if not path.exists():
+        draft = folder / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # another process made it first: its key is the key
+        draft.unlink()
+    return path.read_text(encoding="ascii").strip()

@@ -1,0 +1,20 @@
+"""Behind a TLS-terminating proxy. Every value that has no safe default is read from the environment or refused."""
+
+from urllib.parse import urlsplit
+
+from plum_site.settings import _env
+from plum_site.settings.base import *  # noqa: F403
+
+BASE_URL = _env.text("PLUM_BASE_URL", purpose="the https address people use", example="https://plum.example.org")
+SECRET_KEY = _env.text("PLUM_SECRET_KEY", purpose="Django's signing key, 50 characters or more", example="openssl rand -hex 32")
+ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "invalid"]
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = True
+SECURE_HSTS_SECONDS = 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_NAME = "__Host-sessionid"
+CSRF_COOKIE_SECURE = True
+CSRF_COOKIE_NAME = "__Host-csrftoken"

@@ -1,0 +1,63 @@
+from django.db import models
+
+
+class CycleState(models.TextChoices):
+    """Open cycles are consolidated daily; at ready the cut-off is frozen and people decide; closed never changes."""
+
+    OPEN = "open", "Open"
+    READY = "ready", "Ready to decide"
+    CLOSED = "closed", "Closed"
+
+
+class Standing(models.TextChoices):
+    """How a partner did in one month."""
+
+    EXCELLENT = "excellent", "Excellent"
+    ON_TRACK = "on_track", "On track"
+    WATCH = "watch", "Watch"
+    UNDERPERFORMING = "underperforming", "Underperforming"
+    INSUFFICIENT_DATA = "insufficient_data", "Insufficient data"
+    NO_ACTIVITY = "no_activity", "No activity"
+    INCOMPLETE = "incomplete", "Incomplete"
+    EXEMPT = "exempt", "Exempt"
+
+
+class DecisionKind(models.TextChoices):
+    """What was decided about a partner in one cycle."""
+
+    PASS = "pass", "Pass"
+    MONITOR = "monitor", "Monitor"
+    ACT = "act", "Act"
+    EXEMPT = "exempt", "Exempt"
+
+
+class RuleTarget(models.TextChoices):
+    """What a rule looks at."""
+
+    PARTNER = "partner", "Partner"
+    OFFER = "offer", "Offer"
+    PARTNER_SEGMENT = "partner_segment", "Partner in a segment"
+
+
+class Direction(models.TextChoices):
+    """On which side of the threshold trouble lies."""
+
+    BELOW = "below", "Falls below"
+    ABOVE = "above", "Rises above"
+
+
+class Reference(models.TextChoices):
+    """What a rule's threshold is measured against."""
+
+    FIXED = "fixed", "A fixed value"
+    PREVIOUS = "previous", "A share of the previous month"
+    CATEGORY_MEDIAN = "category_median", "A share of the category's median"
+    TRAILING = "trailing", "A share of the trailing months"
+
+
+class Severity(models.TextChoices):
+    """How much it matters."""
+
+    NOTICE = "notice", "Notice"
+    WARNING = "warning", "Warning"
+    CRITICAL = "critical", "Critical"
