@@ -1,0 +1,243 @@
+"""`./plum up`: ten steps to a running Plum, then the console until it is stopped."""
+
+import argparse
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from plum_site.local.door import door
+from plum_site.local.processes import read_pid, stop_services, write_pid
+from plum_site.local.services import Services, free_port, port_owner, valkey_answers, valkey_command
+
+KEPT_TRANSCRIPTS = 20
+
+
+def raise_interrupted(number: int, frame: FrameType | None) -> None:
+    """Signal handler: leave whatever is being done, so that everything is stopped in order."""
+    raise door.Interrupted(number)
+
+
+def hold_state(var: Path) -> IO[str]:
+    """Lock the state folder for one `up`; the lock ends with the process, however that ends."""
+    lock = open(var / "run" / "up.lock", "a", encoding="utf-8")  # noqa: SIM115 - held until the end
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        entry = read_pid(var, "plum")
+        who = f"pid {entry.pid}, {entry.url}" if entry else "it is just starting"
+        raise door.Stop(
+            f"Plum already runs on {var} ({who}). Nothing was changed.\n"
+            "Look at it: ./plum status    Stop it: ./plum down\n"
+            "Another one beside it: PLUM_VAR=/other/folder ./plum up --port 8001"
+        ) from None
+    return lock
+
+
+def web_answers(port: int) -> bool:
+    """True if the web server says that it is well."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(line):
+        line.request("GET", "/healthz")
+        return line.getresponse().status == 200
+    return False
+
+
+def code_of(program: Any) -> str:
+    """The code of a program as a command's JSON names it: bare, or in an object."""
+    return str(program if isinstance(program, str) else program.get("code") or program["program"])
+
+
+def up(options: argparse.Namespace) -> None:
+    """Check, start everything, serve until stopped, stop everything. Raises Stop with the reason if it cannot."""
+    steps = door.Steps(sys.stderr if options.json else sys.stdout, total=10)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, raise_interrupted)
+    with steps.step("Checks"):
+        problems = [] if door.environment_ready("runtime") else door.machine_problems("runtime")
+        if problems:
+            raise door.Stop("Plum cannot run here; nothing was changed.\n" + "\n".join(f"  - {line}" for line in problems))
+        var = door.state_folder()
+        lock = hold_state(var)
+        leftovers = stop_services(var, steps.say)
+        port = choose_port(options)
+        steps.note = f"stopped what a killed run had left: {', '.join(leftovers)}" if leftovers else ""
+    with steps.step("Environment"):
+        steps.note = "installed" if door.ensure_environment("runtime", steps) else "unchanged"
+    url = f"http://127.0.0.1:{port}"
+    env = door.environment()
+    env["PLUM_BASE_URL"] = env.get("PLUM_BASE_URL") or url
+    env["COLUMNS"] = str(max(100, shutil.get_terminal_size().columns))
+    services = Services(var, env)
+    write_pid(var, "plum", os.getpid(), url)
+    serving = False
+    try:
+        result = Start(options, steps, services, port, url).everything()
+        serving = True
+        if options.json:
+            sys.stdout.write(json.dumps(result) + "\n")
+            sys.stdout.flush()
+        else:
+            show_welcome(steps, result, options.once)
+        while not options.once:
+            services.watch()
+            time.sleep(0.5)
+    except door.Interrupted as request:
+        if not serving:
+            steps.say("Interrupted: what was started is stopped; running ./plum up again goes on from here.")
+            raise SystemExit(128 + request.args[0]) from None
+    finally:
+        stopped = services.stop(steps.say)
+        (var / "run" / "plum.pid").unlink(missing_ok=True)
+        steps.say(f"Stopped: {', '.join(stopped)}.")
+        lock.close()
+
+
+def choose_port(options: argparse.Namespace) -> int:
+    """The console's port. Raises Stop with a free one's number if the wanted one is taken."""
+    wanted = 8000 if options.port is None else options.port
+    owner = port_owner(wanted) if wanted else ""
+    if owner and options.once and options.port is None:
+        return free_port()  # nobody opens the console of a run that ends by itself
+    if owner:
+        raise door.Stop(
+            f"Port {wanted} is taken by {owner}. Nothing was started. Use another one: ./plum up --port {free_port()}"
+        )
+    return wanted or free_port()
+
+
+class Start:
+    """Steps 3 to 10 of one `up`."""
+
+    def __init__(self, options: argparse.Namespace, steps: Any, services: Services, port: int, url: str) -> None:
+        self.options, self.steps, self.services, self.port, self.url = options, steps, services, port, url
+        self.var, self.done = services.var, services.var / "run" / "done.json"
+
+    def manage(self, *arguments: str, live: bool = False, secret: bool = False) -> str:
+        """Standard output of one management command, while the services are watched."""
+        command = [door.PYTHON, str(door.ROOT / "manage.py"), *arguments]
+        return str(self.steps.run(command, self.services.env, live=live, watch=self.services.watch, secret=secret))
+
+    def everything(self) -> dict[str, Any]:
+        """Start all; what there is to show at the end, as one object."""
+        steps, options = self.steps, self.options
+        with steps.step("State folder"):
+            log = self.open_transcript()
+            steps.note = str(self.var)
+        with steps.step("Valkey"):
+            steps.note = self.start_valkey()
+        with steps.step("Database"):
+            self.manage("migrate", "--no-input")
+            steps.note = "DATABASE_URL" if self.services.env.get("DATABASE_URL") else str(self.var / "plum.sqlite3")
+        with steps.step("Static files"):
+            steps.note = self.collect_static()
+        with steps.step("Demo program"):
+            demo = {} if options.no_demo else json.loads(self.manage("seed_demo", "--format", "json", live=True))
+            steps.note = ", ".join(map(code_of, demo["programs"])) if demo else "left out"
+        with steps.step("Worker and beat"):
+            self.start_workers()
+        with steps.step("Monthly reviews"):
+            progress = json.loads(self.manage("review_progress", "--wait", "--format", "json", live=True) or "{}")
+            codes = [code_of(program) for program in demo.get("programs") or progress.get("programs") or []]
+            reviews = self.show_reviews(codes)
+        with steps.step("Console"):
+            self.services.wait_for(lambda: web_answers(self.port), "The web server")
+            link = self.sign_in_link() if demo and not options.once else None
+            steps.note = self.url
+        return {
+            "url": self.url,
+            "sign_in_link": link,
+            "state_folder": str(self.var),
+            "log": str(log),
+            "programs": codes,
+            "users": demo.get("users", []),
+            "progress": progress,
+            "reviews": reviews,
+            "steps": steps.times,
+        }
+
+    def open_transcript(self) -> Path:
+        """Begin this run's transcript; the oldest ones go."""
+        log = self.var / "log" / time.strftime("plum-%Y%m%dT%H%M%SZ.log", time.gmtime())
+        self.steps.transcript(log)
+        for old in sorted((self.var / "log").glob("plum-*.log"))[:-KEPT_TRANSCRIPTS]:
+            old.unlink()
+        return log
+
+    def start_valkey(self) -> str:
+        """Start the embedded broker unless REDIS_URL names another one; where it is."""
+        if os.environ.get("REDIS_URL"):
+            return "not needed, REDIS_URL is set"
+        path = door.socket_folder(self.var) / "valkey.sock"
+        path.unlink(missing_ok=True)
+        self.services.start("valkey", valkey_command(path, self.var / "run"), death=signal.SIGKILL)
+        self.services.wait_for(lambda: valkey_answers(path), "Valkey")
+        return str(path)
+
+    def collect_static(self) -> str:
+        """Gather the static files unless they are those of the last run."""
+        digest = door.tree_digest("*/static/**/*", "plum_site/settings/*.py")
+        if door.read_json(self.done).get("static") == digest and (self.var / "static").is_dir():
+            return "unchanged"
+        self.manage("collectstatic", "--no-input")
+        self.done.write_text(json.dumps({"static": digest}), encoding="utf-8")
+        return "collected"
+
+    def start_workers(self) -> None:
+        """Start worker, beat and web; the web server warms up while the reviews are made."""
+        quiet = ["-W", "ignore:You're running the worker with superuser privileges"]  # loopback only, its own broker
+        celery = [door.PYTHON, *quiet, "-m", "celery", "-A", "plum_site.celery"]
+        pool = ["--pool", "prefork", "-c", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+        self.services.start("worker", [*celery, "worker", *pool])
+        self.services.start(
+            "beat", [*celery, "beat", "--schedule", str(self.var / "run" / "beat-schedule"), "--loglevel", "INFO"]
+        )
+        web = [door.PYTHON, "-m", "gunicorn", "plum_site.wsgi:application", "--bind", f"127.0.0.1:{self.port}", "--preload"]
+        threads = ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+        self.services.start("web", [*web, *threads, "--no-control-socket", "--access-logfile", "-"], self.url)
+        self.services.watch()
+
+    def show_reviews(self, codes: list[str]) -> list[Any]:
+        """Print each program's latest review as a table, or return them for --json."""
+        if self.options.json:
+            return [json.loads(self.manage("show_review", "--program", code, "--format", "json")) for code in codes]
+        for code in codes:
+            self.steps.say("\n" + self.manage("show_review", "--program", code).rstrip() + "\n")
+        return []
+
+    def sign_in_link(self) -> str:
+        """A link that signs the admin in once; kept out of the transcript."""
+        return self.manage("sign_in_link", "--username", "admin", "--base-url", self.url, secret=True).strip()
+
+
+def show_welcome(steps: Any, result: dict[str, Any], once: bool) -> None:
+    """Where the console is, who can sign in, and what to try next."""
+    people = sorted((user["role"], user["username"], user.get("program") or "all") for user in result["users"])
+    if people:
+        steps.say("\nPeople of the demo (no passwords: ./plum manage sign_in_link --username NAME signs one in):")
+        for line in door.table([("role", "username", "program"), *people]):
+            steps.say(line)
+    if not once:
+        steps.say(f"\nConsole:  {result['url']}")
+        if result["sign_in_link"]:
+            steps.say(f"Sign in:  {result['sign_in_link']}   (works once, for ten minutes)", secret=True)
+    code = result["programs"][0] if result["programs"] else "CODE"
+    tries = [
+        (f"./plum manage show_review --program {code}", "the latest monthly review, partner by partner"),
+        ("./plum manage verify all", "prove that ledger, rollups and reviews agree"),
+        ("./plum up", "the same, with the console") if once else ("./plum status", "what runs, and since when"),
+    ]
+    steps.say("\nTry next:" if once else "\nTry next, in another terminal:")
+    for line in door.table(tries):
+        steps.say(line)
+    steps.say(f"\nTranscript: {result['log']}")
+    if not once:
+        steps.say("Ctrl-C stops everything.")
