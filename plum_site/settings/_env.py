@@ -1,8 +1,10 @@
 """Typed reading of environment variables. Every error names the variable, what it is for and an example."""
 
+import atexit
 import hashlib
 import os
 import secrets
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -36,7 +38,9 @@ def number(name: str, default: int, *, purpose: str) -> int:
     try:
         return int(value)
     except ValueError:
-        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number. It is {purpose}. Example: {name}={default}") from None
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not a whole number. It is {purpose}. Example: {name}={default}"
+        ) from None
 
 
 def state_folder(checkout: Path) -> Path:
@@ -67,3 +71,13 @@ def secret_file(folder: Path, name: str) -> str:
             pass  # another process made it first: its key is the key
         draft.unlink()
     return path.read_text(encoding="ascii").strip()
+
+
+def use_temporary_state() -> None:
+    """Send `PLUM_VAR` to a new folder that goes with this process: tests never touch a real one. Child processes share it."""
+    if "PLUM_TEST_VAR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="plum-test-")
+        maker = os.getpid()
+        atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == maker else None)
+        os.environ["PLUM_TEST_VAR"] = folder
+    os.environ["PLUM_VAR"] = os.environ["PLUM_TEST_VAR"]

@@ -1,9 +1,18 @@
-"""For pytest: cheap password hashing, plain static files; the database is the engine that DATABASE_URL names."""
+"""For pytest: a state folder of its own, cheap passwords, plain static files; the engine is the one DATABASE_URL names."""
 
-from plum_site.settings.base import *  # noqa: F403
+from plum_site.settings import _env
+
+_env.use_temporary_state()
+
+from plum_site.settings.base import *  # noqa: E402, F403 - the state folder must be known first
+from plum_site.settings.base import DATABASES, VAR  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file as in production, so that WAL, threads and child processes behave as there; nothing in it need survive.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
+    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
