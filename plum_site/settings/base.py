@@ -170,6 +170,7 @@ IMPORT_EXPORT_USE_TRANSACTIONS = True
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 PERMISSIONS_FILE = BASE_DIR / "plum_site" / "permissions.yaml"
+PROGRAM_MODEL = "partners.Program"  # what the `program_id` of the foundation's tables points to; it knows no app by import
 
 LOGGING = {
     "version": 1,
