@@ -94,7 +94,7 @@ def actor_of(request: HttpRequest | Request) -> Actor:
     person = user if isinstance(user, User) else None
     if known is None or known.token != token or known.user != person:
         known = Actor(user=None if token else person, token=token)
-        plain.plum_actor = known  # type: ignore[union-attr]
+        plain.plum_actor = known  # type: ignore[attr-defined]
     return known
 
 
