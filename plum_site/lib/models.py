@@ -127,6 +127,7 @@ class Job(models.Model):
     max_attempts = models.PositiveSmallIntegerField(default=5)
     fence = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True, help_text="When the sweep last sent a wake-up for it.")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     progress_done = models.PositiveBigIntegerField(default=0)
@@ -150,6 +151,21 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.key}"
+
+
+class Heartbeat(models.Model):
+    """
+    When a part of the running system last showed that it lives: "beat", "worker", "dispatch" (the last sweep).
+
+    One row a part, made by its first beat and overwritten by every later one; never deleted.
+    """
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+    details = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at:%Y-%m-%d %H:%M:%S}"
 
 
 class Outbox(models.Model):
