@@ -17,6 +17,7 @@ class Facts(NamedTuple):
     """What the kernel says of a process; `started` tells it from a later one with the same number."""
 
     started: str
+    parent: int
     session: int
     state: str
     line: str
@@ -38,7 +39,7 @@ def process_facts(pid: int | str) -> Facts | None:
         line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         return None
-    return Facts(fields[19], int(fields[3]), fields[0], line)
+    return Facts(fields[19], int(fields[1]), int(fields[3]), fields[0], line)
 
 
 def write_pid(var: Path, name: str, pid: int, url: str = "") -> None:
