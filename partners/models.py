@@ -35,7 +35,9 @@ class Program(models.Model):
         default=True, help_text="Whether an event of an unknown member creates the member, pseudonymously."
     )
     is_demo = models.BooleanField(default=False)
-    ended_date = models.DateField(null=True, blank=True, help_text="Last day of a program that has ended: no later month is reviewed.")
+    ended_date = models.DateField(
+        null=True, blank=True, help_text="Last day of a program that has ended: no later month is reviewed."
+    )
     catalog_revision = models.PositiveBigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField()
 
@@ -43,10 +45,14 @@ class Program(models.Model):
         ordering = ["name", "id"]
         constraints = [
             models.CheckConstraint(condition=models.Q(kind__in=ProgramKind.values), name="partners_program_kind_known"),
-            models.CheckConstraint(condition=models.Q(stage_order__in=StageOrder.values), name="partners_program_stage_order_known"),
+            models.CheckConstraint(
+                condition=models.Q(stage_order__in=StageOrder.values), name="partners_program_stage_order_known"
+            ),
             models.CheckConstraint(condition=models.Q(minimum_group__gte=1), name="partners_program_minimum_group_positive"),
             models.CheckConstraint(
-                condition=models.Q(ready_day__gte=1, ready_day__lte=28, report_day__gte=models.F("ready_day"), report_day__lte=28),
+                condition=models.Q(
+                    ready_day__gte=1, ready_day__lte=28, report_day__gte=models.F("ready_day"), report_day__lte=28
+                ),
                 name="partners_program_days_in_order",
             ),
         ]
@@ -180,7 +186,8 @@ class ContractTerms(models.Model):
                 name="partners_contractterms_ends_after_start",
             ),
             models.CheckConstraint(
-                condition=models.Q(commission_percent__isnull=True) | models.Q(commission_percent__gte=0, commission_percent__lte=100),
+                condition=models.Q(commission_percent__isnull=True)
+                | models.Q(commission_percent__gte=0, commission_percent__lte=100),
                 name="partners_contractterms_commission_is_percent",
             ),
         ]
