@@ -31,6 +31,19 @@ def get_program(code: str) -> Program:
     return program
 
 
+def get_program_by_id(program_id: int) -> Program:
+    """
+    The program of a row or a token that names it by id.
+
+    Shape: one Program.
+    Raises: NotFound.
+    """
+    program = Program.objects.filter(pk=program_id).first()
+    if program is None:
+        raise NotFound("program", program_id)
+    return program
+
+
 def list_programs() -> QuerySet[Program]:
     """
     Every program.

@@ -1,0 +1,295 @@
+"""
+What every view of the API is made of: token authentication, one declared operation per method, strict query
+parameters, keyset pages. Errors are translated in `lib.problems`, the description is made in `lib.api_schema`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+from django.core import signing
+from django.db.models import Model, Q, QuerySet
+from django_filters import FilterSet
+from rest_framework import exceptions, serializers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from plum_site.lib import access, clock
+from plum_site.lib.models import ApiToken
+from plum_site.lib.problems import Problem, answer_problem, list_errors
+from plum_site.lib.tokens import find_token
+
+__all__ = ["ApiView", "ListView", "OperationPermission", "Problem", "TokenAuthentication", "answer_problem"]
+
+CURSOR_SALT = "plum.api.cursor"
+LIMIT_DEFAULT, LIMIT_LARGEST = 100, 500
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer plum_...` and nothing else: no cookies, so no request can be forged from a browser."""
+
+    def authenticate(self, request: Request) -> tuple[None, ApiToken] | None:
+        """The token in force; 401 for one that is not; None where no token was sent."""
+        header = request.headers.get("Authorization", "")
+        if not header:
+            return None
+        scheme, _, secret = header.partition(" ")
+        token = find_token(secret.strip(), clock.now()) if scheme.lower() == "bearer" else None
+        if token is None:
+            raise exceptions.AuthenticationFailed(
+                "This API token is unknown, expired or revoked. Send Authorization: Bearer plum_..."
+            )
+        return None, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """What a 401 asks for."""
+        return 'Bearer realm="plum"'
+
+
+class OperationPermission(BasePermission):
+    """Asks `access` for the operation that the view declares for this method; one that declares none is refused."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """True, or the exception that says what is missing."""
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if getattr(view, method.lower(), None) is None:
+            raise exceptions.MethodNotAllowed(method)
+        operation = getattr(view, "operations", {}).get(method)
+        if operation is None:
+            raise exceptions.PermissionDenied("Nothing says who may do this, so nobody may.")
+        row = access.find_operation(operation)
+        if row.open_to == access.ANYONE:
+            return True
+        if not isinstance(request.auth, ApiToken):
+            raise exceptions.NotAuthenticated("Send an API token: Authorization: Bearer plum_...")
+        access.check(access.actor_of(request), operation, request.auth.program_id)
+        return True
+
+
+class JsonOnly(BaseContentNegotiation):
+    """The API speaks JSON, whatever a client prefers."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        """The first parser."""
+        return next(iter(parsers), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The first renderer."""
+        first = next(iter(renderers))
+        return first, first.media_type
+
+
+class NoQuery(serializers.Serializer):
+    """A view that takes no query parameters."""
+
+
+class ApiView(APIView):
+    """
+    One address. A subclass says for each method which operation it is, which query parameters it takes (`Query`)
+    and what it answers (`Output`), and makes one service or selector call.
+    """
+
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    content_negotiation_class = JsonOnly
+    operations: ClassVar[Mapping[str, str]] = {}
+    Query: ClassVar[type[serializers.Serializer]] = NoQuery
+    Output: ClassVar[type[serializers.Serializer] | None] = None
+    # Names of query parameters that are not known beforehand (a member's attributes) are kept instead of refused.
+    takes_other_parameters: ClassVar[bool] = False
+
+    @property
+    def program_id(self) -> int:
+        """The program of the token: no address names one."""
+        return cast(ApiToken, self.request.auth).program_id
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what no row can be called before anything is looked up."""
+        super().initial(request, *args, **kwargs)
+        if any("\x00" in str(value) for value in kwargs.values()):
+            raise exceptions.NotFound("There is nothing at this address.")
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answers are the caller's alone: no cache keeps them."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.setdefault("Cache-Control", "no-store")
+        return response
+
+    def read_query(self, request: Request) -> dict[str, Any]:
+        """The query parameters, validated by `Query`; 400 names every one that is unknown, repeated or wrong."""
+        known = self.known_parameters()
+        errors = [
+            {"parameter": name, "code": "unknown_parameter", "detail": f"There is no parameter {name!r} here."}
+            for name in request.query_params
+            if name not in known and not self.takes_other_parameters
+        ]
+        errors += [
+            {"parameter": name, "code": "repeated_parameter", "detail": f"{name!r} may stand once."}
+            for name, values in request.query_params.lists()
+            if len(values) > 1 and not is_list(known.get(name))
+        ]
+        errors += [
+            {"parameter": name, "code": "invalid", "detail": "NUL characters are not allowed."}
+            for name, values in request.query_params.lists()
+            if any("\x00" in value for value in [name, *values])
+        ]
+        form = self.Query(data=request.query_params)
+        if not errors and not form.is_valid():
+            errors = [{"parameter": row.pop("pointer").lstrip("/"), **row} for row in list_errors(form.errors)]
+        if errors:
+            refuse_parameters(errors)
+        return cast(dict[str, Any], form.validated_data)
+
+    def known_parameters(self) -> dict[str, Any]:
+        """Every query parameter by name, with its serializer field where it has one."""
+        return dict(self.Query().fields)
+
+
+class ListView(ApiView):
+    """
+    A list in pages: `?limit=&cursor=`, answered as {"data", "next_cursor", "has_more"}.
+
+    A subclass gives `find_rows`: a queryset, which is paged in the database by `order` (unique together), or a sequence
+    of dicts already in order, which is paged by `order` too. Filters of a queryset come from `filterset_class`.
+    """
+
+    order: ClassVar[tuple[str, ...]] = ("external_id",)
+    filterset_class: ClassVar[type[FilterSet] | None] = None
+
+    def find_rows(self, query: Mapping[str, Any]) -> QuerySet[Any] | Sequence[Mapping[str, Any]]:
+        """All rows of the caller's program that this list is about."""
+        raise NotImplementedError
+
+    def get(self, request: Request, **kwargs: str) -> Response:
+        """One page."""
+        query = self.read_query(request)
+        limit = query.pop("limit", LIMIT_DEFAULT)
+        binding = self.bind(request)
+        after = read_cursor(query.pop("cursor", ""), binding, len(self.order))
+        rows = self.find_rows(query)
+        if isinstance(rows, QuerySet):
+            rows = self.filter_rows(request, rows).order_by(*self.order)
+            if after is not None:
+                rows = rows.filter(later_than(self.order, after))
+            page: list[Any] = list(rows[: limit + 1])
+        else:
+            page = list(rows)
+            if after is not None:
+                page = [row for row in page if is_later(self.order, [row[name.lstrip("-")] for name in self.order], after)]
+            page = page[: limit + 1]
+        has_more = len(page) > limit
+        page = page[:limit]
+        following = write_cursor([value_of(page[-1], name.lstrip("-")) for name in self.order], binding) if has_more else None
+        data = self.Output(page, many=True).data if self.Output is not None else page
+        return Response({"data": data, "next_cursor": following, "has_more": has_more})
+
+    def filter_rows(self, request: Request, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Rows that pass the filters of `filterset_class`; 400 where one of them is wrong."""
+        if self.filterset_class is None:
+            return rows
+        filters = self.filterset_class(data=request.query_params, queryset=rows, request=request)
+        if not filters.is_valid():
+            errors = [
+                {"parameter": name, "code": "invalid", "detail": str(message)}
+                for name, messages in filters.errors.items()
+                for message in messages
+            ]
+            refuse_parameters(errors)
+        return filters.qs
+
+    def known_parameters(self) -> dict[str, Any]:
+        """`Query`, the filters, and the two of paging."""
+        filters = self.filterset_class.base_filters if self.filterset_class is not None else {}
+        return {**super().known_parameters(), **filters, **paging_fields()}
+
+    def read_query(self, request: Request) -> dict[str, Any]:
+        """As above, with limit and cursor."""
+        query = super().read_query(request)
+        form = PagingQuery(data=request.query_params)
+        if not form.is_valid():
+            refuse_parameters([{"parameter": row.pop("pointer").lstrip("/"), **row} for row in list_errors(form.errors)])
+        return {**query, **form.validated_data}
+
+    def bind(self, request: Request) -> str:
+        """What a cursor belongs to: this list, this program, these filters."""
+        filters = sorted((name, values) for name, values in request.query_params.lists() if name not in ("cursor", "limit"))
+        said = json.dumps([request.path, self.program_id, filters])
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+class PagingQuery(serializers.Serializer):
+    """The two parameters that every list takes."""
+
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=LIMIT_LARGEST, default=LIMIT_DEFAULT, help_text="Rows on one page."
+    )
+    cursor = serializers.CharField(
+        required=False, allow_blank=True, max_length=2000, help_text="`next_cursor` of the page before, with the same filters."
+    )
+
+
+def paging_fields() -> dict[str, serializers.Field]:
+    """The fields of PagingQuery by name."""
+    return dict(PagingQuery().fields)
+
+
+def is_list(field: Any) -> bool:
+    """Whether a parameter may stand several times."""
+    return isinstance(field, serializers.ListField | serializers.MultipleChoiceField)
+
+
+def refuse_parameters(errors: list[dict[str, Any]]) -> None:
+    """Raise the 400 that names the parameters at fault."""
+    names = ", ".join(dict.fromkeys(row["parameter"] for row in errors))
+    raise Problem(400, "invalid_parameter", f"The query parameters are not as described: {names}.", errors=errors)
+
+
+def value_of(row: Any, name: str) -> Any:
+    """A column of a model instance or of a dict."""
+    return getattr(row, name) if isinstance(row, Model) else row[name]
+
+
+def write_cursor(values: list[Any], binding: str) -> str:
+    """An opaque, signed place in a list."""
+    kept = [value if isinstance(value, int) else str(value) for value in values]
+    return signing.dumps([binding, kept], salt=CURSOR_SALT)
+
+
+def read_cursor(cursor: str, binding: str, length: int) -> list[Any] | None:
+    """The place that a cursor names; 400 for one that is forged or belongs to other filters."""
+    if not cursor:
+        return None
+    try:
+        bound, values = signing.loads(cursor, salt=CURSOR_SALT)
+    except (signing.BadSignature, ValueError):
+        bound, values = "", []
+    if bound != binding or len(values) != length:
+        detail = "This cursor does not belong to this list with these filters. Start again without a cursor."
+        refuse_parameters([{"parameter": "cursor", "code": "invalid_cursor", "detail": detail}])
+    return cast(list[Any], values)
+
+
+def later_than(order: tuple[str, ...], after: list[Any]) -> Q:
+    """Rows that come after the given values in `order`, as one condition."""
+    condition, same = Q(pk__in=[]), Q()
+    for name, value in zip(order, after, strict=True):
+        column, comparison = name.lstrip("-"), "lt" if name.startswith("-") else "gt"
+        condition |= same & Q(**{f"{column}__{comparison}": value})
+        same &= Q(**{column: value})
+    return condition
+
+
+def is_later(order: tuple[str, ...], values: list[Any], after: list[Any]) -> bool:
+    """`later_than` for a row in memory; dates are compared as the text that the cursor holds."""
+    for name, value, bound in zip(order, values, after, strict=True):
+        own = value if isinstance(value, int) else str(value)
+        if own != bound:
+            return bool(own < bound) if name.startswith("-") else bool(own > bound)
+    return False
