@@ -32,6 +32,7 @@ def hold_state(var: Path) -> IO[str]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        lock.close()
         entry = read_pid(var, "plum")
         who = f"pid {entry.pid}, {entry.url}" if entry else "it is just starting"
         raise door.Stop(
@@ -98,6 +99,7 @@ def up(options: argparse.Namespace) -> None:
         stopped = services.stop(steps.say)
         (var / "run" / "plum.pid").unlink(missing_ok=True)
         steps.say(f"Stopped: {', '.join(stopped)}.")
+        steps.close()
         lock.close()
 
 

@@ -1,0 +1,237 @@
+"""`up`, `status` and `down` with real processes, in a toy checkout whose commands answer at once."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from plum_site.local.door import door
+from plum_site.local.processes import process_facts, read_pid, running, stop_services, write_pid
+from plum_site.local.services import free_port
+
+MANAGE = """
+import json, pathlib, sys, time
+command, *rest = sys.argv[1:]
+if command == "migrate" and pathlib.Path("broken").exists():
+    sys.exit("the disk is full")
+if command == "seed_demo":
+    print(json.dumps({"programs": ["toy"], "users": [{"username": "admin", "role": "program admin", "program": "toy"}]}))
+elif command == "review_progress":
+    print("toy: 1 of 1 months", file=sys.stderr)
+    time.sleep(60 if pathlib.Path("slow").exists() else 0)
+    print(json.dumps({"programs": [{"program": "toy"}]}))
+elif command == "show_review":
+    print(json.dumps({"program": "toy", "month": "2026-06"}) if "json" in rest else "1  Acme  excellent")
+elif command == "sign_in_link":
+    print("http://127.0.0.1/sign-in/once")
+"""
+CELERY = """
+import os
+from celery import Celery
+app = Celery("toy", broker=os.environ["REDIS_URL"])
+"""
+WSGI = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+@pytest.fixture
+def toy(checkout, tmp_path):
+    """A checkout with the real front door, an environment that leads to the real one, and toy commands."""
+    place = tmp_path / "toy"
+    shutil.copytree(checkout / "plum_site" / "local", place / "plum_site" / "local")
+    shutil.copy(checkout / "plum", place / "plum")
+    for lock in door.LOCKS.values():
+        shutil.copy(checkout / lock, place / lock)
+    for name, text in {"manage.py": MANAGE, "plum_site/celery.py": CELERY, "plum_site/wsgi.py": WSGI}.items():
+        (place / name).write_text(text, encoding="utf-8")
+    (place / "plum_site" / "__init__.py").touch()
+    (place / ".venv" / "bin").mkdir(parents=True)
+    (place / ".venv" / "lib").symlink_to(checkout / ".venv" / "lib")
+    python = place / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {checkout / ".venv/bin/python"} "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    stamp = {**door.wanted_stamp("runtime"), "at": str(place / ".venv")}
+    (place / ".venv" / "plum-stamp.json").write_text(json.dumps(stamp), encoding="utf-8")
+    yield Toy(place)
+    Toy(place).run("down")
+
+
+class Toy:
+    """A toy checkout and what can be done with it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.var = place, place / "var"
+        self.env = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "DATABASE_URL", "PLUM_VAR")}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run one command of this checkout to its end."""
+        command = [self.place / "plum", *arguments]
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=120, check=False)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start `up` and come back while it runs."""
+        command = [self.place / "plum", "up", "--port", str(free_port()), *arguments]
+        out = open(self.place / "out", "w", encoding="utf-8")  # noqa: SIM115
+        with out:
+            return subprocess.Popen(command, env=self.env, stdout=out, stderr=out, start_new_session=True)
+
+    def wait_for(self, text: str) -> str:
+        """What `up` said until it said this."""
+        until = time.monotonic() + 60
+        while text not in (said := (self.place / "out").read_text(encoding="utf-8")):
+            assert time.monotonic() < until, said
+            time.sleep(0.05)
+        return said
+
+    def processes(self) -> set[int]:
+        """Every process that serves this checkout."""
+        found = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            facts = process_facts(folder.name)
+            if facts and facts.state != "Z" and facts.session in self.sessions():
+                found.add(int(folder.name))
+        return found
+
+    def sessions(self) -> set[int]:
+        """The sessions of all services that were ever remembered here."""
+        self.seen = getattr(self, "seen", set())
+        self.seen |= {entry.pid for name in ("valkey", "worker", "beat", "web") if (entry := read_pid(self.var, name))}
+        return self.seen
+
+
+@pytest.mark.faults
+def test_once_does_everything_and_leaves_nothing(toy):
+    run = toy.run("up", "--once", "--json", "--port", "0")
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    assert result["programs"] == ["toy"]
+    assert result["reviews"] == [{"program": "toy", "month": "2026-06"}]
+    assert len(result["steps"]) == 10
+    assert "Stopped: beat, worker, web, valkey." in run.stderr
+    assert toy.run("status").returncode == 3
+    assert "toy: 1 of 1 months" in Path(result["log"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.faults
+def test_up_serves_refuses_a_second_one_and_goes_down_in_order(toy):
+    up = toy.start()
+    said = toy.wait_for("Ctrl-C stops everything.")
+    assert "1  Acme  excellent" in said
+    assert "http://127.0.0.1/sign-in/once" in said
+    state = json.loads(toy.run("status", "--json").stdout)
+    assert {row["name"] for row in state["processes"]} == {"plum", "valkey", "worker", "beat", "web"}
+    second = toy.run("up", "--port", "0")
+    assert second.returncode == 1
+    assert f"already runs on {toy.var} (pid {up.pid}" in second.stderr
+    alive = toy.processes()
+    assert len(alive) >= 5
+    down = toy.run("down")
+    assert down.returncode == 0
+    assert "Plum is down." in down.stdout
+    assert up.wait(10) == 0
+    assert not toy.processes()
+    assert "Stopped: beat, worker, web, valkey." in (toy.place / "out").read_text(encoding="utf-8")
+
+
+@pytest.mark.faults
+def test_a_killed_up_takes_its_services_along(toy):
+    up = toy.start()
+    toy.wait_for("Ctrl-C stops everything.")
+    assert toy.processes()
+    up.kill()
+    up.wait()
+    down = toy.run("down")
+    assert "Plum is down." in down.stdout or "Nothing of Plum runs" in down.stdout
+    assert not toy.processes()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", ["valkey", "worker", "web"])
+def test_the_death_of_one_service_is_named_and_ends_the_rest(toy, name):
+    up = toy.start()
+    toy.wait_for("Ctrl-C stops everything.")
+    toy.sessions()
+    os.kill(read_pid(toy.var, name).pid, signal.SIGKILL)
+    assert up.wait(90) == 1
+    said = toy.wait_for("the rest is stopped")
+    assert f"{name} ended by itself with status -9" in said
+    assert not toy.processes()
+
+
+@pytest.mark.faults
+def test_an_interruption_half_way_stops_what_was_started(toy):
+    (toy.place / "slow").touch()
+    up = toy.start()
+    toy.wait_for("toy: 1 of 1 months")
+    os.killpg(up.pid, signal.SIGINT)
+    assert up.wait(60) == 128 + signal.SIGINT
+    assert "running ./plum up again goes on from here" in toy.wait_for("Stopped: ")
+    assert not toy.processes()
+
+
+@pytest.mark.faults
+def test_a_failed_step_is_explained_and_ends_the_rest(toy):
+    (toy.place / "broken").touch()
+    run = toy.run("up", "--once", "--port", "0")
+    assert run.returncode == 1
+    assert "the disk is full" in run.stderr
+    assert "Stopped: valkey." in run.stdout
+
+
+def sleeper(*words: str) -> subprocess.Popen:
+    """A process that does nothing, under a command line with these words."""
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *words], start_new_session=True)
+
+
+def test_a_number_that_now_belongs_to_another_process_is_left_alone(tmp_path):
+    (tmp_path / "run").mkdir()
+    stranger = sleeper("celery")
+    try:
+        write_pid(tmp_path, "worker", stranger.pid)
+        assert running(tmp_path, "worker").pid == stranger.pid
+        path = tmp_path / "run" / "worker.pid"
+        pid, _, rest = path.read_text(encoding="utf-8").split(" ", 2)
+        path.write_text(f"{pid} 1 {rest}", encoding="utf-8")  # the same number, another start
+        assert running(tmp_path, "worker") is None
+        assert stop_services(tmp_path, print) == []
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_services_stop_in_order(tmp_path):
+    (tmp_path / "run").mkdir()
+    words = {"valkey": "valkey-server", "web": "gunicorn", "worker": "celery", "beat": "celery"}
+    sleepers = {name: sleeper(word) for name, word in words.items()}
+    for name, process in sleepers.items():
+        write_pid(tmp_path, name, process.pid)
+    stopped = stop_services(tmp_path, print, reap=lambda: [process.poll() for process in sleepers.values()])
+    assert stopped == ["beat", "worker", "web", "valkey"]
+    assert all(process.wait(5) == -signal.SIGTERM for process in sleepers.values())
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_child_dies_with_its_parent(checkout):
+    parent = (
+        "import subprocess, sys, time; from plum_site.local.door import door;"
+        "child = subprocess.Popen(['sleep', '60'], preexec_fn=door.die_with_parent());"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], cwd=checkout, stdout=subprocess.PIPE, text=True) as process:
+        child = int(process.stdout.readline())
+        assert process_facts(child)
+        process.kill()
+    until = time.monotonic() + 10
+    while (facts := process_facts(child)) and facts.state != "Z":
+        assert time.monotonic() < until
+        time.sleep(0.05)
