@@ -22,6 +22,20 @@ CREATE TRIGGER {table}_no_edit BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW E
 POSTGRES_TRUNCATE = """
 CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}_append_only();
 """
+POSTGRES_CLOSED = """
+CREATE OR REPLACE FUNCTION {table}_closed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF {when} THEN
+    RAISE EXCEPTION '{table}: % into what is closed refused', TG_OP USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER {table}_closed BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_closed();
+"""
+SQLITE_CLOSED = """
+CREATE TRIGGER {table}_closed_{verb} BEFORE {verb} ON {table} WHEN {when}
+BEGIN SELECT RAISE(ABORT, '{table}: {verb} into what is closed refused'); END
+"""
 SQLITE_TRIGGER = """
 CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} {when}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only: {verb} refused'); END
@@ -35,16 +49,17 @@ def install(editor: BaseDatabaseSchemaEditor, table: str, permit_table: str = ""
     permit_table: while it holds a row, edits pass. when: an SQL condition over OLD under which edits are refused
     (empty: always), the same text on both engines.
     """
-    permitted = f"EXISTS (SELECT 1 FROM {permit_table})" if permit_table else "FALSE"
+    permitted = f"EXISTS (SELECT 1 FROM {permit_table})" if permit_table else "FALSE"  # noqa: S608 - named in migrations
     if editor.connection.vendor == "postgresql":
         if when:
-            permitted = f"({permitted}) OR NOT ({when})"
+            # TRUNCATE has no OLD row to ask: it is refused whatever the table holds.
+            permitted = f"({permitted}) OR (TG_OP <> 'TRUNCATE' AND NOT ({when}))"
         editor.execute(POSTGRES_FUNCTION.format(table=table, permitted=permitted), params=None)
         editor.execute(POSTGRES_TRUNCATE.format(table=table, function=table), params=None)
         return
     conditions = [f"({when})"] if when else []
     if permit_table:
-        conditions.append(f"NOT EXISTS (SELECT 1 FROM {permit_table})")
+        conditions.append(f"NOT EXISTS (SELECT 1 FROM {permit_table})")  # noqa: S608 - named in migrations
     clause = f"WHEN {' AND '.join(conditions)}" if conditions else ""
     for verb in ("UPDATE", "DELETE"):
         editor.execute(SQLITE_TRIGGER.format(table=table, verb=verb, when=clause), params=None)
@@ -65,3 +80,23 @@ def protect(table: str, permit_table: str = "", when: str = "") -> migrations.Ru
         lambda apps, editor: install(editor, table, permit_table, when),
         lambda apps, editor: remove(editor, table),
     )
+
+
+def close_to(table: str, when: str) -> migrations.RunPython:
+    """A migration operation that refuses new and moved rows while `when`, a condition over NEW, is true; reversible."""
+
+    def forwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+        if editor.connection.vendor == "postgresql":
+            editor.execute(POSTGRES_CLOSED.format(table=table, when=when), params=None)
+            return
+        for verb in ("INSERT", "UPDATE"):
+            editor.execute(SQLITE_CLOSED.format(table=table, verb=verb, when=when), params=None)
+
+    def backwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+        if editor.connection.vendor == "postgresql":
+            editor.execute(f"DROP FUNCTION {table}_closed() CASCADE", params=None)
+            return
+        for verb in ("INSERT", "UPDATE"):
+            editor.execute(f"DROP TRIGGER {table}_closed_{verb}", params=None)
+
+    return migrations.RunPython(forwards, backwards)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from plum_site.lib.errors import InvalidInput
 
-AMOUNT = re.compile(r"-?\d{1,13}(?:\.(\d{1,4}))?")
+AMOUNT = re.compile(r"-?[0-9]{1,13}(?:\.([0-9]{1,4}))?")
 LARGEST_MINOR = 10**12
 
 # ISO 4217 exponents that are not 2 (list one of the standard, funds and metals left out).

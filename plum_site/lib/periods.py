@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from plum_site.lib.errors import InvalidInput
 
-MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+MONTH = re.compile(r"((?:19|20|21)[0-9]{2})-(0[1-9]|1[0-2])")
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,203 @@
+"""Every constraint of every model is attacked here, on both engines, and holds."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+
+from activity.choices import MemberState
+from activity.models import (
+    AttributeSet,
+    DayOfferRollup,
+    DayPartnerRollup,
+    DaySegmentRollup,
+    Event,
+    EventIdentity,
+    EventSource,
+    IngestBatch,
+    Member,
+    MemberVersion,
+    Seal,
+    VaultEntry,
+)
+from offers.models import Audience, Listing, Offer, RankingRevision, Segment
+from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
+from plum_site.lib.choices import JobState, OutboxState
+from plum_site.lib.models import ApiToken, Job, Outbox, RoleGrant, User
+from reviews.choices import CycleState
+from reviews.models import Decision, Flag, ReviewCycle, ReviewPolicy, Rule, RuleVersion, Scorecard
+from tests.support.rows import AT, LATER, Rows
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+
+LOCAL_APPS = ("plum", "partners", "offers", "activity", "reviews", "exports")
+MODELS = [model for label in LOCAL_APPS for model in apps.get_app_config(label).get_models()]
+CONSTRAINTS = {constraint.name: (model, constraint) for model in MODELS for constraint in model._meta.constraints}
+UNIQUE_FIELDS = [
+    (model, field)
+    for model in MODELS
+    for field in model._meta.concrete_fields
+    if field.unique and not field.primary_key and not isinstance(field, models.OneToOneField)
+]
+
+# name of the check constraint: the model and the values of a row that breaks it
+BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
+    "plum_rolegrant_role_known": (RoleGrant, {"program_id": 1, "role": "emperor"}),
+    "plum_apitoken_both_revoked_at_and_revoked_by_set": (ApiToken, {"revoked_at": AT}),
+    "plum_apitoken_expires_after_creation": (ApiToken, {"created_at": LATER, "expires_at": AT}),
+    "plum_job_state_known": (Job, {"state": "lost"}),
+    "plum_job_running_has_lease": (Job, {"state": JobState.RUNNING, "lease_until": None}),
+    "plum_job_ended_has_finished_at": (Job, {"state": JobState.DEAD, "finished_at": None}),
+    "plum_outbox_state_known": (Outbox, {"state": "lost"}),
+    "plum_outbox_sent_has_sent_at": (Outbox, {"state": OutboxState.SENT, "sent_at": None}),
+    "partners_program_kind_known": (Program, {"kind": "club"}),
+    "partners_program_stage_order_known": (Program, {"stage_order": "any"}),
+    "partners_program_minimum_group_positive": (Program, {"minimum_group": 0}),
+    "partners_program_days_in_order": (Program, {"ready_day": 6, "report_day": 5}),
+    "partners_seasonalindex_positive": (SeasonalIndex, {"expected_index": Decimal(0)}),
+    "partners_partner_state_known": (Partner, {"state": "lost"}),
+    "partners_contact_role_known": (Contact, {"role": "friend"}),
+    "partners_contractterms_ends_after_start": (
+        ContractTerms,
+        {"starts_date": date(2026, 7, 2), "ends_date": date(2026, 7, 1)},
+    ),
+    "partners_contractterms_commission_is_percent": (ContractTerms, {"commission_percent": Decimal("100.01")}),
+    "offers_offer_state_known": (Offer, {"state": "lost"}),
+    "offers_offer_ends_after_start": (Offer, {"starts_date": date(2026, 7, 2), "ends_date": date(2026, 7, 1)}),
+    "offers_offer_reward_cost_has_currency": (Offer, {"reward_cost_minor": 100, "reward_cost_currency": ""}),
+    "offers_listing_number_from_one": (Listing, {"number": 0}),
+    "activity_ingestbatch_outcomes_add_up": (IngestBatch, {"received_count": 3, "accepted_count": 1, "rejected_count": 1}),
+    "activity_ingestbatch_fits": (IngestBatch, {"received_count": 8193, "accepted_count": 8193}),
+    "activity_ingestbatch_origin_known": (IngestBatch, {"origin": "dream"}),
+    "activity_event_kind_known": (Event, {"kind": 6}),
+    "activity_event_status_known": (Event, {"status": 0}),
+    "activity_event_spend_has_currency": (Event, {"spend_minor": 100, "spend_currency": None}),
+    "activity_event_reward_cost_has_currency": (Event, {"reward_cost_minor": -1, "reward_cost_currency": "EUR"}),
+    "activity_seal_number_from_one": (Seal, {"number": 0}),
+    "activity_member_inactive_has_deactivated_at": (Member, {"state": MemberState.INACTIVE, "deactivated_at": None}),
+    "reviews_ruleversion_direction_known": (RuleVersion, {"direction": "sideways"}),
+    "reviews_ruleversion_reference_known": (RuleVersion, {"reference": "feeling"}),
+    "reviews_ruleversion_persistence_positive": (RuleVersion, {"persistence_cycles": 0}),
+    "reviews_cycle_state_known": (ReviewCycle, {"state": "lost", "cutoff": 1, "consolidated_at": AT, "digest": "d"}),
+    "reviews_cycle_ends_after_start": (ReviewCycle, {"starts_at": LATER, "ends_at": AT}),
+    "reviews_cycle_starts_on_first": (ReviewCycle, {"month_start_date": date(2026, 7, 2)}),
+    "reviews_cycle_ready_is_frozen": (ReviewCycle, {"state": CycleState.READY, "cutoff": None}),
+    "reviews_cycle_both_closed_at_and_closed_by_set": (ReviewCycle, {"closed_at": AT}),
+    "reviews_scorecard_standing_known": (Scorecard, {"standing": "splendid"}),
+    "reviews_scorecard_score_in_range": (Scorecard, {"score": Decimal("100.01")}),
+    "reviews_decision_kind_known": (Decision, {"kind": "maybe"}),
+}
+
+# name of the unique constraint: the model and the values that only one row may have (called with the maker of rows)
+BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
+    "plum_rolegrant_once": (RoleGrant, {"program_id": 1, "role": "analyst"}),
+    "partners_category_once": (Category, {"code": "food"}),
+    "partners_seasonalindex_once": (SeasonalIndex, {"month_start_date": date(2026, 7, 1)}),
+    "partners_partner_once": (Partner, {"external_id": "p1"}),
+    "partners_contact_once": (Contact, {"email": "a@example.org", "role": "account"}),
+    "offers_segment_once": (Segment, {"code": "north"}),
+    "offers_offer_once": (Offer, {"external_id": "o1"}),
+    "offers_listing_number_once": (Listing, {"number": 1}),
+    "offers_audience_one_a_day": (Audience, {"starts_date": date(2026, 7, 1)}),
+    "offers_audience_one_open_start": (Audience, {"starts_date": None}),
+    "offers_ranking_number_once": (RankingRevision, {"number": 1, "segment": lambda rows: rows.the(Segment)}),
+    "offers_ranking_global_number_once": (RankingRevision, {"number": 1, "segment": None}),
+    "activity_eventsource_once": (EventSource, {"code": "shop"}),
+    "activity_seal_number_once": (Seal, {"number": 1, "batch": lambda rows: rows.make(IngestBatch)}),
+    "activity_vaultentry_lookup_once": (VaultEntry, {"lookup": b"l" * 32, "member": lambda rows: rows.make(Member)}),
+    "activity_attributeset_once": (AttributeSet, {"digest": b"d" * 32}),
+    "activity_memberversion_once": (MemberVersion, {"valid_from": AT}),
+    "activity_memberversion_one_open_start": (MemberVersion, {"valid_from": None}),
+    "activity_daysegmentrollup_cell": (DaySegmentRollup, {"offer_type": "coupon"}),
+    "activity_dayofferrollup_cell": (DayOfferRollup, {}),
+    "activity_daypartnerrollup_cell": (DayPartnerRollup, {}),
+    "reviews_policy_number_once": (ReviewPolicy, {"number": 1}),
+    "reviews_rule_once": (Rule, {"code": "fall"}),
+    "reviews_ruleversion_number_once": (RuleVersion, {"number": 1}),
+    "reviews_cycle_once": (ReviewCycle, {"revision": 1}),
+    "reviews_scorecard_once": (Scorecard, {}),
+    "reviews_flag_once": (Flag, {}),
+}
+
+
+@pytest.fixture
+def rows() -> Rows:
+    return Rows()
+
+
+def test_every_constraint_is_attacked() -> None:
+    """A new constraint needs a line above: the values of a row that only this constraint refuses."""
+    assert set(BREAKS_CHECK) | set(BREAKS_UNIQUE) == set(CONSTRAINTS)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_a_row_that_breaks_nothing_is_stored(model: type[models.Model], rows: Rows) -> None:
+    with transaction.atomic():
+        assert rows.make(model)._state.adding is False
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("name", BREAKS_CHECK)
+def test_check_constraint_holds(name: str, rows: Rows) -> None:
+    model, values = BREAKS_CHECK[name]
+
+    with pytest.raises(IntegrityError, match=rf"\b{name}\b"), transaction.atomic():
+        rows.make(model, **values)
+
+
+@pytest.mark.parametrize("name", BREAKS_UNIQUE)
+def test_unique_constraint_holds(name: str, rows: Rows) -> None:
+    model, given = BREAKS_UNIQUE[name]
+
+    def values() -> dict[str, Any]:
+        return {key: value(rows) if callable(value) else value for key, value in given.items()}
+
+    rows.make(model, **values())
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+        rows.make(model, **values())
+
+    _names(refusal, name)
+
+
+@pytest.mark.parametrize(("model", "field"), UNIQUE_FIELDS, ids=str)
+def test_unique_field_holds(model: type[models.Model], field: models.Field, rows: Rows) -> None:
+    first = rows.make(model)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        rows.make(model, **{field.name: getattr(first, field.attname)})
+
+
+def test_one_event_id_has_one_identity(rows: Rows) -> None:
+    rows.make(EventIdentity, program_id=1, key=b"k" * 16)
+    rows.make(EventIdentity, program_id=2, key=b"k" * 16)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        rows.make(EventIdentity, program_id=1, key=b"k" * 16)
+
+
+@pytest.mark.parametrize(("model", "key"), [(Seal, "batch"), (Decision, "scorecard"), (VaultEntry, "member")])
+def test_one_to_one_holds(model: type[models.Model], key: str, rows: Rows) -> None:
+    rows.make(model)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        rows.make(model)
+
+
+def test_user_name_is_taken_once() -> None:
+    User.objects.create(username="ada")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create(username="ada")
+
+
+def _names(refusal: pytest.ExceptionInfo[IntegrityError], name: str) -> None:
+    """PostgreSQL names the constraint, SQLite its columns."""
+    model, constraint = CONSTRAINTS[name]
+    if connection.vendor == "postgresql":
+        assert name in str(refusal.value)
+    else:
+        columns = [f"{model._meta.db_table}.{model._meta.get_field(field).column}" for field in constraint.fields]
+        assert ", ".join(columns) in str(refusal.value)

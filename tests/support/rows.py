@@ -1,0 +1,86 @@
+"""
+Rows made straight in the database, for tests that attack what the database itself must refuse.
+
+Everywhere else rows are reached through services (tests/factories).
+"""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from django.db import models
+
+from activity.models import IngestBatch
+from plum_site.lib.fields import CountryField, CurrencyField
+from plum_site.lib.models import ApiToken, AuditEvent, Outbox
+from reviews.models import ReviewCycle
+
+AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
+LATER = datetime(2026, 8, 15, 9, 30, tzinfo=UTC)
+
+# Where a field's type alone does not lead to a row that every constraint accepts.
+VALID: dict[type[models.Model], dict[str, Any]] = {
+    ApiToken: {"expires_at": LATER},
+    AuditEvent: {"object_ref": "partners.Partner:1"},
+    IngestBatch: dict.fromkeys(("received_count", "accepted_count", "duplicate_count", "conflict_count", "rejected_count"), 0),
+    Outbox: {"channel": "mail"},
+    ReviewCycle: {"ends_at": LATER},
+}
+
+
+class Rows:
+    """Makes valid rows of any model; what a row must refer to is made once and shared."""
+
+    def __init__(self) -> None:
+        self.shared: dict[type[models.Model], models.Model] = {}
+        self.numbers = count(1)
+
+    def make(self, model: type[models.Model], **values: Any) -> Any:
+        """One stored row that breaks no constraint, unless `values` makes it."""
+        filled = VALID.get(model, {}) | values
+        for field in model._meta.concrete_fields:
+            if field.name not in filled and field.attname not in filled and not self._fills_itself(field):
+                filled[field.name] = self._value(field)
+        return model._default_manager.create(**filled)
+
+    def the(self, model: type[models.Model]) -> models.Model:
+        """The one row of `model` that others refer to."""
+        if model not in self.shared:
+            self.shared[model] = self.make(model)
+        return self.shared[model]
+
+    def _fills_itself(self, field: models.Field) -> bool:
+        generated = isinstance(field, models.AutoField | models.CompositePrimaryKey)
+        return generated or field.has_default() or field.null or (field.blank and field.empty_strings_allowed)
+
+    def _value(self, field: models.Field) -> Any:
+        number = next(self.numbers)
+        if isinstance(field, models.ForeignKey):
+            return self.the(field.remote_field.model)
+        if field.choices:
+            return field.choices[0][0]
+        match field:
+            case CountryField():
+                return "DE"
+            case CurrencyField():
+                return "EUR"
+            case models.EmailField():
+                return f"person{number}@example.org"
+            case models.CharField() | models.TextField():
+                return f"x{number}"
+            case models.BinaryField():
+                return number.to_bytes(field.max_length or 16)
+            case models.DateTimeField():
+                return AT
+            case models.DateField():
+                return date(2026, 7, 1)
+            case models.DecimalField():
+                return Decimal(1)
+            case models.BooleanField():
+                return False
+            case models.JSONField():
+                return []
+            case models.IntegerField():
+                return number
+        raise NotImplementedError(f"tests/support/rows.py cannot fill {field}")
