@@ -44,6 +44,15 @@ def get_program_by_id(program_id: int) -> Program:
     return program
 
 
+def find_program(code: str) -> Program | None:
+    """
+    The program with this code, or None.
+
+    Shape: one Program or None.
+    """
+    return Program.objects.filter(code=code).first()
+
+
 def list_programs() -> QuerySet[Program]:
     """
     Every program.

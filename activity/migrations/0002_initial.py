@@ -6,215 +6,352 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('activity', '0001_initial'),
-        ('offers', '0001_initial'),
-        ('partners', '0001_initial'),
+        ("activity", "0001_initial"),
+        ("offers", "0001_initial"),
+        ("partners", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='attributeset',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attribute_sets', to='partners.program'),
+            model_name="attributeset",
+            name="program",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="attribute_sets", to="partners.program"
+            ),
         ),
         migrations.AddField(
-            model_name='dayofferrollup',
-            name='offer',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='offers.offer'),
+            model_name="dayofferrollup",
+            name="offer",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="offers.offer",
+            ),
         ),
         migrations.AddField(
-            model_name='dayofferrollup',
-            name='program',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='partners.program'),
+            model_name="dayofferrollup",
+            name="program",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="partners.program",
+            ),
         ),
         migrations.AddField(
-            model_name='daypartnerrollup',
-            name='partner',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='partners.partner'),
+            model_name="daypartnerrollup",
+            name="partner",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="partners.partner",
+            ),
         ),
         migrations.AddField(
-            model_name='daypartnerrollup',
-            name='program',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='partners.program'),
+            model_name="daypartnerrollup",
+            name="program",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="partners.program",
+            ),
         ),
         migrations.AddField(
-            model_name='daysegmentrollup',
-            name='attribute_set',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='activity.attributeset'),
+            model_name="daysegmentrollup",
+            name="attribute_set",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="activity.attributeset",
+            ),
         ),
         migrations.AddField(
-            model_name='daysegmentrollup',
-            name='program',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='partners.program'),
+            model_name="daysegmentrollup",
+            name="program",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="partners.program",
+            ),
         ),
         migrations.AddField(
-            model_name='event',
-            name='attribute_set',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='activity.attributeset'),
+            model_name="event",
+            name="attribute_set",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="activity.attributeset",
+            ),
         ),
         migrations.AddField(
-            model_name='event',
-            name='offer',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='offers.offer'),
+            model_name="event",
+            name="offer",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="offers.offer",
+            ),
         ),
         migrations.AddField(
-            model_name='event',
-            name='program',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='partners.program'),
+            model_name="event",
+            name="program",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="partners.program",
+            ),
         ),
         migrations.AddField(
-            model_name='eventsource',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sources', to='partners.program'),
+            model_name="eventsource",
+            name="program",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="sources", to="partners.program"),
         ),
         migrations.AddField(
-            model_name='event',
-            name='source',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='activity.eventsource'),
+            model_name="event",
+            name="source",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="activity.eventsource",
+            ),
         ),
         migrations.AddField(
-            model_name='ingestbatch',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='partners.program'),
+            model_name="ingestbatch",
+            name="program",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="batches", to="partners.program"),
         ),
         migrations.AddField(
-            model_name='ingestbatch',
-            name='source',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='activity.eventsource'),
+            model_name="ingestbatch",
+            name="source",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="batches", to="activity.eventsource"
+            ),
         ),
         migrations.CreateModel(
-            name='VaultEntry',
+            name="VaultEntry",
             fields=[
-                ('member', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='vault_entry', serialize=False, to='activity.member')),
-                ('lookup', models.BinaryField(max_length=32)),
-                ('wrapped_key', models.BinaryField(max_length=60)),
-                ('external_id_sealed', models.BinaryField()),
-                ('email_sealed', models.BinaryField(null=True)),
-                ('display_name_sealed', models.BinaryField(null=True)),
-                ('language', models.CharField(blank=True, max_length=10)),
-                ('push_opt_out', models.BooleanField(default=False)),
+                (
+                    "member",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="vault_entry",
+                        serialize=False,
+                        to="activity.member",
+                    ),
+                ),
+                ("lookup", models.BinaryField(max_length=32)),
+                ("wrapped_key", models.BinaryField(max_length=60)),
+                ("external_id_sealed", models.BinaryField()),
+                ("email_sealed", models.BinaryField(null=True)),
+                ("display_name_sealed", models.BinaryField(null=True)),
+                ("language", models.CharField(blank=True, max_length=10)),
+                ("push_opt_out", models.BooleanField(default=False)),
             ],
             options={
-                'verbose_name_plural': 'vault entries',
+                "verbose_name_plural": "vault entries",
             },
         ),
         migrations.AddField(
-            model_name='member',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='partners.program'),
+            model_name="member",
+            name="program",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="members", to="partners.program"),
         ),
         migrations.AddField(
-            model_name='event',
-            name='member',
-            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='activity.member'),
+            model_name="event",
+            name="member",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="activity.member",
+            ),
         ),
         migrations.AddField(
-            model_name='memberversion',
-            name='attribute_set',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='activity.attributeset'),
+            model_name="memberversion",
+            name="attribute_set",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="activity.attributeset"),
         ),
         migrations.AddField(
-            model_name='memberversion',
-            name='member',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='activity.member'),
+            model_name="memberversion",
+            name="member",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="activity.member"),
         ),
         migrations.AddField(
-            model_name='seal',
-            name='batch',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='seal', to='activity.ingestbatch'),
+            model_name="seal",
+            name="batch",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT, related_name="seal", to="activity.ingestbatch"
+            ),
         ),
         migrations.AddField(
-            model_name='seal',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='seals', to='partners.program'),
+            model_name="seal",
+            name="program",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="seals", to="partners.program"),
         ),
         migrations.AddConstraint(
-            model_name='attributeset',
-            constraint=models.UniqueConstraint(fields=('program', 'digest'), name='activity_attributeset_once'),
+            model_name="attributeset",
+            constraint=models.UniqueConstraint(fields=("program", "digest"), name="activity_attributeset_once"),
         ),
         migrations.AddConstraint(
-            model_name='dayofferrollup',
-            constraint=models.UniqueConstraint(fields=('program', 'local_date', 'offer', 'kind', 'status', 'measure', 'currency'), name='activity_dayofferrollup_cell'),
+            model_name="dayofferrollup",
+            constraint=models.UniqueConstraint(
+                fields=("program", "local_date", "offer", "kind", "status", "measure", "currency"),
+                name="activity_dayofferrollup_cell",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='daypartnerrollup',
-            constraint=models.UniqueConstraint(fields=('program', 'local_date', 'partner', 'kind', 'status', 'measure', 'currency'), name='activity_daypartnerrollup_cell'),
+            model_name="daypartnerrollup",
+            constraint=models.UniqueConstraint(
+                fields=("program", "local_date", "partner", "kind", "status", "measure", "currency"),
+                name="activity_daypartnerrollup_cell",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='daysegmentrollup',
-            constraint=models.UniqueConstraint(fields=('program', 'local_date', 'offer_type', 'attribute_set', 'kind', 'status', 'measure', 'currency'), name='activity_daysegmentrollup_cell'),
+            model_name="daysegmentrollup",
+            constraint=models.UniqueConstraint(
+                fields=("program", "local_date", "offer_type", "attribute_set", "kind", "status", "measure", "currency"),
+                name="activity_daysegmentrollup_cell",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='eventsource',
-            constraint=models.UniqueConstraint(fields=('program', 'code'), name='activity_eventsource_once'),
+            model_name="eventsource",
+            constraint=models.UniqueConstraint(fields=("program", "code"), name="activity_eventsource_once"),
         ),
         migrations.AddConstraint(
-            model_name='ingestbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('received_count', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('accepted_count'), '+', models.F('duplicate_count')), '+', models.F('conflict_count')), '+', models.F('rejected_count')))), name='activity_ingestbatch_outcomes_add_up'),
+            model_name="ingestbatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "received_count",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("accepted_count"), "+", models.F("duplicate_count")
+                                ),
+                                "+",
+                                models.F("conflict_count"),
+                            ),
+                            "+",
+                            models.F("rejected_count"),
+                        ),
+                    )
+                ),
+                name="activity_ingestbatch_outcomes_add_up",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ingestbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('accepted_count__lte', 8192)), name='activity_ingestbatch_fits'),
+            model_name="ingestbatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("accepted_count__lte", 8192)), name="activity_ingestbatch_fits"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ingestbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('origin__in', ['file', 'api', 'console'])), name='activity_ingestbatch_origin_known'),
+            model_name="ingestbatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("origin__in", ["file", "api", "console"])), name="activity_ingestbatch_origin_known"
+            ),
         ),
         migrations.AddField(
-            model_name='vaultentry',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='partners.program'),
+            model_name="vaultentry",
+            name="program",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="partners.program"),
         ),
         migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('deactivated_at__isnull', True), ('state', 'active')), models.Q(('deactivated_at__isnull', False), ('state', 'inactive')), _connector='OR'), name='activity_member_inactive_has_deactivated_at'),
+            model_name="member",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("deactivated_at__isnull", True), ("state", "active")),
+                    models.Q(("deactivated_at__isnull", False), ("state", "inactive")),
+                    _connector="OR",
+                ),
+                name="activity_member_inactive_has_deactivated_at",
+            ),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['program', 'occurred_at'], name='activity_event_by_time'),
+            model_name="event",
+            index=models.Index(fields=["program", "occurred_at"], name="activity_event_by_time"),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['member', 'occurred_at'], name='activity_event_of_member'),
+            model_name="event",
+            index=models.Index(fields=["member", "occurred_at"], name="activity_event_of_member"),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', [1, 2, 3, 4, 5])), name='activity_event_kind_known'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", [1, 2, 3, 4, 5])), name="activity_event_kind_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', [1, 2, 3])), name='activity_event_status_known'),
+            model_name="event",
+            constraint=models.CheckConstraint(condition=models.Q(("status__in", [1, 2, 3])), name="activity_event_status_known"),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('spend_currency__isnull', True), ('spend_minor__isnull', True)), models.Q(('spend_currency__isnull', False), ('spend_minor__gte', 0)), _connector='OR'), name='activity_event_spend_has_currency'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("spend_currency__isnull", True), ("spend_minor__isnull", True)),
+                    models.Q(("spend_currency__isnull", False), ("spend_minor__gte", 0)),
+                    _connector="OR",
+                ),
+                name="activity_event_spend_has_currency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reward_cost_currency__isnull', True), ('reward_cost_minor__isnull', True)), models.Q(('reward_cost_currency__isnull', False), ('reward_cost_minor__gte', 0)), _connector='OR'), name='activity_event_reward_cost_has_currency'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("reward_cost_currency__isnull", True), ("reward_cost_minor__isnull", True)),
+                    models.Q(("reward_cost_currency__isnull", False), ("reward_cost_minor__gte", 0)),
+                    _connector="OR",
+                ),
+                name="activity_event_reward_cost_has_currency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='memberversion',
-            constraint=models.UniqueConstraint(fields=('member', 'valid_from'), name='activity_memberversion_once'),
+            model_name="memberversion",
+            constraint=models.UniqueConstraint(fields=("member", "valid_from"), name="activity_memberversion_once"),
         ),
         migrations.AddConstraint(
-            model_name='memberversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('valid_from__isnull', True)), fields=('member',), name='activity_memberversion_one_open_start'),
+            model_name="memberversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("valid_from__isnull", True)), fields=("member",), name="activity_memberversion_one_open_start"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='seal',
-            constraint=models.UniqueConstraint(fields=('program', 'number'), name='activity_seal_number_once'),
+            model_name="seal",
+            constraint=models.UniqueConstraint(fields=("program", "number"), name="activity_seal_number_once"),
         ),
         migrations.AddConstraint(
-            model_name='seal',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='activity_seal_number_from_one'),
+            model_name="seal",
+            constraint=models.CheckConstraint(condition=models.Q(("number__gte", 1)), name="activity_seal_number_from_one"),
         ),
         migrations.AddConstraint(
-            model_name='vaultentry',
-            constraint=models.UniqueConstraint(fields=('program', 'lookup'), name='activity_vaultentry_lookup_once'),
+            model_name="vaultentry",
+            constraint=models.UniqueConstraint(fields=("program", "lookup"), name="activity_vaultentry_lookup_once"),
         ),
     ]

@@ -1,0 +1,331 @@
+"""
+Loading a canonical folder: the program, its catalog, its members and its events, through the same services as everything else.
+
+Resuming is loading again: what is there already is unchanged or a duplicate.
+"""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from math import prod
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+
+from activity.choices import Kind, Origin, Outcome, Status
+from activity.rules import FILE_COLUMNS, IncomingEvent, Rejection, check_event
+from activity.services.canonical import REQUIRED, Row, Table, UnableToReadFolder, check_table, find_events_file, read_rows
+from activity.services.directory import MemberDirectory
+from activity.services.ingest import record_events
+from activity.services.people import MemberRow, save_members
+from activity.services.sealing import seal_ledger
+from activity.services.vault import Person
+from offers.rules import parse_offer
+from offers.services import save_offers
+from partners.models import Program
+from partners.rules import SavedRows, parse_partner, parse_seasonal_index
+from partners.selectors import find_program
+from partners.services import create_program, grow_recorded_stages, save_partners, save_seasonal_index
+from plum_site.lib.errors import DomainError, InvalidInput
+from plum_site.lib.models import User
+
+EVENTS_AT_ONCE = 8192
+MEMBERS_AT_ONCE = 5000
+PERSON_COLUMNS = ("external_id", "email", "display_name", "language", "push_opt_out")
+KNOWN_FILES = {"partners.csv", "offers.csv", "members.csv", "seasonal_index.csv"}
+MOST_SETS = 64
+
+
+@dataclass(frozen=True)
+class NewProgram:
+    """What a program is created with if it is new; empty values take the defaults."""
+
+    code: str
+    name: str = ""
+    time_zone: str = ""
+    currency: str = ""
+    attributes: Sequence[str] | None = None
+    report_by: Sequence[str] | None = None
+    minimum_group: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class LoadReport:
+    """What a load did: rows per noun, outcomes per event, rejected rows and where they were written, and how long it took."""
+
+    program: str
+    partners: int = 0
+    offers: int = 0
+    members: int = 0
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+    rejected_rows: int = 0
+    rejects_file: str | None = None
+    ignored: list[str] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
+Progress = Callable[[str, int, int], None]
+
+
+class RejectsFile:
+    """Rows that were not taken, one CSV line each: file, line, column, reason, detail and the row itself. Made at first need."""
+
+    def __init__(self, program: str, at: datetime) -> None:
+        self.path = Path(settings.VAR) / "rejects" / f"{program}-{at:%Y%m%dT%H%M%S%f}Z.csv"
+        self.count = 0
+        self._file: Any = None
+
+    def add(self, file: str, row: Row, column: str, reason: str, detail: str) -> None:
+        """Write down one row that was not taken."""
+        if self._file is None:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = open(descriptor, "w", newline="", encoding="utf-8")  # noqa: SIM115 - closed by `close`
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(["file", "line", "column", "reason", "detail", "row"])
+        self._writer.writerow([file, row.line, column, reason, detail, row.text.rstrip("\r\n")])
+        self.count += 1
+
+    def add_error(self, file: str, row: Row, error: DomainError) -> None:
+        """Write down one row that a DomainError speaks about."""
+        self.add(file, row, next(iter(error.fields), ""), error.code, error.detail)
+
+    def close(self) -> None:
+        """Put what was written on disk."""
+        if self._file is not None:
+            self._file.close()
+
+
+def load_folder(
+    *,
+    folder: Path,
+    new_program: NewProgram,
+    actor: User | str,
+    at: datetime,
+    source: str = "file",
+    progress: Progress = lambda step, done, total: None,
+) -> LoadReport:
+    """
+    Load a canonical folder into a program, which is created if its code is new.
+
+    Faults of files are found first and write nothing; faulty rows go to a rejects file and the others are kept.
+    Every stage that a confirmed event carries is added to the program's recorded stages. Seals the ledger.
+    Raises: UnableToReadFolder, InvalidInput, DomainError (settings that an existing program has otherwise).
+    Writes: partners, offers, activity, plum_auditevent; var/rejects/.
+    Source: docs/tour.md
+    """
+    started = monotonic()
+    tables = _check_folder(folder)
+    report = LoadReport(program=new_program.code)
+    report.ignored = sorted(path.name for path in folder.iterdir() if path.name not in KNOWN_FILES | {tables["events"].path.name})
+    program = _prepare_program(new_program, tables, actor, at)
+    rejects = RejectsFile(program.code, at)
+    try:
+        bound = {"program_id": program.pk, "actor": actor, "at": at}
+        report.partners = _load_rows(
+            tables["partners.csv"], rejects, parse_partner, lambda rows: save_partners(rows=rows, **bound)
+        )
+        if "seasonal_index.csv" in tables:
+            _load_rows(
+                tables["seasonal_index.csv"], rejects, parse_seasonal_index, lambda rows: save_seasonal_index(rows=rows, **bound)
+            )
+        report.offers = _load_rows(tables["offers.csv"], rejects, parse_offer, lambda rows: save_offers(rows=rows, **bound))
+        report.members = _load_members(program, tables["members.csv"], rejects, actor, at, progress)
+        _load_events(program, tables["events"], rejects, report, source, actor, at, progress)
+    finally:
+        rejects.close()
+    seal_ledger(program_id=program.pk, at=at)
+    report.rejected_rows = rejects.count
+    report.rejects_file = str(rejects.path) if rejects.count else None
+    report.seconds = monotonic() - started
+    return report
+
+
+def _check_folder(folder: Path) -> dict[str, Table]:
+    if not folder.is_dir():
+        raise UnableToReadFolder("missing_folder", f"{folder} is not a folder.")
+    tables = {name: check_table(folder / name, REQUIRED[name]) for name in ("partners.csv", "offers.csv", "members.csv")}
+    if (folder / "seasonal_index.csv").exists():
+        tables["seasonal_index.csv"] = check_table(folder / "seasonal_index.csv", REQUIRED["seasonal_index.csv"])
+    tables["events"] = check_table(find_events_file(folder), REQUIRED["events"])
+    return tables
+
+
+def _prepare_program(wanted: NewProgram, tables: dict[str, Table], actor: User | str, at: datetime) -> Program:
+    offered = [name for name in tables["members.csv"].columns if name not in PERSON_COLUMNS]
+    kept = list(offered if wanted.attributes is None else wanted.attributes)
+    _check_names(kept, offered, "--attributes", "a column of members.csv")
+    program = find_program(wanted.code)
+    if program:
+        _check_unchanged(program, wanted)
+        return program
+    report_by = _default_reporting(tables["members.csv"], kept) if wanted.report_by is None else list(wanted.report_by)
+    _check_names(report_by, kept, "--report-by", "a kept attribute")
+    optional = {"minimum_group": wanted.minimum_group} if wanted.minimum_group is not None else {}
+    return create_program(
+        code=wanted.code,
+        name=wanted.name or wanted.code,
+        time_zone=wanted.time_zone or "UTC",
+        currency=wanted.currency or "USD",
+        member_attributes=kept,
+        reporting_attributes=report_by,
+        actor=actor,
+        at=at,
+        **optional,
+        **wanted.extra,
+    )
+
+
+def _check_names(names: Sequence[str], allowed: Sequence[str], option: str, what: str) -> None:
+    unknown = [name for name in names if name not in allowed]
+    if unknown:
+        raise InvalidInput(
+            "unknown_attribute",
+            f"{option}: {', '.join(unknown)} is not {what} ({', '.join(allowed) or 'there is none'}). Nothing was loaded.",
+        )
+
+
+def _check_unchanged(program: Program, wanted: NewProgram) -> None:
+    """A load never changes a program's settings: months and groups of the past would change with them."""
+    asked = {
+        "name": wanted.name,
+        "time_zone": wanted.time_zone,
+        "currency": wanted.currency,
+        "member_attributes": wanted.attributes and list(wanted.attributes),
+        "reporting_attributes": wanted.report_by and list(wanted.report_by),
+        "minimum_group": wanted.minimum_group,
+    }
+    differing = [name for name, value in asked.items() if value and value != getattr(program, name)]
+    if differing:
+        raise DomainError(
+            "program_differs",
+            f"Program {program.code} exists with another {', '.join(differing)}. Nothing was loaded. Leave the option out, or choose another code.",
+        )
+
+
+def _default_reporting(table: Table, kept: Sequence[str]) -> list[str]:
+    """The first kept attributes, at most two, while the combinations of their values stay at 64 or fewer."""
+    values: dict[str, set[str]] = {name: set() for name in kept[:2]}
+    for row in read_rows(table):
+        for name, seen in values.items():
+            if len(seen) <= MOST_SETS:
+                seen.add(row.cells.get(name, ""))
+    chosen: list[str] = []
+    for name in kept[:2]:
+        if prod(len(values[other]) or 1 for other in [*chosen, name]) > MOST_SETS:
+            break
+        chosen.append(name)
+    return chosen
+
+
+def _load_rows(
+    table: Table, rejects: RejectsFile, parse: Callable[[dict[str, str]], Any], save: Callable[[list[Any]], SavedRows]
+) -> int:
+    """Parse each row and save them together; rows that cannot be read, parsed or saved are rejected, each with its reason."""
+    rows, parsed = [], []
+    for row in read_rows(table):
+        if row.fault:
+            rejects.add(table.path.name, row, "", "unreadable", row.fault)
+            continue
+        try:
+            parsed.append(parse(row.cells))
+            rows.append(row)
+        except DomainError as error:
+            rejects.add_error(table.path.name, row, error)
+    saved = save(parsed)
+    for fault in saved.faults:
+        rejects.add_error(table.path.name, rows[fault.index], fault.error)
+    return len(rows) - len(saved.faults)
+
+
+def _load_members(
+    program: Program, table: Table, rejects: RejectsFile, actor: User | str, at: datetime, progress: Progress
+) -> int:
+    count = 0
+    rows = _members(table, rejects)
+    while part := list(islice(rows, MEMBERS_AT_ONCE)):
+        people = [
+            MemberRow(_person(row.cells), {name: row.cells.get(name, "") for name in program.member_attributes}) for row in part
+        ]
+        save_members(program=program, rows=people, actor=actor, at=at)
+        count += len(part)
+        progress("members", count, table.rows)
+    return count
+
+
+def _members(table: Table, rejects: RejectsFile) -> Iterator[Row]:
+    """The rows of a people file that can be read and whose external id is there, once."""
+    seen: set[str] = set()
+    for row in read_rows(table):
+        external_id = row.cells.get("external_id", "")
+        if row.fault:
+            rejects.add(table.path.name, row, "", "unreadable", row.fault)
+        elif not external_id or len(external_id) > 200 or not external_id.isprintable():
+            rejects.add(table.path.name, row, "external_id", "required", "external_id must be 1 to 200 printable characters.")
+        elif external_id in seen:
+            rejects.add(
+                table.path.name, row, "external_id", "repeated", f"{external_id} stands in the file twice; the first row counts."
+            )
+        else:
+            seen.add(external_id)
+            yield row
+
+
+def _person(cells: dict[str, str]) -> Person:
+    return Person(
+        external_id=cells["external_id"],
+        email=cells.get("email", ""),
+        display_name=cells.get("display_name", ""),
+        language=cells.get("language", "")[:10],
+        push_opt_out=cells.get("push_opt_out", "").lower() in {"1", "true", "yes"},
+    )
+
+
+def _load_events(
+    program: Program,
+    table: Table,
+    rejects: RejectsFile,
+    report: LoadReport,
+    source: str,
+    actor: User | str,
+    at: datetime,
+    progress: Progress,
+) -> None:
+    directory = MemberDirectory(program)
+    report.ignored += [f"{table.path.name}: column {name}" for name in table.columns if name not in FILE_COLUMNS]
+    rows = read_rows(table)
+    stages: set[str] = set()
+    while part := list(islice(rows, EVENTS_AT_ONCE)):
+        events = [_event(row, source, at) for row in part]
+        receipt = record_events(program=program, events=events, origin=Origin.FILE, at=at, directory=directory)
+        for result in receipt.results:
+            if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT):
+                rejects.add(table.path.name, part[result.index], result.field, result.code, result.detail)
+            elif result.warning and result.outcome == Outcome.ACCEPTED:
+                report.warnings[result.warning] += 1
+        for event, result in zip(events, receipt.results, strict=True):
+            if result.outcome is Outcome.ACCEPTED and isinstance(event, IncomingEvent) and event.status == Status.CONFIRMED:
+                stages.add(Kind(event.kind).label)
+        for name in ("received", "accepted", "duplicate", "conflict", "rejected"):
+            setattr(report, name, getattr(report, name) + getattr(receipt, name))
+        progress("events", report.received, table.rows)
+        if stages - set(program.recorded_stages):
+            program.recorded_stages = grow_recorded_stages(program_id=program.pk, stages=sorted(stages), actor=actor, at=at)
+
+
+def _event(row: Row, source: str, at: datetime) -> IncomingEvent | Rejection:
+    if row.fault:
+        return Rejection("malformed", "", f"Line {row.line}: {row.fault}.", "", source)
+    return check_event(row.cells, source=source, at=at)

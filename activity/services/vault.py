@@ -1,0 +1,107 @@
+"""The vault: sealing and opening the link between a member and the outside world."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from activity.models import Member, VaultEntry
+from partners.models import Program
+from plum_site.lib import keys
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the vault keeps of one person; only the outside id is needed."""
+
+    external_id: str
+    email: str = ""
+    display_name: str = ""
+    language: str = ""
+    push_opt_out: bool = False
+
+
+def lookup_of(program_uuid: UUID, external_id: str) -> bytes:
+    """The 32-byte HMAC under which an outside id is found in its program, and in no other."""
+    return keys.digest(keys.program_key(program_uuid, "lookup"), external_id)
+
+
+def find_members(*, program: Program, external_ids: Iterable[str]) -> dict[str, Member]:
+    """
+    The members behind outside ids; unknown ids are left out.
+
+    Raises: nothing of its own.
+    Writes: nothing.
+    """
+    by_lookup = {lookup_of(program.uuid, external_id): external_id for external_id in external_ids}
+    found: dict[str, Member] = {}
+    lookups = list(by_lookup)
+    for start in range(0, len(lookups), 5000):
+        entries = VaultEntry.objects.filter(program=program, lookup__in=lookups[start : start + 5000]).select_related("member")
+        found.update({by_lookup[bytes(entry.lookup)]: entry.member for entry in entries})
+    return found
+
+
+def add_members(*, program: Program, people: Iterable[Person], at: datetime) -> dict[str, Member]:
+    """
+    Make a member and a vault entry for each person who has none, in the caller's transaction; returns all by outside id.
+
+    Two transactions that meet the same unknown person agree: the look-up is unique, and the later one takes the
+    earlier one's member.
+    Raises: nothing of its own.
+    Writes: activity_member, activity_vaultentry.
+    """
+    wanted = {person.external_id: person for person in people}
+    found = find_members(program=program, external_ids=wanted)
+    missing = [wanted[external_id] for external_id in sorted(wanted) if external_id not in found]
+    if not missing:
+        return found
+    _lock_creation(program)
+    found |= find_members(program=program, external_ids=[person.external_id for person in missing])
+    missing = [person for person in missing if person.external_id not in found]
+    made = Member.objects.bulk_create(
+        [Member(program=program, key=os.urandom(16), created_at=at) for _ in missing], batch_size=1000
+    )
+    entries = [_entry(program, member, person) for member, person in zip(made, missing, strict=True)]
+    VaultEntry.objects.bulk_create(entries, batch_size=1000)
+    return found | {person.external_id: member for member, person in zip(made, missing, strict=True)}
+
+
+def _lock_creation(program: Program) -> None:
+    """One creator of members at a time in a program; SQLite has one writer anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('activity_member'), %s)", [program.pk])
+
+
+def _entry(program: Program, member: Member, person: Person) -> VaultEntry:
+    own_key = os.urandom(32)
+
+    def sealed(text: str) -> bytes | None:
+        return keys.seal(own_key, text.encode()) if text else None
+
+    return VaultEntry(
+        member=member,
+        program=program,
+        lookup=lookup_of(program.uuid, person.external_id),
+        wrapped_key=keys.seal(keys.program_key(program.uuid, "vault"), own_key),
+        external_id_sealed=keys.seal(own_key, person.external_id.encode()),
+        email_sealed=sealed(person.email),
+        display_name_sealed=sealed(person.display_name),
+        language=person.language,
+        push_opt_out=person.push_opt_out,
+    )
+
+
+def open_external_id(*, program: Program, entry: VaultEntry) -> str:
+    """
+    The outside id of a member, from the vault.
+
+    Raises: cryptography's InvalidTag, if the master key is not the one it was sealed with.
+    Writes: nothing.
+    """
+    own_key = keys.unseal(keys.program_key(program.uuid, "vault"), bytes(entry.wrapped_key))
+    return keys.unseal(own_key, bytes(entry.external_id_sealed)).decode()

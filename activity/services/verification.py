@@ -1,0 +1,277 @@
+"""
+Proving the ledger: every batch is hashed again from its rows and held against what was sealed.
+
+Reads everything, writes nothing; what is wrong is named by place.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from activity.models import AttributeSet, Event, EventSource, IngestBatch, Member, Seal, VaultEntry
+from activity.models.ledger import POSITIONS
+from activity.rules import IncomingEvent, business_half, chain_hash, content_digest, identity_half, leaf_hash, tree_root
+from activity.services.anchors import list_anchors
+from activity.services.people import canonical_values
+from activity.services.sealing import GRAINS, NO_CHAIN, cell_columns, cells_sql
+from activity.services.vault import open_external_id
+from offers.models import Offer
+from partners.models import Program
+from plum_site.lib import keys
+
+MOST_NAMED = 20  # places named per check; the count is of all
+
+
+class Verdict(NamedTuple):
+    """What one check looked at and what it found wrong, in the words of a person who must find the place."""
+
+    name: str
+    checked: int
+    violations: list[str]
+
+
+class _Names:
+    """Row ids of one program as the outside knows them: what the leaves are made from."""
+
+    def __init__(self, program: Program) -> None:
+        self.offers = dict(Offer.objects.filter(program=program).values_list("pk", "external_id"))
+        self.sources = dict(EventSource.objects.filter(program=program).values_list("pk", "code"))
+        self.members = {pk: bytes(key) for pk, key in Member.objects.filter(program=program).values_list("pk", "key")}
+        self.sets = {row.pk: canonical_values(row.values) for row in AttributeSet.objects.filter(program=program)}
+
+
+def verify_ledger(*, program: Program) -> Iterator[Verdict]:
+    """
+    Hash every event of a program again and compare batches, seals, chain, identities and the heads kept outside.
+
+    Shape: one Verdict per check.
+    Raises: nothing of its own.
+    Writes: nothing.
+    Source: docs/adr/0005-leaves-seals-anchors.md
+    """
+    batches = list(IngestBatch.objects.filter(program=program).order_by("id"))
+    seals = list(Seal.objects.filter(program=program).order_by("number"))
+    yield _verify_chain(seals, {batch.pk: batch for batch in batches})
+    yield _verify_batches(program, batches)
+    yield _verify_identities(program)
+    yield _verify_anchors(program, seals)
+
+
+def _verify_chain(seals: list[Seal], batches: dict[int, IngestBatch]) -> Verdict:
+    """Seals are dense from 1, each chained to the one before, each with the root its batch was written with."""
+    wrong: list[str] = []
+    chain, expected = NO_CHAIN, 1
+    for seal in seals:
+        batch = batches.get(seal.batch_id)
+        if seal.number != expected:
+            wrong.append(f"seal {expected} is missing: seal {seal.number} follows seal {expected - 1}")
+        elif batch is None:
+            wrong.append(f"seal {seal.number}: its batch {seal.batch_id} is missing")
+        elif bytes(batch.root) != bytes(seal.root):
+            wrong.append(f"seal {seal.number}: batch {seal.batch_id} carries another root than was sealed")
+        elif chain_hash(chain, seal.number, seal.batch_id, batch.accepted_count, bytes(seal.root)) != bytes(seal.chain):
+            wrong.append(f"seal {seal.number}: the chain breaks here; this seal, its batch or one before it was altered")
+        chain, expected = bytes(seal.chain), seal.number + 1
+    return Verdict("seals are dense and chained", len(seals), wrong)
+
+
+def _verify_batches(program: Program, batches: list[IngestBatch]) -> Verdict:
+    """Every batch's root, from its rows; a batch that differs is named, and in it the rows that are at fault where that shows."""
+    names = _Names(program)
+    known = {batch.pk: batch for batch in batches}
+    wrong: list[str] = []
+    seen: set[int] = set()
+    checked = 0
+    for batch_id, rows in _events_by_batch(program):
+        seen.add(batch_id)
+        checked += len(rows)
+        batch = known.get(batch_id)
+        if batch is None:
+            wrong.append(f"batch {batch_id}: {len(rows)} events lie in a batch that does not exist (first: event {rows[0][0]})")
+        elif tree_root([_leaf(row, names) for row in rows]) != bytes(batch.root):
+            wrong.append(_describe(program, batch, rows, names))
+    for batch in batches:
+        if batch.accepted_count and batch.pk not in seen:
+            wrong.append(f"batch {batch.pk}: all of its {batch.accepted_count} events were deleted")
+    return Verdict("events hash to their batch's root", checked, wrong)
+
+
+COLUMNS = (
+    "id",
+    "nonce",
+    "member_id",
+    "event_key",
+    "source_id",
+    "occurred_at",
+    "transaction_ref",
+    "reverses",
+    "kind",
+    "status",
+    "reason_code",
+    "offer_id",
+    "local_date",
+    "attribute_set_id",
+    "spend_minor",
+    "spend_currency",
+    "reward_cost_minor",
+    "reward_cost_currency",
+    "medium",
+    "position",
+    "identity_hash",
+)
+
+
+def _events_by_batch(program: Program) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
+    rows = Event.objects.filter(program=program).order_by("id").values_list(*COLUMNS)
+    batch_id, members = -1, []
+    for row in rows.iterator(chunk_size=POSITIONS):
+        if row[0] // POSITIONS != batch_id:
+            if members:
+                yield batch_id, members
+            batch_id, members = row[0] // POSITIONS, []
+        members.append(row)
+    if members:
+        yield batch_id, members
+
+
+def _leaf(row: tuple[Any, ...], names: _Names) -> bytes:
+    nonce = bytes(row[1])
+    identity = row[20] if row[20] is not None else _identity(row, nonce, names)
+    business = business_half(
+        nonce,
+        row[8],
+        row[9],
+        row[10],
+        names.offers.get(row[11], ""),
+        row[12].isoformat(),
+        names.sets.get(row[13], ""),
+        *row[14:20],
+    )
+    return leaf_hash(bytes(identity), business)
+
+
+def _identity(row: tuple[Any, ...], nonce: bytes, names: _Names) -> bytes:
+    return identity_half(
+        nonce, names.members.get(row[2], b""), row[3] or "", names.sources.get(row[4], ""), row[5], row[6], row[7]
+    )
+
+
+def _describe(program: Program, batch: IngestBatch, rows: list[tuple[Any, ...]], names: _Names) -> str:
+    """Which rows of a batch are at fault: missing, added, or saying something else than their identity remembers."""
+    identities = _identities_of(program, batch.pk)
+    present = {row[0] for row in rows}
+    faults = [f"event {row_id} was deleted" for row_id in sorted(identities.keys() - present)]
+    faults += [f"event {row_id} was inserted" for row_id in sorted(present - identities.keys())]
+    faults += [f"event {row[0]} was edited" for row in rows if _was_edited(program, row, names, identities.get(row[0]))]
+    if not faults:
+        faults = ["its rows were reordered, or edited in a field that only the batch's root covers"]
+    return f"batch {batch.pk}: " + "; ".join(faults[:MOST_NAMED])
+
+
+def _identities_of(program: Program, batch_id: int) -> dict[int, bytes | None]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_id, content FROM activity_eventidentity WHERE program_id = %s AND event_id BETWEEN %s AND %s",
+            [program.pk, batch_id * POSITIONS, batch_id * POSITIONS + POSITIONS - 1],
+        )
+        return {row_id: None if content is None else bytes(content) for row_id, content in cursor.fetchall()}
+
+
+def _was_edited(program: Program, row: tuple[Any, ...], names: _Names, content: bytes | None) -> bool:
+    entry = VaultEntry.objects.filter(member_id=row[2]).first() if content is not None else None
+    if content is None or entry is None:
+        return False
+    event = IncomingEvent(
+        event_id=row[3] or "",
+        source=names.sources.get(row[4], ""),
+        occurred_at=row[5],
+        kind=row[8],
+        status=row[9],
+        member=open_external_id(program=program, entry=entry),
+        offer=names.offers.get(row[11], ""),
+        reason_code=row[10],
+        spend_minor=row[14],
+        spend_currency=row[15],
+        reward_cost_minor=row[16],
+        reward_cost_currency=row[17],
+        transaction_ref=row[6],
+        reverses=row[7],
+        medium=row[18],
+        position=row[19],
+    )
+    return content_digest(keys.program_key(program.uuid, "content"), event) != content
+
+
+def _verify_identities(program: Program) -> Verdict:
+    """Each event has one identity and each identity one event: what is deleted or inserted with care still shows here."""
+    lonely = (
+        ("SELECT i.event_id FROM activity_eventidentity i LEFT JOIN activity_event e ON e.id = i.event_id "
+         "WHERE i.program_id = %s AND e.id IS NULL ORDER BY 1", "is known by its identity but is gone"),
+        ("SELECT e.id FROM activity_event e LEFT JOIN activity_eventidentity i ON i.event_id = e.id AND i.program_id = e.program_id "
+         "WHERE e.program_id = %s AND i.event_id IS NULL ORDER BY 1", "has no identity: it did not come in through ingest"),
+        ("SELECT i.event_id FROM activity_eventidentity i WHERE i.program_id = %s GROUP BY i.event_id HAVING COUNT(*) > 1 ORDER BY 1",
+         "has two identities"),
+    )  # fmt: skip
+    wrong: list[str] = []
+    with connection.cursor() as cursor:
+        for sql, meaning in lonely:
+            cursor.execute(sql, [program.pk])
+            wrong += [f"event {row_id} (batch {row_id // POSITIONS}) {meaning}" for (row_id,) in cursor.fetchall()]
+        cursor.execute("SELECT COUNT(*) FROM activity_eventidentity WHERE program_id = %s", [program.pk])
+        return Verdict("events and identities match one to one", int(cursor.fetchone()[0]), wrong)
+
+
+def _verify_anchors(program: Program, seals: list[Seal]) -> Verdict:
+    """Every head kept outside the database is still part of the ledger."""
+    chains = {seal.number: bytes(seal.chain).hex() for seal in seals}
+    last = seals[-1].number if seals else 0
+    wrong: list[str] = []
+    checked = 0
+    for anchor in list_anchors(program=program):
+        checked += 1
+        if not anchor.is_genuine:
+            wrong.append(f"line {anchor.line} of the anchor file is not a head signed with this installation's key")
+        elif anchor.number > last:
+            wrong.append(
+                f"the ledger ends at seal {last}, but seal {anchor.number} was anchored: the tail was cut off after seal {last}"
+            )
+        elif chains.get(anchor.number) != anchor.chain:
+            wrong.append(f"seal {anchor.number} is not the one that was anchored: the ledger was rewritten at or before it")
+    return Verdict("anchored heads are in the ledger", checked, wrong)
+
+
+def verify_rollups(*, program: Program) -> Iterator[Verdict]:
+    """
+    Make every rollup cell again from the sealed ledger and compare.
+
+    Shape: one Verdict per rollup table.
+    Raises: nothing of its own.
+    Writes: nothing.
+    Source: docs/adr/0008-rollup-cells.md
+    """
+    sealed = f"e.program_id = {int(program.pk)} AND EXISTS (SELECT 1 FROM activity_seal s WHERE s.batch_id = e.id / {POSITIONS})"
+    for table in GRAINS:
+        columns = cell_columns(table)
+        ledger, stored = cells_sql(table, sealed), f"SELECT {columns} FROM {table} WHERE program_id = {int(program.pk)}"
+        differing: dict[tuple[Any, ...], dict[str, tuple[Any, ...]]] = defaultdict(dict)
+        with connection.cursor() as cursor:
+            for side, first, second in (("ledger", ledger, stored), ("rollup", stored, ledger)):
+                cursor.execute(f"SELECT * FROM ({first}) AS a EXCEPT SELECT * FROM ({second}) AS b")
+                for row in cursor.fetchall():
+                    differing[tuple(row[:-2])][side] = tuple(row[-2:])
+            cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE program_id = {int(program.pk)}")
+            checked = int(cursor.fetchone()[0])
+        names = columns.split(", ")
+        wrong = []
+        for cell, sides in sorted(differing.items(), key=str):
+            where = ", ".join(
+                f"{name} {value}" for name, value in zip(names, cell, strict=False) if name != "program_id" and value != ""
+            )
+            count, amount = sides.get("ledger", (0, 0))
+            has_count, has_amount = sides.get("rollup", (0, 0))
+            wrong.append(
+                f"{table} at {where}: {has_count} events and {has_amount} minor units, the ledger has {count} and {amount}"
+            )
+        yield Verdict(f"{table} equals the ledger", checked, wrong)
