@@ -64,7 +64,8 @@ def running(var: Path, name: str) -> Entry | None:
     facts = process_facts(entry.pid) if entry else None
     if not entry or not facts or facts.started != entry.started or facts.state == "Z":
         return None
-    return entry if SERVICES.get(name, "plum") in facts.line else None
+    # A program that has just been started has no command line yet.
+    return entry if not facts.line or SERVICES.get(name, "plum") in facts.line else None
 
 
 def end_session(leader: int) -> None:
