@@ -1,0 +1,94 @@
+"""The activity API: events in; batches, metrics and timelines out."""
+
+import re
+from typing import Any, ClassVar, cast
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from activity.api.bodies import read_events
+from activity.api.cloudevents import pointer_of, read_event
+from activity.api.serializers import EventReceipt, EventsQuery
+from activity.choices import Origin, Outcome
+from activity.services.ingest import Receipt, Result, UnableToRecordEvents, record_events
+from activity.services.rehearsal import rehearse_events
+from partners.selectors import get_program_by_id
+from plum_site.lib import clock
+from plum_site.lib.api import ApiView
+from plum_site.lib.models import ApiToken
+from plum_site.lib.problems import Problem
+
+STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\"?\s*(?:$|[,;])", re.IGNORECASE)
+
+
+class EventsView(ApiView):
+    """
+    Send 1 to 5,000 events as CloudEvents: a JSON batch, a single event, or one a line; gzip and zstd are understood.
+
+    Answered after they are stored. 200: every event was accepted or is a duplicate. 207: at least one was rejected or
+    is in conflict with what was sent before; the others are stored, so do not repeat the whole request. With
+    `Prefer: handling=strict` nothing is stored unless every event can be taken (422). Sending again is always safe:
+    an event is recognised by its source and id. Events of a sandbox token are checked and answered alike, never stored.
+    """
+
+    operations: ClassVar = {"POST": "event.send"}
+    Query = EventsQuery
+    Output = EventReceipt
+
+    def post(self, request: Request) -> Response:
+        """Record, and say what became of each event."""
+        query = self.read_query(request)
+        at = clock.now()
+        token = cast(ApiToken, request.auth)
+        events = [read_event(text, at) for text in read_events(request._request)]
+        strict = STRICT.search(request.headers.get("Prefer", "")) is not None
+        program = get_program_by_id(self.program_id)
+        try:
+            if token.is_sandbox:
+                receipt = rehearse_events(program=program, events=events, at=at, strict=strict)
+            else:
+                receipt = record_events(
+                    program=program, events=events, origin=Origin.API, token_id=token.pk, at=at, strict=strict
+                )
+        except UnableToRecordEvents as error:
+            raise refused(error) from error
+        headers = {"Preference-Applied": "handling=strict"} if strict else {}
+        status = 207 if receipt.rejected + receipt.conflict else 200
+        return Response(describe_receipt(receipt, show_all=query["results"] == "all"), status=status, headers=headers)
+
+
+def describe_receipt(receipt: Receipt, *, show_all: bool) -> dict[str, Any]:
+    """The answer to one request, in the shape of EventReceipt."""
+    return {
+        "received": receipt.received,
+        "accepted": receipt.accepted,
+        "duplicate": receipt.duplicate,
+        "conflict": receipt.conflict,
+        "rejected": receipt.rejected,
+        "results": [describe_result(result) for result in receipt.results if show_all or is_notable(result)],
+    }
+
+
+def is_notable(result: Result) -> bool:
+    """Whether there is more to say than that the event was accepted."""
+    return result.outcome != Outcome.ACCEPTED or bool(result.warning)
+
+
+def describe_result(result: Result) -> dict[str, Any]:
+    """One result, absent members left out."""
+    body: dict[str, Any] = {"index": result.index, "id": result.event_id, "status": result.outcome.value}
+    if result.code:
+        body |= {"code": result.code, "pointer": pointer_of(result.field), "detail": result.detail}
+    if result.warning:
+        body["warning"] = result.warning
+    return body
+
+
+def refused(error: UnableToRecordEvents) -> Problem:
+    """422 for strict handling, with every event that could not be taken."""
+    errors = [
+        {"pointer": f"/{result.index}{pointer_of(result.field)}", "code": result.code, "detail": result.detail}
+        for result in error.receipt.results
+        if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT)
+    ]
+    return Problem(422, error.code, error.detail, errors=errors, headers={"Preference-Applied": "handling=strict"})
