@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from offers.choices import OfferState
+from offers.querysets import OfferQuerySet
 from partners.models import Partner, Program
 from plum_site.lib.fields import CurrencyField
 
@@ -44,12 +45,16 @@ class Offer(models.Model):
     category = models.CharField(max_length=200, blank=True, help_text="Finer than the partner's category; free text.")
     face_value = models.CharField(max_length=60, blank=True, help_text="As printed, for example 10.00 or 15%.")
     face_value_currency = CurrencyField(blank=True)
-    reward_cost_minor = models.BigIntegerField(null=True, blank=True, help_text="Expected cost of one redemption, in minor units.")
+    reward_cost_minor = models.BigIntegerField(
+        null=True, blank=True, help_text="Expected cost of one redemption, in minor units."
+    )
     reward_cost_currency = CurrencyField(blank=True)
     starts_date = models.DateField(null=True, blank=True, help_text="First program day; empty: open to the past.")
     ends_date = models.DateField(null=True, blank=True, help_text="Last program day, included; empty: no end.")
     state = models.CharField(max_length=10, choices=OfferState.choices, default=OfferState.DRAFT)
     created_at = models.DateTimeField()
+
+    objects = OfferQuerySet.as_manager()
 
     class Meta:
         ordering = ["external_id", "id"]
@@ -130,7 +135,9 @@ class Audience(models.Model):
         ordering = ["offer", "starts_date", "id"]
         constraints = [
             models.UniqueConstraint(fields=["offer", "starts_date"], name="offers_audience_one_a_day"),
-            models.UniqueConstraint(fields=["offer"], condition=Q(starts_date__isnull=True), name="offers_audience_one_open_start"),
+            models.UniqueConstraint(
+                fields=["offer"], condition=Q(starts_date__isnull=True), name="offers_audience_one_open_start"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -116,10 +116,8 @@ def save_contract_terms(
     overlap = find_overlap((starts_date, ends_date), others)
     if overlap:
         period = f"{overlap[0]} to {overlap[1] or 'further notice'}"
-        raise UnableToSaveContractTerms(
-            "terms_overlap",
-            f"{partner} has terms for {period} already. Nothing was changed. End those first, or choose other days.",
-        )
+        sentence = f"{partner} has terms for {period} already. Nothing was changed. End those first, or choose other days."
+        raise DomainError("terms_overlap", sentence)
     for name, value in values.items():
         setattr(terms, name, value)
     check_row(terms)
