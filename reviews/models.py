@@ -116,9 +116,7 @@ class ReviewCycle(models.Model):
             models.UniqueConstraint(fields=["program", "month_start_date", "revision"], name="reviews_cycle_once"),
             models.CheckConstraint(condition=Q(state__in=CycleState.values), name="reviews_cycle_state_known"),
             models.CheckConstraint(condition=Q(ends_at__gt=models.F("starts_at")), name="reviews_cycle_ends_after_start"),
-            models.CheckConstraint(
-                condition=Q(month_start_date__day=1), name="reviews_cycle_starts_on_first"
-            ),
+            models.CheckConstraint(condition=Q(month_start_date__day=1), name="reviews_cycle_starts_on_first"),
             models.CheckConstraint(
                 condition=Q(state=CycleState.OPEN) | (Q(cutoff__isnull=False, consolidated_at__isnull=False) & ~Q(digest="")),
                 name="reviews_cycle_ready_is_frozen",
@@ -170,6 +168,7 @@ class Scorecard(models.Model):
     expected = models.JSONField(default=dict)
     peers = models.JSONField(default=dict)
     trend = models.JSONField(default=list, help_text="The months up to this one, oldest first.")
+    evidence = models.JSONField(default=dict, help_text="How the score came about, crossings that are no flags, late events.")
     diagnosis = models.JSONField(null=True)
 
     class Meta:

@@ -5,221 +5,375 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('partners', '0001_initial'),
+        ("partners", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ReviewCycle',
+            name="ReviewCycle",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month_start_date', models.DateField()),
-                ('revision', models.PositiveSmallIntegerField(default=1)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('ready', 'Ready to decide'), ('closed', 'Closed')], default='open', max_length=10)),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('opened_at', models.DateTimeField()),
-                ('consolidated_at', models.DateTimeField(null=True)),
-                ('cutoff', models.BigIntegerField(null=True)),
-                ('config', models.JSONField(default=dict)),
-                ('digest', models.CharField(blank=True, max_length=64)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('closed_by', models.CharField(blank=True, max_length=200)),
-                ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cycles', to='partners.program')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("month_start_date", models.DateField()),
+                ("revision", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "Open"), ("ready", "Ready to decide"), ("closed", "Closed")],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("opened_at", models.DateTimeField()),
+                ("consolidated_at", models.DateTimeField(null=True)),
+                ("cutoff", models.BigIntegerField(null=True)),
+                ("config", models.JSONField(default=dict)),
+                ("digest", models.CharField(blank=True, max_length=64)),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("closed_by", models.CharField(blank=True, max_length=200)),
+                (
+                    "program",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="cycles", to="partners.program"),
+                ),
             ],
             options={
-                'ordering': ['program', '-month_start_date', '-revision'],
+                "ordering": ["program", "-month_start_date", "-revision"],
             },
         ),
         migrations.CreateModel(
-            name='CycleTransition',
+            name="CycleTransition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40)),
-                ('from_state', models.CharField(blank=True, max_length=10)),
-                ('to_state', models.CharField(choices=[('open', 'Open'), ('ready', 'Ready to decide'), ('closed', 'Closed')], max_length=10)),
-                ('actor', models.CharField(max_length=200)),
-                ('at', models.DateTimeField()),
-                ('comment', models.TextField(blank=True)),
-                ('cycle', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transitions', to='reviews.reviewcycle')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40)),
+                ("from_state", models.CharField(blank=True, max_length=10)),
+                (
+                    "to_state",
+                    models.CharField(
+                        choices=[("open", "Open"), ("ready", "Ready to decide"), ("closed", "Closed")], max_length=10
+                    ),
+                ),
+                ("actor", models.CharField(max_length=200)),
+                ("at", models.DateTimeField()),
+                ("comment", models.TextField(blank=True)),
+                (
+                    "cycle",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="transitions", to="reviews.reviewcycle"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['at', 'id'],
+                "ordering": ["at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='ReviewPolicy',
+            name="ReviewPolicy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('weights', models.JSONField()),
-                ('bands', models.JSONField()),
-                ('minimum_events', models.PositiveIntegerField()),
-                ('made_by', models.CharField(max_length=200)),
-                ('made_at', models.DateTimeField()),
-                ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='review_policies', to='partners.program')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("weights", models.JSONField()),
+                ("bands", models.JSONField()),
+                ("minimum_events", models.PositiveIntegerField()),
+                ("made_by", models.CharField(max_length=200)),
+                ("made_at", models.DateTimeField()),
+                (
+                    "program",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="review_policies", to="partners.program"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'review policies',
-                'ordering': ['program', '-number'],
+                "verbose_name_plural": "review policies",
+                "ordering": ["program", "-number"],
             },
         ),
         migrations.CreateModel(
-            name='Rule',
+            name="Rule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(max_length=60)),
-                ('name', models.CharField(max_length=200)),
-                ('is_active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
-                ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='partners.program')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.SlugField(max_length=60)),
+                ("name", models.CharField(max_length=200)),
+                ("is_active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "program",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="rules", to="partners.program"),
+                ),
             ],
             options={
-                'ordering': ['code', 'id'],
+                "ordering": ["code", "id"],
             },
         ),
         migrations.CreateModel(
-            name='RuleVersion',
+            name="RuleVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('target', models.CharField(choices=[('partner', 'Partner'), ('offer', 'Offer'), ('partner_segment', 'Partner in a segment')], default='partner', max_length=20)),
-                ('metric', models.CharField(max_length=60)),
-                ('direction', models.CharField(choices=[('below', 'Falls below'), ('above', 'Rises above')], max_length=10)),
-                ('reference', models.CharField(choices=[('fixed', 'A fixed value'), ('previous', 'A share of the previous month'), ('category_median', "A share of the category's median"), ('trailing', 'A share of the trailing months')], max_length=20)),
-                ('threshold', models.DecimalField(decimal_places=9, max_digits=18)),
-                ('minimum_denominator', models.PositiveIntegerField()),
-                ('persistence_cycles', models.PositiveSmallIntegerField(default=1)),
-                ('cooldown_cycles', models.PositiveSmallIntegerField(default=0)),
-                ('severity', models.CharField(choices=[('notice', 'Notice'), ('warning', 'Warning'), ('critical', 'Critical')], default='warning', max_length=10)),
-                ('digest', models.CharField(max_length=64)),
-                ('made_by', models.CharField(max_length=200)),
-                ('made_at', models.DateTimeField()),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='reviews.rule')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "target",
+                    models.CharField(
+                        choices=[("partner", "Partner"), ("offer", "Offer"), ("partner_segment", "Partner in a segment")],
+                        default="partner",
+                        max_length=20,
+                    ),
+                ),
+                ("metric", models.CharField(max_length=60)),
+                ("direction", models.CharField(choices=[("below", "Falls below"), ("above", "Rises above")], max_length=10)),
+                (
+                    "reference",
+                    models.CharField(
+                        choices=[
+                            ("fixed", "A fixed value"),
+                            ("previous", "A share of the previous month"),
+                            ("category_median", "A share of the category's median"),
+                            ("trailing", "A share of the trailing months"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("threshold", models.DecimalField(decimal_places=9, max_digits=18)),
+                ("minimum_denominator", models.PositiveIntegerField()),
+                ("persistence_cycles", models.PositiveSmallIntegerField(default=1)),
+                ("cooldown_cycles", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("notice", "Notice"), ("warning", "Warning"), ("critical", "Critical")],
+                        default="warning",
+                        max_length=10,
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                ("made_by", models.CharField(max_length=200)),
+                ("made_at", models.DateTimeField()),
+                (
+                    "rule",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="reviews.rule"),
+                ),
             ],
             options={
-                'ordering': ['rule', '-number'],
+                "ordering": ["rule", "-number"],
             },
         ),
         migrations.CreateModel(
-            name='Scorecard',
+            name="Scorecard",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('standing', models.CharField(choices=[('excellent', 'Excellent'), ('on_track', 'On track'), ('watch', 'Watch'), ('underperforming', 'Underperforming'), ('insufficient_data', 'Insufficient data'), ('no_activity', 'No activity'), ('incomplete', 'Incomplete'), ('exempt', 'Exempt')], max_length=20)),
-                ('score', models.DecimalField(decimal_places=2, max_digits=6, null=True)),
-                ('rank', models.PositiveIntegerField(help_text="Among the cycle's scored partners, best first.", null=True)),
-                ('metrics', models.JSONField()),
-                ('previous', models.JSONField(null=True)),
-                ('settled', models.JSONField(null=True)),
-                ('expected', models.JSONField(default=dict)),
-                ('peers', models.JSONField(default=dict)),
-                ('trend', models.JSONField(default=list, help_text='The months up to this one, oldest first.')),
-                ('diagnosis', models.JSONField(null=True)),
-                ('cycle', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='scorecards', to='reviews.reviewcycle')),
-                ('partner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='scorecards', to='partners.partner')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "standing",
+                    models.CharField(
+                        choices=[
+                            ("excellent", "Excellent"),
+                            ("on_track", "On track"),
+                            ("watch", "Watch"),
+                            ("underperforming", "Underperforming"),
+                            ("insufficient_data", "Insufficient data"),
+                            ("no_activity", "No activity"),
+                            ("incomplete", "Incomplete"),
+                            ("exempt", "Exempt"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("score", models.DecimalField(decimal_places=2, max_digits=6, null=True)),
+                ("rank", models.PositiveIntegerField(help_text="Among the cycle's scored partners, best first.", null=True)),
+                ("metrics", models.JSONField()),
+                ("previous", models.JSONField(null=True)),
+                ("settled", models.JSONField(null=True)),
+                ("expected", models.JSONField(default=dict)),
+                ("peers", models.JSONField(default=dict)),
+                ("trend", models.JSONField(default=list, help_text="The months up to this one, oldest first.")),
+                ("diagnosis", models.JSONField(null=True)),
+                (
+                    "cycle",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="scorecards", to="reviews.reviewcycle"
+                    ),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="scorecards", to="partners.partner"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['cycle', 'rank', 'partner'],
+                "ordering": ["cycle", "rank", "partner"],
             },
         ),
         migrations.CreateModel(
-            name='Flag',
+            name="Flag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(max_length=60)),
-                ('observed', models.DecimalField(decimal_places=9, max_digits=18)),
-                ('threshold', models.DecimalField(decimal_places=9, help_text='The value that was crossed, reference applied.', max_digits=18)),
-                ('evidence', models.JSONField(default=dict)),
-                ('opened_at', models.DateTimeField()),
-                ('rule_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='flags', to='reviews.ruleversion')),
-                ('scorecard', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='flags', to='reviews.scorecard')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("metric", models.CharField(max_length=60)),
+                ("observed", models.DecimalField(decimal_places=9, max_digits=18)),
+                (
+                    "threshold",
+                    models.DecimalField(
+                        decimal_places=9, help_text="The value that was crossed, reference applied.", max_digits=18
+                    ),
+                ),
+                ("evidence", models.JSONField(default=dict)),
+                ("opened_at", models.DateTimeField()),
+                (
+                    "rule_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="flags", to="reviews.ruleversion"
+                    ),
+                ),
+                (
+                    "scorecard",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="flags", to="reviews.scorecard"),
+                ),
             ],
             options={
-                'ordering': ['scorecard', 'rule_version'],
+                "ordering": ["scorecard", "rule_version"],
             },
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('pass', 'Pass'), ('monitor', 'Monitor'), ('act', 'Act'), ('exempt', 'Exempt')], max_length=10)),
-                ('is_by_rule', models.BooleanField()),
-                ('decided_by', models.CharField(max_length=200)),
-                ('decided_at', models.DateTimeField()),
-                ('comment', models.TextField(blank=True)),
-                ('scorecard', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='decision', to='reviews.scorecard')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("pass", "Pass"), ("monitor", "Monitor"), ("act", "Act"), ("exempt", "Exempt")], max_length=10
+                    ),
+                ),
+                ("is_by_rule", models.BooleanField()),
+                ("decided_by", models.CharField(max_length=200)),
+                ("decided_at", models.DateTimeField()),
+                ("comment", models.TextField(blank=True)),
+                (
+                    "scorecard",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="decision", to="reviews.scorecard"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='reviewcycle',
-            constraint=models.UniqueConstraint(fields=('program', 'month_start_date', 'revision'), name='reviews_cycle_once'),
+            model_name="reviewcycle",
+            constraint=models.UniqueConstraint(fields=("program", "month_start_date", "revision"), name="reviews_cycle_once"),
         ),
         migrations.AddConstraint(
-            model_name='reviewcycle',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'ready', 'closed'])), name='reviews_cycle_state_known'),
+            model_name="reviewcycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["open", "ready", "closed"])), name="reviews_cycle_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewcycle',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='reviews_cycle_ends_after_start'),
+            model_name="reviewcycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gt", models.F("starts_at"))), name="reviews_cycle_ends_after_start"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewcycle',
-            constraint=models.CheckConstraint(condition=models.Q(('month_start_date__day', 1)), name='reviews_cycle_starts_on_first'),
+            model_name="reviewcycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("month_start_date__day", 1)), name="reviews_cycle_starts_on_first"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewcycle',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'open'), models.Q(('consolidated_at__isnull', False), ('cutoff__isnull', False), models.Q(('digest', ''), _negated=True)), _connector='OR'), name='reviews_cycle_ready_is_frozen'),
+            model_name="reviewcycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state", "open"),
+                    models.Q(
+                        ("consolidated_at__isnull", False), ("cutoff__isnull", False), models.Q(("digest", ""), _negated=True)
+                    ),
+                    _connector="OR",
+                ),
+                name="reviews_cycle_ready_is_frozen",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewcycle',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', False), ('state', 'closed'), models.Q(('closed_by', ''), _negated=True)), models.Q(models.Q(('state', 'closed'), _negated=True), ('closed_at__isnull', True), ('closed_by', '')), _connector='OR'), name='reviews_cycle_both_closed_at_and_closed_by_set'),
+            model_name="reviewcycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("closed_at__isnull", False), ("state", "closed"), models.Q(("closed_by", ""), _negated=True)),
+                    models.Q(models.Q(("state", "closed"), _negated=True), ("closed_at__isnull", True), ("closed_by", "")),
+                    _connector="OR",
+                ),
+                name="reviews_cycle_both_closed_at_and_closed_by_set",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewpolicy',
-            constraint=models.UniqueConstraint(fields=('program', 'number'), name='reviews_policy_number_once'),
+            model_name="reviewpolicy",
+            constraint=models.UniqueConstraint(fields=("program", "number"), name="reviews_policy_number_once"),
         ),
         migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.UniqueConstraint(fields=('program', 'code'), name='reviews_rule_once'),
+            model_name="rule",
+            constraint=models.UniqueConstraint(fields=("program", "code"), name="reviews_rule_once"),
         ),
         migrations.AddConstraint(
-            model_name='ruleversion',
-            constraint=models.UniqueConstraint(fields=('rule', 'number'), name='reviews_ruleversion_number_once'),
+            model_name="ruleversion",
+            constraint=models.UniqueConstraint(fields=("rule", "number"), name="reviews_ruleversion_number_once"),
         ),
         migrations.AddConstraint(
-            model_name='ruleversion',
-            constraint=models.CheckConstraint(condition=models.Q(('direction__in', ['below', 'above'])), name='reviews_ruleversion_direction_known'),
+            model_name="ruleversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("direction__in", ["below", "above"])), name="reviews_ruleversion_direction_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ruleversion',
-            constraint=models.CheckConstraint(condition=models.Q(('reference__in', ['fixed', 'previous', 'category_median', 'trailing'])), name='reviews_ruleversion_reference_known'),
+            model_name="ruleversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reference__in", ["fixed", "previous", "category_median", "trailing"])),
+                name="reviews_ruleversion_reference_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ruleversion',
-            constraint=models.CheckConstraint(condition=models.Q(('persistence_cycles__gte', 1)), name='reviews_ruleversion_persistence_positive'),
+            model_name="ruleversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("persistence_cycles__gte", 1)), name="reviews_ruleversion_persistence_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='scorecard',
-            constraint=models.UniqueConstraint(fields=('cycle', 'partner'), name='reviews_scorecard_once'),
+            model_name="scorecard",
+            constraint=models.UniqueConstraint(fields=("cycle", "partner"), name="reviews_scorecard_once"),
         ),
         migrations.AddConstraint(
-            model_name='scorecard',
-            constraint=models.CheckConstraint(condition=models.Q(('standing__in', ['excellent', 'on_track', 'watch', 'underperforming', 'insufficient_data', 'no_activity', 'incomplete', 'exempt'])), name='reviews_scorecard_standing_known'),
+            model_name="scorecard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "standing__in",
+                        [
+                            "excellent",
+                            "on_track",
+                            "watch",
+                            "underperforming",
+                            "insufficient_data",
+                            "no_activity",
+                            "incomplete",
+                            "exempt",
+                        ],
+                    )
+                ),
+                name="reviews_scorecard_standing_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='scorecard',
-            constraint=models.CheckConstraint(condition=models.Q(('score__isnull', True), models.Q(('score__gte', 0), ('score__lte', 100)), _connector='OR'), name='reviews_scorecard_score_in_range'),
+            model_name="scorecard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("score__isnull", True), models.Q(("score__gte", 0), ("score__lte", 100)), _connector="OR"),
+                name="reviews_scorecard_score_in_range",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='flag',
-            constraint=models.UniqueConstraint(fields=('scorecard', 'rule_version'), name='reviews_flag_once'),
+            model_name="flag",
+            constraint=models.UniqueConstraint(fields=("scorecard", "rule_version"), name="reviews_flag_once"),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['pass', 'monitor', 'act', 'exempt'])), name='reviews_decision_kind_known'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["pass", "monitor", "act", "exempt"])), name="reviews_decision_kind_known"
+            ),
         ),
     ]

@@ -1,0 +1,194 @@
+"""When a rule is crossed, for certain: fixed thresholds and shares of the previous month. docs/rules/flags.md."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from math import sqrt
+from typing import Any
+
+from plum_site.lib.errors import InvalidInput
+from reviews.choices import Direction, Reference, RuleTarget, Severity
+from reviews.rules.digest import hash_json, number_text
+from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, Measured, measure
+
+TARGETS = (RuleTarget.PARTNER,)
+REFERENCES = (Reference.FIXED, Reference.PREVIOUS)
+LARGEST_THRESHOLD = Decimal(10) ** 9
+LONGEST_MEMORY = 12  # cycles that persistence and cooldown may look back
+
+
+@dataclass(frozen=True)
+class RuleSpec:
+    """What one version of a rule says. threshold: a value for "fixed", a share of the reference otherwise."""
+
+    code: str
+    metric: str
+    direction: str
+    reference: str
+    threshold: Decimal
+    minimum_denominator: int
+    persistence_cycles: int = 1
+    cooldown_cycles: int = 0
+    severity: str = Severity.WARNING
+    target: str = RuleTarget.PARTNER
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of what the version says."""
+        return hash_json(self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that is frozen in a cycle and hashed; `from_json` reads it."""
+        return {
+            "code": self.code,
+            "cooldown_cycles": self.cooldown_cycles,
+            "direction": str(self.direction),
+            "metric": self.metric,
+            "minimum_denominator": self.minimum_denominator,
+            "persistence_cycles": self.persistence_cycles,
+            "reference": str(self.reference),
+            "severity": str(self.severity),
+            "target": str(self.target),
+            "threshold": number_text(self.threshold),
+        }
+
+    @classmethod
+    def from_json(cls, frozen: Mapping[str, Any]) -> "RuleSpec":
+        """The specification that `as_json` wrote; keys that stand beside it in a cycle are ignored."""
+        values = {name: frozen[name] for name in cls.__dataclass_fields__}
+        return cls(**{**values, "threshold": Decimal(frozen["threshold"])})
+
+
+@dataclass(frozen=True)
+class Month:
+    """A partner's figures in one month, and how much volume the season lets expect against the month before (1: as much)."""
+
+    figures: Figures | None
+    season_ratio: float = 1.0
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A rule that was crossed. is_flag: the interval is clear of the threshold, and the rule is not cooling down."""
+
+    rule: str
+    metric: str
+    observed: float
+    threshold: float
+    is_flag: bool
+    evidence: dict[str, Any] = field(compare=False)
+
+
+def check_rule(rule: RuleSpec) -> None:
+    """
+    Refuse a rule that cannot be evaluated as written.
+
+    Raises: InvalidInput, code "invalid_rule", with a sentence for each field at fault.
+    """
+    faults: dict[str, str] = {}
+    if rule.metric in MONEY:
+        faults["metric"] = f"{rule.metric} is money, and one large redemption must not decide. Choose a rate or a count."
+    elif rule.metric not in RATES and rule.metric not in COUNTS:
+        faults["metric"] = (
+            f"There is no metric {rule.metric!r} that a rule can look at. Choose one of {', '.join([*RATES, *COUNTS])}."
+        )
+    if rule.target not in TARGETS:
+        faults["target"] = "Rules look at whole partners: choose partner."
+    if rule.reference not in REFERENCES:
+        faults["reference"] = f"Compare with one of {', '.join(REFERENCES)}."
+    if rule.direction not in Direction.values:
+        faults["direction"] = f"Choose one of {', '.join(Direction.values)}."
+    if rule.severity not in Severity.values:
+        faults["severity"] = f"Choose one of {', '.join(Severity.values)}."
+    if not 0 <= rule.threshold < LARGEST_THRESHOLD or rule.threshold != round(rule.threshold, DECIMALS):
+        faults["threshold"] = f"Write a number from 0 to below {LARGEST_THRESHOLD} with at most {DECIMALS} decimals."
+    elif rule.threshold == 0 and rule.direction == Direction.BELOW:
+        faults["threshold"] = "Nothing is below 0: the rule would never flag."
+    if rule.minimum_denominator < 1:
+        faults["minimum_denominator"] = "Without a minimum of at least 1 the rule would judge partners with no activity."
+    if not 1 <= rule.persistence_cycles <= LONGEST_MEMORY:
+        faults["persistence_cycles"] = f"Write 1 to {LONGEST_MEMORY} cycles."
+    if not 0 <= rule.cooldown_cycles <= LONGEST_MEMORY:
+        faults["cooldown_cycles"] = f"Write 0 to {LONGEST_MEMORY} cycles."
+    if faults:
+        raise InvalidInput("invalid_rule", f"The rule {rule.code!r} was not saved: correct what is named.", faults)
+
+
+def months_needed(rules: Sequence[RuleSpec]) -> int:
+    """How many months, the reviewed one included, the rules look at."""
+    return max((rule.persistence_cycles + (rule.reference == Reference.PREVIOUS) for rule in rules), default=1)
+
+
+def evaluate(rule: RuleSpec, months: Sequence[Month], recently_flagged: bool = False) -> Crossing | None:
+    """
+    The crossing of one rule by one partner, or None.
+
+    months: newest first, at least `months_needed`. Crossed means in each of the last `persistence_cycles` months;
+    it is a flag if it was certain in each. recently_flagged: the rule flagged this partner within its cooldown, so that a
+    crossing, however certain, opens no second flag.
+    Source: docs/rules/flags.md
+    """
+    readings = []
+    for index in range(rule.persistence_cycles):
+        before = months[index + 1] if index + 1 < len(months) else Month(None)
+        reading = read_month(rule, months[index], before) if index < len(months) else None
+        if reading is None:
+            return None
+        readings.append(reading)
+    newest = readings[0]
+    certain = all(reading.is_flag for reading in readings)
+    evidence = {**newest.evidence, "months_in_a_row": len(readings)}
+    if not certain:
+        evidence["why_no_flag"] = "not_confirmed"
+    elif recently_flagged:
+        evidence["why_no_flag"] = "cooldown"
+    return Crossing(rule.code, rule.metric, newest.observed, newest.threshold, certain and not recently_flagged, evidence)
+
+
+def read_month(rule: RuleSpec, month: Month, before: Month) -> Crossing | None:
+    """One month's crossing of a rule, or None: not crossed, empty, or below the minimum denominator."""
+    now = measure(rule.metric, month.figures)
+    if now is None:
+        return None
+    if rule.reference == Reference.FIXED:
+        if now.denominator < rule.minimum_denominator and rule.metric in RATES:
+            return None
+        if month.figures is not None and rule.metric in COUNTS and int(month.figures["members_any"]) < rule.minimum_denominator:
+            return None
+        share, then = float(rule.threshold), Measured(1.0, 1, 1, 1.0, 1.0)
+    else:
+        earlier = measure(rule.metric, before.figures)
+        if earlier is None or earlier.denominator < rule.minimum_denominator:
+            return None
+        if rule.metric in RATES and now.denominator < rule.minimum_denominator:
+            return None
+        share, then = float(rule.threshold) * (month.season_ratio if rule.metric in COUNTS else 1.0), earlier
+    threshold = round(share * then.value, DECIMALS)
+    is_below = rule.direction == Direction.BELOW
+    if not (now.value < threshold if is_below else now.value > threshold):
+        return None
+    low, high = difference_interval(now, then, share)
+    evidence: dict[str, Any] = {
+        "numerator": now.numerator,
+        "denominator": now.denominator,
+        "interval": [round(now.low, DECIMALS), round(now.high, DECIMALS)],
+        "difference_interval": [round(low, DECIMALS), round(high, DECIMALS)],
+    }
+    if rule.reference == Reference.PREVIOUS:
+        evidence["previous"] = {"value": then.value, "numerator": then.numerator, "denominator": then.denominator}
+        if rule.metric in COUNTS:
+            evidence["season_ratio"] = round(month.season_ratio, DECIMALS)
+    certain = round(high, DECIMALS) < 0 if is_below else round(low, DECIMALS) > 0
+    return Crossing(rule.code, rule.metric, now.value, threshold, certain, evidence)
+
+
+def difference_interval(now: Measured, then: Measured, share: float) -> tuple[float, float]:
+    """
+    The interval of `now - share × then`, put together from the intervals of the two (the MOVER method).
+
+    Source: docs/rules/flags.md
+    """
+    difference = now.value - share * then.value
+    low = difference - sqrt((now.value - now.low) ** 2 + (share * (then.high - then.value)) ** 2)
+    high = difference + sqrt((now.high - now.value) ** 2 + (share * (then.value - then.low)) ** 2)
+    return low, high
