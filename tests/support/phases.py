@@ -66,6 +66,7 @@ def test(*, quick: bool, long: bool, only: str | None, arguments: list[str]) -> 
         tempfile.TemporaryDirectory(prefix="plum-test-", ignore_cleanup_errors=True) as scratch,
         servers(Path(scratch), needed) as urls,
     ):
+        Path(scratch).chmod(0o711)  # a PostgreSQL that a test starts as another user has to get through
         for phase in phases:
             ran.add(run_phase(phase, Path(scratch), urls, quick=quick, long=long, arguments=arguments))
     total.add(ran)
@@ -100,9 +101,11 @@ def servers(scratch: Path, names: set[str]):
 
 def environment(phase: str, scratch: Path, urls: dict[str, str]) -> dict[str, str]:
     """The variables of one phase. A database that the caller works with is never touched."""
-    var = scratch / f"var-{phase}"
+    var, temporary = scratch / f"var-{phase}", scratch / f"tmp-{phase}"
     var.mkdir(mode=0o700)
-    env = {**os.environ, "PLUM_VAR": str(var), "DJANGO_SETTINGS_MODULE": "plum_site.settings.test", "REDIS_URL": urls["valkey"]}
+    temporary.mkdir(mode=0o711)
+    env = {**os.environ, "PLUM_VAR": str(var), "TMPDIR": str(temporary), "REDIS_URL": urls["valkey"]}
+    env["DJANGO_SETTINGS_MODULE"] = "plum_site.settings.test"
     env.pop("DATABASE_URL", None)
     if "postgres" in urls:
         env["PLUM_TEST_POSTGRES_URL"] = urls["postgres"]
