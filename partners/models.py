@@ -62,7 +62,11 @@ class Program(models.Model):
 
 
 class Category(models.Model):
-    """What kind of partner: the peer group that a partner is compared with. Made by import or by hand."""
+    """
+    What kind of partner: the peer group that a partner is compared with. Made by import or by hand.
+
+    The code is empty for partners of which the source does not say it.
+    """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="categories")
     code = models.CharField(max_length=100)
@@ -73,7 +77,7 @@ class Category(models.Model):
         constraints = [models.UniqueConstraint(fields=["program", "code"], name="partners_category_once")]
 
     def __str__(self) -> str:
-        return self.code
+        return self.code or "no category"
 
 
 class SeasonalIndex(models.Model):

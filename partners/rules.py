@@ -88,7 +88,7 @@ def check_partner(row: PartnerRow) -> None:
     """
     check_text("external_id", row.external_id, 200, required=True)
     check_text("name", row.name, 300, required=True)
-    check_text("category", row.category, 100, required=True)
+    check_text("category", row.category, 100)
     if row.country:
         check_country("country", row.country)
 
