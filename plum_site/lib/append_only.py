@@ -7,6 +7,7 @@ row exists in the permit table, which purge and erasure make and remove inside t
 
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
 
 POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -100,3 +101,29 @@ def close_to(table: str, when: str) -> migrations.RunPython:
             editor.execute(f"DROP TRIGGER {table}_closed_{verb}", params=None)
 
     return migrations.RunPython(forwards, backwards)
+
+
+def alter_protected(*operations: Operation) -> list[Operation]:
+    """
+    The operations, for use where they change columns of protected tables or of tables that triggers look into.
+
+    SQLite rebuilds such a table, which drops its triggers without a word and fails on those of others that name it:
+    they are all lifted before and put back after, in the migration's one transaction. PostgreSQL needs none of it.
+    """
+    lifted: list[str] = []
+
+    def lift(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+        if editor.connection.vendor == "sqlite":
+            with editor.connection.cursor() as cursor:
+                cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+                triggers = cursor.fetchall()
+            lifted[:] = [sql for _, sql in triggers]
+            for name, _ in triggers:
+                editor.execute(f"DROP TRIGGER {name}", params=None)
+
+    def put_back(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+        for sql in lifted:
+            editor.execute(sql, params=None)
+        lifted.clear()
+
+    return [migrations.RunPython(lift, put_back), *operations, migrations.RunPython(put_back, lift)]

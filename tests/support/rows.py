@@ -30,11 +30,12 @@ VALID: dict[type[models.Model], dict[str, Any]] = {
 
 
 class Rows:
-    """Makes valid rows of any model; what a row must refer to is made once and shared."""
+    """One world of valid rows, with one program: what a row must refer to is made once in it and shared."""
+
+    numbers = count(1)  # of all worlds, so that two of them never collide
 
     def __init__(self) -> None:
         self.shared: dict[type[models.Model], models.Model] = {}
-        self.numbers = count(1)
 
     def make(self, model: type[models.Model], **values: Any) -> Any:
         """One stored row that breaks no constraint, unless `values` makes it."""
