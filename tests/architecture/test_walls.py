@@ -16,14 +16,15 @@ MODELS = [model for label in LOCAL_APPS for model in apps.get_app_config(label).
 
 def crossings() -> list[tuple[type[models.Model], models.ForeignKey]]:
     """Every foreign key between two rows that each know a program in a way of their own."""
-    found = []
-    for model in MODELS:
-        own = program_path(model)
-        for field in model._meta.concrete_fields:
-            if isinstance(field, models.ForeignKey) and own and program_path(field.related_model):
-                if field.related_model._meta.label != "partners.Program" and not own.startswith(f"{field.name}__"):
-                    found.append((model, field))
-    return found
+    return [
+        (model, field)
+        for model in MODELS
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.ForeignKey)
+        and field.related_model._meta.label != "partners.Program"
+        and program_path(field.related_model)
+        and not (program_path(model) or field.name).startswith(f"{field.name}")
+    ]
 
 
 def violations() -> list[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from django.db import connection, connections
 
+from activity.services import partitions
+
 _made: list[str] = []
 
 
@@ -47,6 +49,7 @@ def restore() -> None:
         with connection._nodb_cursor() as cursor:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
             cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    partitions._known.clear()  # those that the test made are gone
 
 
 def drop() -> None:
