@@ -1,0 +1,25 @@
+"""Jobs for tests: planned through lib.jobs, run by handlers that a test registers for itself."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from plum_site.lib import jobs
+from plum_site.lib.models import Job
+
+
+@contextmanager
+def handling(name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Register a handler while the block runs."""
+    jobs.handler(name)(function)
+    try:
+        yield
+    finally:
+        del jobs.HANDLERS[name]
+
+
+def planned(at: datetime, key: str = "test.work:1", **changes: Any) -> Job:
+    """A job that is due at `at`."""
+    values: dict[str, Any] = {"name": "test.work", "key": key, "program_id": None, "arguments": {}, "due_at": at, "at": at}
+    return jobs.plan(**(values | changes))

@@ -1,0 +1,45 @@
+"""Offers, segments and their rows, brought by services to the state that is asked for."""
+
+from typing import Any
+
+from offers.choices import OfferState
+from offers.models import Offer, Segment
+from offers.rules import OfferRow
+from offers.services import change_offer_state, save_offer, save_segment
+from partners.models import Program
+from tests.factories.programs import CREATED_AT
+
+# The transitions that lead from a draft to each state.
+WAYS: dict[str, list[str]] = {
+    OfferState.DRAFT: [],
+    OfferState.IN_REVIEW: ["submit"],
+    OfferState.PUBLISHED: ["submit", "publish"],
+    OfferState.PAUSED: ["submit", "publish", "pause"],
+    OfferState.RETIRED: ["retire"],
+}
+
+
+def make_row(external_id: str = "O1", **values: Any) -> OfferRow:
+    """A row of offers.csv for partner P1."""
+    return OfferRow(
+        **({"external_id": external_id, "partner_external_id": "P1", "title": f"Offer {external_id}", "offer_type": "discount"} | values)
+    )
+
+
+def make_offer(program: Program, external_id: str = "O1", state: str = OfferState.PUBLISHED, **values: Any) -> Offer:
+    """An offer of partner P1 that is published from the start, as a file brings it."""
+    return save_offer(program_id=program.pk, row=make_row(external_id, **values), actor="system", at=CREATED_AT, state=state)[0]
+
+
+def reach_offer_state(program: Program, state: str, external_id: str = "O1") -> Offer:
+    """An offer that came as a draft and was led to `state`, transition by transition."""
+    offer = make_offer(program, external_id, state=OfferState.DRAFT)
+    for name in WAYS[state]:
+        offer = change_offer_state(offer_id=offer.pk, name=name, actor="system", at=CREATED_AT, comment="as a test asks")
+    return offer
+
+
+def make_segment(program: Program, code: str = "cards", attribute: str = "business_unit", values: tuple[str, ...] = ("cards",)) -> Segment:
+    """Members whose attribute has one of the values."""
+    rule = [{"attribute": attribute, "operator": "is", "values": list(values)}]
+    return save_segment(program_id=program.pk, code=code, name=code.title(), rule=rule, actor="system", at=CREATED_AT)[0]
