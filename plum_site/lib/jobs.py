@@ -40,7 +40,7 @@ ERROR_LENGTH = 4000
 log = logging.getLogger("plum.jobs")
 
 
-class LeaseLostError(Exception):
+class LeaseLost(Exception):
     """The job was given to somebody else meanwhile: stop, what you did stands or falls by its own transaction."""
 
 
@@ -54,11 +54,11 @@ class RunningJob:
         self.has_news = threading.Event()
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        """So much of so much is done. Costs nothing, may be called often; raises LeaseLostError once the job is another's."""
+        """So much of so much is done. Costs nothing, may be called often; raises LeaseLost once the job is another's."""
         self._done, self._total, self._note = done, total, note[:200]
         self.has_news.set()
         if self._is_lost.is_set():
-            raise LeaseLostError(f"job {self.id} was given to another worker")
+            raise LeaseLost(f"job {self.id} was given to another worker")
 
     def figures(self) -> dict[str, Any]:
         """How far it is, as columns of the job."""
@@ -218,7 +218,7 @@ def run_job(job_id: int, at: datetime | None = None) -> str:
     result, error = None, ""
     try:
         result = _find_handler(job.name)(running, **job.arguments)
-    except LeaseLostError:
+    except LeaseLost:
         return "lost"
     except (Exception, SystemExit):  # whatever a handler does, the job must end as something
         error = traceback.format_exc()[-ERROR_LENGTH:]
@@ -301,3 +301,8 @@ def prune_jobs(*, at: datetime) -> int:
     Writes: plum_job.
     """
     return Job.objects.filter(state=JobState.DONE, finished_at__lt=at - KEEP_DONE).delete()[0]
+
+
+def list_dead() -> list[int]:
+    """The jobs that were given up, oldest first."""
+    return list(Job.objects.filter(state=JobState.DEAD).order_by("pk").values_list("pk", flat=True))

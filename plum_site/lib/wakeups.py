@@ -18,6 +18,7 @@ from kombu import Connection
 
 RUN_TASK = "plum.run"
 URGENT, ORDINARY = 0, 6  # Redis takes the lower number first: sealing overtakes long jobs
+GATHER_SECONDS = 0.05  # equal wake-ups within it are one message
 PATIENCE_SECONDS = 0.2  # for the broker, and for the thread when the process ends
 
 log = logging.getLogger("plum.wakeups")
@@ -37,6 +38,16 @@ def send_to_broker(messages: list[tuple[dict[str, Any], int]]) -> None:
             current_app.send_task(RUN_TASK, kwargs=arguments, priority=priority, connection=connection, retry=False)
 
 
+def broker_fault() -> str:
+    """Why the broker does not answer; empty where it does."""
+    try:
+        with _open_connection() as connection:
+            connection.default_channel.client.ping()
+    except Exception as error:  # whatever broker and client may raise
+        return str(error) or type(error).__name__
+    return ""
+
+
 class Sender:
     """Collects wake-ups and sends them from one daemon thread per process, started at first need (also after a fork)."""
 
@@ -49,6 +60,7 @@ class Sender:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_sending = False
+        self._is_ending = False
 
     def add(self, arguments: dict[str, Any], priority: int = ORDINARY) -> None:
         """Have one wake-up sent soon; returns at once and never raises."""
@@ -62,12 +74,17 @@ class Sender:
     def flush(self, seconds: float = PATIENCE_SECONDS) -> bool:
         """Wait until nothing waits to be sent, at most so long; whether that was reached."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._is_sending, timeout=seconds)
+            self._is_ending = True
+            self._changed.notify_all()
+            is_empty = self._changed.wait_for(lambda: not self._waiting and not self._is_sending, timeout=seconds)
+            self._is_ending = False
+        return is_empty
 
     def _work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
+                self._changed.wait_for(lambda: self._is_ending, timeout=GATHER_SECONDS)
                 messages, self._waiting = list(self._waiting.values()), {}
                 self._is_sending = True
             try:

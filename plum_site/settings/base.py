@@ -93,15 +93,21 @@ REDIS_URL = _env.text(
 )
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 1, "socket_timeout": 5}
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # worker and beat wait for the broker as long as it takes
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 4000, "socket_connect_timeout": 1, "socket_timeout": 5}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# A message is a wake-up: the job of a worker that died comes back by its lease, and never faster than that.
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_TASK_SOFT_TIME_LIMIT = 3600
+CELERY_TASK_TIME_LIMIT = 3660
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
+CELERY_BEAT_SCHEDULER = "plum_site.beat:Scheduler"
+CELERY_BEAT_SCHEDULE = {"dispatch_due": {"task": "plum.dispatch_due", "schedule": 10.0, "options": {"priority": 0}}}
 
 AUTH_USER_MODEL = "plum.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
@@ -156,14 +162,29 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["plum_site.lib.api.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["plum_site.lib.api.OperationPermission"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["plum_site.lib.api_access.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["plum_site.lib.api_access.OperationPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "plum_site.lib.api.answer_problem",
+    "DEFAULT_SCHEMA_CLASS": "plum_site.lib.api_schema.ApiSchema",
+    "EXCEPTION_HANDLER": "plum_site.lib.problems.answer_problem",
     "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Plum",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "Events in; the catalog, metrics, monthly reviews and timelines of one rewards program out. "
+    "A token belongs to one program, so no address names one. Errors are RFC 9457 problems. Lists are read page by page.",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": r"/api/v[0-9]",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "displayOperationId": False},
+    "PREPROCESSING_HOOKS": ["plum_site.lib.api_schema.keep_api"],
 }
 
 IMPORT_EXPORT_USE_TRANSACTIONS = True

@@ -1,0 +1,146 @@
+"""How the running system is: one look, used by the `health` command, `./plum doctor`, `/readyz` and the console."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from activity.selectors import count_unsealed
+from partners.selectors import list_programs
+from plum_site.lib import jobs
+from plum_site.lib.choices import JobState
+from plum_site.lib.models import Heartbeat, Job
+from plum_site.lib.wakeups import broker_fault
+from plum_site.verify import LATE
+
+SILENT = timedelta(seconds=60)  # a part that has shown no life for so long is taken for stopped
+UNSEALED_LIMIT = timedelta(seconds=60)
+DISK_FLOOR = 500_000_000  # bytes
+START = "./plum up (or start the service that runs it)"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: what was looked at, whether it is well, what was seen, and what to do where it is not."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Health:
+    """Everything that was looked at. `figures` are for programs, `checks` for people."""
+
+    figures: dict[str, Any]
+    checks: list[Check]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is well."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be served: the database, its tables and room on the disk. Needs no broker."""
+        return all(check.ok for check in self.checks if check.name in ("database", "migrations", "disk"))
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures, and the checks as a list."""
+        return {"ok": self.ok, "ready": self.ready, **self.figures, "checks": [asdict(check) for check in self.checks]}
+
+
+def find_health() -> Health:
+    """Look at database, tables, broker, worker, beat, ledger, jobs, disk and the last verification."""
+    figures: dict[str, Any] = {"database": False, "migrated": False}
+    checks: list[Check] = []
+    _look_at_disk(figures, checks)
+    try:
+        at = jobs.database_now()
+        waiting = _list_unapplied()
+    except DatabaseError as error:
+        checks.insert(0, Check("database", False, str(error).strip(), "is it running, and is DATABASE_URL right?"))
+        _look_at_broker(figures, checks)
+        return Health(figures, checks)
+    figures |= {"database": True, "migrated": not waiting}
+    names = f"not applied: {', '.join(waiting[:5])}" if waiting else "all applied"
+    checks[:0] = [
+        Check("database", True, f"{connection.vendor} answers"),
+        Check("migrations", not waiting, names, "./plum manage migrate"),
+    ]
+    _look_at_broker(figures, checks)
+    if not waiting:
+        _look_at_parts(figures, checks, at)
+        _look_at_ledger(figures, checks, at)
+        _look_at_jobs(figures, checks, at)
+        _look_at_verification(figures, checks)
+    return Health(figures, checks)
+
+
+def _list_unapplied() -> list[str]:
+    connection.ensure_connection()
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def _look_at_disk(figures: dict[str, Any], checks: list[Check]) -> None:
+    free = shutil.disk_usage(settings.VAR).free
+    figures["disk_free_bytes"] = free
+    checks.append(Check("disk", free >= DISK_FLOOR, f"{free // 1_000_000:,} MB free under {settings.VAR}", "make room there"))
+
+
+def _look_at_broker(figures: dict[str, Any], checks: list[Check]) -> None:
+    fault = broker_fault()
+    figures["broker"] = not fault
+    detail = fault or "answers"
+    checks.append(Check("broker", not fault, detail, f"{START}; nothing is lost meanwhile, jobs wait in the database"))
+
+
+def _look_at_parts(figures: dict[str, Any], checks: list[Check], at: datetime) -> None:
+    beats = {row.name: row.at for row in Heartbeat.objects.all()}
+    for name in ("worker", "beat"):
+        age = max(0.0, (at - beats[name]).total_seconds()) if name in beats else None
+        figures |= {name: age is not None and age <= SILENT.total_seconds(), f"{name}_age_seconds": age}
+        detail = "has never run" if age is None else f"last showed life {age:,.0f} s ago"
+        checks.append(Check(name, figures[name], detail, START))
+
+
+def _look_at_ledger(figures: dict[str, Any], checks: list[Check], at: datetime) -> None:
+    since = [unsealed for program in list_programs() if (unsealed := count_unsealed(program.pk).since)]
+    age = max(0.0, (at - min(since)).total_seconds()) if since else 0.0
+    figures["unsealed_age_seconds"] = age
+    detail = f"the oldest unsealed batch is {age:,.0f} s old" if since else "everything is sealed"
+    checks.append(Check("ledger", age <= UNSEALED_LIMIT.total_seconds(), detail, "are worker and beat running?"))
+
+
+def _look_at_jobs(figures: dict[str, Any], checks: list[Check], at: datetime) -> None:
+    waiting = Job.objects.filter(state=JobState.DUE, due_at__lte=at)
+    counts = {
+        "due": waiting.count(),
+        "running": Job.objects.filter(state=JobState.RUNNING).count(),
+        "dead": Job.objects.filter(state=JobState.DEAD).count(),
+        "late": waiting.filter(due_at__lt=at - LATE).count(),
+    }
+    figures["jobs"] = counts
+    detail = ", ".join(f"{count} {name}" for name, count in counts.items())
+    remedy = "./plum manage verify jobs names them; ./plum manage retry_jobs tries dead ones again"
+    checks.append(Check("jobs", not counts["dead"] and not counts["late"], detail, remedy))
+
+
+def _look_at_verification(figures: dict[str, Any], checks: list[Check]) -> None:
+    last = Job.objects.filter(name="plum.verify", state=JobState.DONE).order_by("-finished_at").first()
+    figures["last_verification"] = None
+    if last is None or last.finished_at is None or not last.result:
+        checks.append(Check("verification", True, "has not run yet; it does every night"))
+        return
+    count = last.result["violations"]
+    figures["last_verification"] = {"at": last.finished_at, "violations": count, "first": last.result["first"]}
+    when = f"{last.finished_at:%Y-%m-%d %H:%M} UTC"
+    detail = f"{count} violations on {when}: {'; '.join(last.result['first'][:3])}" if count else f"nothing wrong on {when}"
+    checks.append(Check("verification", not count, detail, "./plum manage verify all"))

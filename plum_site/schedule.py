@@ -1,0 +1,134 @@
+"""
+The one table of what runs when. Beat nudges every 10 seconds; this table and the database decide what is due.
+
+A job row plans jobs by key, so that asking a thousand times plans them once; a wake row wakes something that derives
+its own work. `docs/reference/schedule.md` shows the same table; a test keeps it so.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Any, Literal
+
+from reviews.selectors import list_due_months
+
+from activity.choices import Origin
+from activity.models import IngestBatch
+from activity.selectors import count_unsealed
+from partners.selectors import list_programs
+from plum_site.lib import jobs
+from plum_site.lib.periods import local_date, month_start, month_text, next_month
+
+NIGHT = time(2, 0)  # UTC
+AFTER_START = timedelta(minutes=10)  # a machine that slept at night makes up for it, but not while it starts
+FILE_QUIET = timedelta(seconds=10)  # a folder that is being loaded is not reviewed half
+NEWEST = 50
+MONTHS_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Due:
+    """One thing that a row wants done: a job with its key, or the ids of a wake-up."""
+
+    arguments: dict[str, Any]
+    program_id: int | None = None
+    key: str = ""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. max_age: how long ago it may last have been done where it is due at all."""
+
+    name: str
+    kind: Literal["job", "wake"]
+    owner: str
+    rhythm: str
+    purpose: str
+    max_age: timedelta
+    list_due: Callable[[datetime], Iterator[Due]] = field(repr=False)
+
+
+def _unsealed(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        if count_unsealed(program.pk).batches:
+            yield Due({"program_id": program.pk})
+
+
+def _is_loading(program_id: int, at: datetime) -> bool:
+    """Whether one of the newest batches comes from a file and is so young that more will follow."""
+    newest = IngestBatch.objects.filter(program_id=program_id).order_by("-id").values_list("origin", "recorded_at")[:NEWEST]
+    return any(origin == Origin.FILE and at - FILE_QUIET < recorded_at <= at for origin, recorded_at in newest)
+
+
+def _months(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        if _is_loading(program.pk, at):
+            continue
+        today = local_date(at, program.time_zone)
+        for month in list_due_months(program, today):
+            yield Due(
+                {"program_id": program.pk, "month": month.isoformat()},
+                program.pk,
+                f"{program.pk}:{month_text(month)}:{today}",
+                at,
+            )
+
+
+def _months_ahead(at: datetime) -> Iterator[Due]:
+    first = month_start(at.date())
+    months = [next_month(first, number).isoformat() for number in range(MONTHS_AHEAD + 1)]
+    yield Due({"months": months}, None, str(at.date()), at)
+
+
+def _nightly(at: datetime) -> Iterator[Due]:
+    tonight = datetime.combine(at.date(), NIGHT, at.tzinfo)
+    yield Due({}, None, str(at.date()), tonight if tonight > at else at + AFTER_START)
+
+
+DAY = timedelta(hours=26)
+ROWS = (
+    Row(
+        "activity.seal_ledger", "wake", "activity", "every 10 s, each program with unsealed batches",
+        "Puts batches into the sealed ledger and its rollups where a wake-up was lost.", timedelta(seconds=60), _unsealed,
+    ),
+    Row(
+        "reviews.consolidate_month", "job", "reviews", "each program day, each month that is due",
+        "Scores every partner: months that were missed, the last complete one and the present one.", DAY, _months,
+    ),
+    Row(
+        "activity.prepare_partitions", "job", "activity", "daily",
+        "Makes the ledger's partitions of the next months on PostgreSQL before events need them.", DAY, _months_ahead,
+    ),
+    Row(
+        "plum.verify", "job", "plum_site", "nightly at 02:00 UTC",
+        "Runs every check of `manage.py verify all`; the health page shows what it found.", DAY, _nightly,
+    ),
+    Row("plum.prune_jobs", "job", "plum_site", "nightly at 02:00 UTC", "Removes jobs that were done 90 days ago.", DAY, _nightly),
+)  # fmt: skip
+
+
+def plan_due(at: datetime) -> int:
+    """Plan and wake what every row says is due; how many jobs are new. Writes: plum_job."""
+    planned = 0
+    for row in ROWS:
+        for due in row.list_due(at):
+            if row.kind == "wake":
+                jobs.wake(row.name, **due.arguments)
+                continue
+            key = f"{row.name}:{due.key}"
+            job = jobs.plan(
+                name=row.name, key=key, program_id=due.program_id, arguments=due.arguments, due_at=due.due_at or at, at=at
+            )
+            planned += job.created_at == at
+    return planned
+
+
+def dispatch_due(at: datetime | None = None) -> bool:
+    """One sweep: whether it took place (not where another one just did). Writes: plum_job, plum_heartbeat."""
+    at = at or jobs.database_now()
+    if not jobs.begin_sweep(at):
+        return False
+    jobs.sweep(at)
+    plan_due(at)
+    return True
