@@ -149,7 +149,10 @@ class Start:
         with steps.step("Monthly reviews"):
             progress = json.loads(self.manage("review_progress", "--wait", "--format", "json", live=True) or "{}")
             codes = [code_of(program) for program in demo.get("programs") or progress.get("programs") or []]
-            reviews = self.show_reviews(codes)
+            reviews = [self.find_review(code) for code in codes]
+        for review in reviews:
+            if not options.json:
+                steps.say(f"\n{review.rstrip()}\n")
         with steps.step("Console"):
             self.services.wait_for(lambda: web_answers(self.port), "The web server")
             link = self.sign_in_link() if demo and not options.once else None
@@ -207,13 +210,11 @@ class Start:
         self.services.start("web", [*web, *threads, "--no-control-socket", "--access-logfile", "-"], self.url)
         self.services.watch()
 
-    def show_reviews(self, codes: list[str]) -> list[Any]:
-        """Print each program's latest review as a table, or return them for --json."""
+    def find_review(self, code: str) -> Any:
+        """A program's latest consolidated review: a table to print, or for --json the object."""
         if self.options.json:
-            return [json.loads(self.manage("show_review", "--program", code, "--format", "json")) for code in codes]
-        for code in codes:
-            self.steps.say("\n" + self.manage("show_review", "--program", code).rstrip() + "\n")
-        return []
+            return json.loads(self.manage("show_review", "--program", code, "--format", "json"))
+        return self.manage("show_review", "--program", code)
 
     def sign_in_link(self) -> str:
         """A link that signs the admin in once; kept out of the transcript."""

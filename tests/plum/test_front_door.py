@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from io import StringIO
 from pathlib import Path
@@ -223,9 +225,17 @@ def test_each_requirement_has_one_reason(checkout):
 # ---------------------------------------------------------------- state
 
 
-def test_state_and_sockets_are_private(tmp_path, monkeypatch):
+@pytest.fixture
+def short_folder(monkeypatch):
+    """A temporary folder with a name that leaves room for sockets, in place of the system's own."""
+    folder = Path(tempfile.mkdtemp())
+    monkeypatch.setattr(door.tempfile, "gettempdir", lambda: str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_state_and_sockets_are_private(tmp_path, short_folder, monkeypatch):
     monkeypatch.setenv("PLUM_VAR", str(tmp_path / "a" / "var"))
-    monkeypatch.setattr(door.tempfile, "gettempdir", lambda: str(tmp_path))
     var = door.state_folder()
     sockets = door.socket_folder(var)
     for folder in (var, var / "run", var / "log", sockets):
@@ -236,11 +246,10 @@ def test_state_and_sockets_are_private(tmp_path, monkeypatch):
         door.socket_folder(var)
 
 
-def test_a_planted_socket_folder_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(door.tempfile, "gettempdir", lambda: str(tmp_path))
+def test_a_planted_socket_folder_is_refused(short_folder):
     sockets = door.socket_folder(Path("/some/var"))
     sockets.rmdir()
-    sockets.symlink_to(tmp_path)
+    sockets.symlink_to(short_folder)
     with pytest.raises(door.Stop, match="not a private folder"):
         door.socket_folder(Path("/some/var"))
 
