@@ -152,7 +152,7 @@ def _reviews(event: Event, seal: Seal | None, cards: list[Scorecard]) -> Step:
     if not cards:
         state = ReviewCycle.objects.filter(program_id=event.program_id, month_start_date=month_start(event.local_date)).exists()
         return Step("review", f"{month} {'has no card of this partner' if state else 'has not been reviewed yet'}", {})
-    rows = []
+    rows: list[dict[str, Any]] = []
     for card in cards:
         cutoff = card.cycle.cutoff
         counts = None if cutoff is None or seal is None else seal.number <= cutoff
