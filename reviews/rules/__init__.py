@@ -1,11 +1,11 @@
 """What a review computes, without a database: flags, standings, scorecards, digests, coverage. See docs/rules."""
 
 from reviews.rules.cards import Card, PartnerInput, ReviewInput, digest_cards, find_peers, make_cards, season_ratio
-from reviews.rules.coverage import Gap, Outcome, find_gaps
+from reviews.rules.coverage import EVENTS, LIVE, Gap, Outcome, find_gaps
 from reviews.rules.defaults import NamedRule, default_policy, default_rules
 from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text, review_content, review_digest
 from reviews.rules.flags import Crossing, Month, RuleSpec, check_rule, evaluate, months_needed
-from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, count_interval, measure, rate_interval
+from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, measure, rate_interval
 from reviews.rules.standing import (
     PASSING,
     Candidate,
@@ -15,6 +15,7 @@ from reviews.rules.standing import (
     check_policy,
     find_band,
     fit_prior,
+    has_no_activity,
     points_of,
     score_partners,
     shrink,
@@ -23,12 +24,15 @@ from reviews.rules.standing import (
 __all__ = [
     "COUNTS",
     "DECIMALS",
+    "EVENTS",
+    "LIVE",
     "MONEY",
     "PASSING",
     "RATES",
     "Candidate",
     "Card",
     "Crossing",
+    "Figures",
     "Gap",
     "Month",
     "NamedRule",
@@ -52,6 +56,7 @@ __all__ = [
     "find_gaps",
     "find_peers",
     "fit_prior",
+    "has_no_activity",
     "hash_json",
     "make_cards",
     "measure",

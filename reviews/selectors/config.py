@@ -1,0 +1,197 @@
+"""What a review depends on besides the ledger, read once and then frozen by value in its cycle."""
+
+import hashlib
+import tomllib
+import zoneinfo
+from datetime import date
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from activity.metrics import METRIC_VERSION
+from offers.selectors import list_live_offers, list_segments
+from partners.models import Partner, Program
+from partners.selectors import get_seasonal_index
+from plum_site.lib.periods import month_bounds, month_text, next_month
+from reviews.choices import CycleState
+from reviews.models import Flag, ReviewPolicy, RuleVersion
+from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text
+from reviews.selectors.late import count_late_events
+from reviews.selectors.months import list_months_back
+
+TREND_MONTHS = 6
+COMPUTED_BY = ("reviews/rules", "activity/metrics.py")  # what decides about a scorecard, apart from its input
+
+
+def read_config(program: Program, month_start_date: date, cutoff: int) -> dict[str, Any]:
+    """
+    Everything that a review of one month takes from outside the ledger, as it is now.
+
+    Shape: JSON; see docs/rules/digest.md. Dates and numbers are text, so that it reads the same on every engine.
+    """
+    rules = list_rules_in_force(program.pk)
+    specs = [spec_of(version) for version in rules]
+    months = list_months_back(month_start_date, max(TREND_MONTHS, months_needed(specs)))
+    policy = ReviewPolicy.objects.filter(program=program).order_by("-number").first()
+    if policy is None:
+        raise LookupError(f"program {program.code} has no review policy: install_default_rules makes one")
+    late, late_after = count_late_events(program, month_start_date, cutoff)
+    return {
+        "program": {
+            "code": program.code,
+            "time_zone": program.time_zone,
+            "currency": program.currency,
+            "stage_order": program.stage_order,
+            "recorded_stages": sorted(program.recorded_stages),
+            "settlement_days": program.settlement_days,
+        },
+        "months": [month_text(month) for month in months],
+        "policy": {"number": policy.number, **policy_of(policy).as_json()},
+        "rules": [
+            {**spec.as_json(), "name": version.rule.name, "number": version.number, "digest": version.digest}
+            for spec, version in zip(specs, rules, strict=True)
+        ],
+        "segments": [{"code": segment.code, "name": segment.name, "rule": segment.rule} for segment in list_segments(program.pk)],
+        "partners": describe_partners(program),
+        "live": list_live_partners(program, month_start_date),
+        "seasons": _read_seasons(program.pk, months),
+        "cooling": list_cooling(program.pk, month_start_date, specs),
+        "late": late,
+        "late_after": late_after,
+        "metric_version": str(METRIC_VERSION),
+        "code_version": code_version(),
+        "time_zone_data": time_zone_data_version(),
+    }
+
+
+def describe_partners(program: Program) -> dict[str, dict[str, str]]:
+    """
+    What a review freezes of each partner, by value.
+
+    Shape: external id to {"name", "category", "country"}.
+    """
+    partners = Partner.objects.filter(program=program).select_related("category").order_by("external_id")
+    return {
+        partner.external_id: {"name": partner.name, "category": partner.category.code, "country": partner.country}
+        for partner in partners
+    }
+
+
+def list_rules_in_force(program_id: int) -> list[RuleVersion]:
+    """
+    The newest version of every active rule.
+
+    Shape: RuleVersions with their rule, by rule code.
+    """
+    versions = RuleVersion.objects.filter(rule__program_id=program_id, rule__is_active=True).select_related("rule")
+    newest: dict[int, RuleVersion] = {}
+    for version in versions.order_by("rule__code", "number"):
+        newest[version.rule_id] = version
+    return list(newest.values())
+
+
+def spec_of(version: RuleVersion) -> RuleSpec:
+    """
+    What a stored rule version says.
+
+    Shape: one RuleSpec.
+    """
+    return RuleSpec(
+        code=version.rule.code,
+        metric=version.metric,
+        direction=version.direction,
+        reference=version.reference,
+        threshold=version.threshold,
+        minimum_denominator=version.minimum_denominator,
+        persistence_cycles=version.persistence_cycles,
+        cooldown_cycles=version.cooldown_cycles,
+        severity=version.severity,
+        target=version.target,
+    )
+
+
+def policy_of(policy: ReviewPolicy) -> PolicySpec:
+    """
+    What a stored policy says.
+
+    Shape: one PolicySpec.
+    """
+    return PolicySpec.from_json({"weights": policy.weights, "bands": policy.bands, "minimum_events": policy.minimum_events})
+
+
+def list_live_partners(program: Program, month_start_date: date) -> list[str]:
+    """
+    The partners that had an offer live at any instant of a month.
+
+    Shape: external ids, ascending.
+    """
+    offers = list_live_offers(program.pk, *month_bounds(month_start_date, program.time_zone)).values()
+    ids = {facts.partner_id for facts in offers}
+    return sorted(Partner.objects.filter(pk__in=ids).values_list("external_id", flat=True))
+
+
+def list_cooling(program_id: int, month_start_date: date, rules: list[RuleSpec]) -> list[list[str]]:
+    """
+    Which rules flagged which partners so recently that they stay silent, from the cycles of the months before.
+
+    Shape: [rule code, partner external id] pairs, ascending.
+    """
+    pairs: set[tuple[str, str]] = set()
+    for rule in rules:
+        if rule.cooldown_cycles:
+            flags = Flag.objects.filter(
+                rule_version__rule__code=rule.code,
+                scorecard__cycle__program_id=program_id,
+                scorecard__cycle__month_start_date__lt=month_start_date,
+                scorecard__cycle__month_start_date__gte=next_month(month_start_date, -rule.cooldown_cycles),
+            ).exclude(scorecard__cycle__state=CycleState.OPEN)
+            pairs |= {(rule.code, partner) for partner in flags.values_list("scorecard__partner__external_id", flat=True)}
+    return [list(pair) for pair in sorted(pairs)]
+
+
+def _read_seasons(program_id: int, months: list[date]) -> dict[str, dict[str, str]]:
+    seasons: dict[str, dict[str, str]] = {}
+    for (category, month), index in sorted(get_seasonal_index(program_id).items()):
+        if month in months:
+            seasons.setdefault(category, {})[month_text(month)] = number_text(index)
+    return seasons
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """
+    The release and a digest of the code that computes scorecards: "0.1.0+1a2b3c4d".
+
+    Shape: text.
+    """
+    base: Path = settings.BASE_DIR
+    release = tomllib.loads((base / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    digest = hashlib.sha256()
+    for name in COMPUTED_BY:
+        for path in sorted((base / name).rglob("*.py")) if (base / name).is_dir() else [base / name]:
+            digest.update(path.relative_to(base).as_posix().encode() + b"\x00" + path.read_bytes())
+    return f"{release}+{digest.hexdigest()[:8]}"
+
+
+@lru_cache(maxsize=1)
+def time_zone_data_version() -> str:
+    """
+    The version of the time-zone data that the months were cut with: "2025b", or "unknown".
+
+    Shape: text.
+    """
+    for folder in zoneinfo.TZPATH:
+        for name in ("+VERSION", "tzdata.zi"):
+            path = Path(folder) / name
+            if path.is_file():
+                with path.open(encoding="utf-8") as file:
+                    return file.readline().removeprefix("# version ").strip() or "unknown"
+        if Path(folder).is_dir():
+            return "unknown"  # the system's data says nothing about itself
+    try:
+        return metadata.version("tzdata")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,122 @@
+"""Deciding about partners: singly, in bulk, by standing, and by rule for those that need nobody."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from plum_site.lib import audit
+from plum_site.lib.errors import DomainError, InvalidInput, NotFound
+from plum_site.lib.models import User
+from reviews.choices import CycleState, DecisionKind, Standing
+from reviews.models import Decision, ReviewCycle, Scorecard
+from reviews.rules import PASSING
+
+BY_STANDING = {
+    Standing.EXCELLENT: DecisionKind.PASS,
+    Standing.ON_TRACK: DecisionKind.PASS,
+    Standing.INSUFFICIENT_DATA: DecisionKind.EXEMPT,
+    Standing.NO_ACTIVITY: DecisionKind.EXEMPT,
+}
+
+
+class UnableToDecide(DomainError):
+    """The review is closed, or not consolidated yet: there is nothing to decide."""
+
+
+@transaction.atomic
+def decide(*, scorecard_id: int, kind: str, actor: User | str, at: datetime, comment: str = "") -> Decision:
+    """
+    Decide about one partner; a decision that was made before is replaced. The same one again changes nothing.
+
+    Raises: NotFound; InvalidInput - unknown_decision, comment_required (to exempt someone needs a reason);
+    UnableToDecide - cycle_closed.
+    Writes: reviews_decision, plum_auditevent; locks the cycle.
+    """
+    card = Scorecard.objects.filter(pk=scorecard_id).first()
+    if card is None:
+        raise NotFound("scorecard", scorecard_id)
+    return _decide_all(card.cycle_id, {card.pk: kind}, actor, at, comment)[0]
+
+
+@transaction.atomic
+def decide_in_bulk(
+    *, cycle_id: int, scorecard_ids: Sequence[int], kind: str, actor: User | str, at: datetime, comment: str = ""
+) -> list[Decision]:
+    """
+    The same decision about several partners of one cycle: all of them, or none.
+
+    Raises: as decide.
+    Writes: reviews_decision, and plum_auditevent for each; locks the cycle.
+    """
+    return _decide_all(cycle_id, dict.fromkeys(scorecard_ids, kind), actor, at, comment)
+
+
+@transaction.atomic
+def decide_by_standing(*, cycle_id: int, actor: User | str, at: datetime) -> list[Decision]:
+    """
+    Decide about everybody that is still undecided by standing alone: excellent and on track pass, those without
+    (enough) data are exempt, the others are monitored.
+
+    Raises: UnableToDecide - cycle_closed.
+    Writes: reviews_decision, and plum_auditevent for each; locks the cycle.
+    """
+    cards = Scorecard.objects.filter(cycle_id=cycle_id, decision__isnull=True)
+    kinds: dict[int, str] = {
+        pk: BY_STANDING.get(Standing(standing), DecisionKind.MONITOR) for pk, standing in cards.values_list("id", "standing")
+    }
+    return _decide_all(cycle_id, kinds, actor, at, "Decided by standing.")
+
+
+def pass_by_rule(*, cycle: ReviewCycle, policy_number: int, at: datetime) -> int:
+    """
+    Pass the undecided partners that need nobody: no flag, and a passing standing. Returns how many.
+
+    Runs in the transaction of the consolidation, which writes the audit row.
+
+    Raises: nothing.
+    Writes: reviews_decision.
+    """
+    cards = Scorecard.objects.filter(cycle=cycle, decision__isnull=True, flags__isnull=True, standing__in=PASSING)
+    decisions = [
+        Decision(scorecard=card, kind=DecisionKind.PASS, is_by_rule=True, decided_by=f"policy:{policy_number}", decided_at=at)
+        for card in cards
+    ]
+    Decision.objects.bulk_create(decisions)
+    return len(decisions)
+
+
+def _decide_all(cycle_id: int, kinds: Mapping[int, str], actor: User | str, at: datetime, comment: str) -> list[Decision]:
+    """Write the decisions about some scorecards of one cycle, under its lock, with an audit row for each."""
+    for kind in set(kinds.values()):
+        if kind not in DecisionKind.values:
+            choices = ", ".join(DecisionKind.values)
+            raise InvalidInput("unknown_decision", f"Nothing was decided. Choose one of {choices}.", {"kind": f"Not {kind!r}."})
+        if kind == DecisionKind.EXEMPT and not comment.strip():
+            sentence = "Nothing was decided: an exemption needs a comment that says why."
+            raise InvalidInput("comment_required", sentence, {"comment": "Say why."})
+    cycle = ReviewCycle.objects.select_for_update(of=("self",)).filter(pk=cycle_id).first()
+    if cycle is None:
+        raise NotFound("review", cycle_id)
+    if cycle.state == CycleState.CLOSED:
+        sentence = f"The review {cycle.month_start_date:%Y-%m} is closed and never changes. Nothing was decided."
+        raise UnableToDecide("cycle_closed", sentence)
+    cards = {card.pk: card for card in Scorecard.objects.filter(cycle=cycle, pk__in=kinds).select_related("decision")}
+    decisions = []
+    for pk, kind in kinds.items():
+        card = cards.get(pk)
+        if card is None:
+            raise NotFound("scorecard", pk)
+        old: Decision | None = getattr(card, "decision", None)
+        if old is not None and (old.kind, old.comment, old.is_by_rule) == (kind, comment, False):
+            decisions.append(old)
+            continue
+        before = None if old is None else {"kind": old.kind, "by_rule": old.is_by_rule, "comment": old.comment}
+        values = {"kind": kind, "is_by_rule": False, "decided_by": audit.actor_name(actor), "decided_at": at, "comment": comment}
+        decision, _ = Decision.objects.update_or_create(scorecard=card, defaults=values)
+        after = {"kind": str(kind), "by_rule": False, "comment": comment}
+        audit.record(
+            program_id=cycle.program_id, actor=actor, action="reviews.decide", row=card, at=at, before=before, after=after
+        )
+        decisions.append(decision)
+    return decisions

@@ -1,0 +1,95 @@
+"""Storing what a consolidation found: scorecards, flags, and the decisions that survive it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Model
+
+from partners.models import Partner
+from reviews.models import Decision, Flag, ReviewCycle, RuleVersion, Scorecard
+from reviews.rules import Card
+
+FIGURES = ("standing", "score", "rank", "metrics", "previous", "settled", "expected", "peers", "trend", "evidence", "diagnosis")
+FLAG_FIGURES = ("metric", "observed", "threshold", "evidence")
+
+
+def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], at: datetime) -> None:
+    """
+    Make the stored scorecards and flags of a cycle that is not closed those of a new consolidation.
+
+    Rows of partners and rules that are still there are kept, with their ids and the instant at which a flag was opened.
+    Decisions made by rule go; those made by people go where standing or flags changed.
+    Runs in the transaction of the consolidation, under the cycle's lock.
+
+    Raises: nothing.
+    Writes: reviews_scorecard, reviews_flag, reviews_decision.
+    """
+    old = {
+        card.partner.external_id: (str(card.standing), sorted(flag.rule_version.rule.code for flag in card.flags.all()))
+        for card in Scorecard.objects.filter(cycle=cycle).select_related("partner").prefetch_related("flags__rule_version__rule")
+    }
+    new = {card.partner: (card.standing, sorted(flag.rule for flag in card.flags)) for card in cards}
+    changed = [partner for partner, verdict in old.items() if new.get(partner) != verdict]
+    decisions = Decision.objects.filter(scorecard__cycle=cycle)
+    decisions.filter(is_by_rule=True).delete()
+    decisions.filter(scorecard__partner__external_id__in=changed).delete()
+    gone = set(old) - set(new)
+    if gone:
+        Flag.objects.filter(scorecard__cycle=cycle, scorecard__partner__external_id__in=gone).delete()
+        Scorecard.objects.filter(cycle=cycle, partner__external_id__in=gone).delete()
+    partners = dict(Partner.objects.filter(program_id=cycle.program_id).values_list("external_id", "id"))
+    _upsert(
+        Scorecard,
+        [
+            Scorecard(
+                cycle=cycle,
+                partner_id=partners[card.partner],
+                standing=card.standing,
+                score=card.score,
+                rank=card.rank,
+                metrics=card.metrics,
+                previous=card.previous,
+                settled=card.settled,
+                expected=card.expected,
+                peers=card.peers,
+                trend=card.trend,
+                evidence=card.evidence,
+            )
+            for card in cards
+        ],
+        ["cycle", "partner"],
+        FIGURES,
+    )
+    _replace_flags(cycle, cards, at)
+
+
+def _replace_flags(cycle: ReviewCycle, cards: Sequence[Card], at: datetime) -> None:
+    rules = [(rule["code"], rule["number"]) for rule in cycle.config["rules"]]
+    versions = {
+        (version.rule.code, version.number): version
+        for version in RuleVersion.objects.filter(rule__program_id=cycle.program_id).select_related("rule")
+    }
+    version_of = {code: versions[code, number] for code, number in rules}
+    ids = dict(Scorecard.objects.filter(cycle=cycle).values_list("partner__external_id", "id"))
+    flags = [
+        Flag(
+            scorecard_id=ids[card.partner],
+            rule_version=version_of[crossing.rule],
+            metric=crossing.metric,
+            observed=Decimal(repr(crossing.observed)),
+            threshold=Decimal(repr(crossing.threshold)),
+            evidence=crossing.evidence,
+            opened_at=at,
+        )
+        for card in cards
+        for crossing in card.flags
+    ]
+    kept = {(flag.scorecard_id, flag.rule_version_id) for flag in flags}
+    stored = Flag.objects.filter(scorecard__cycle=cycle).values_list("id", "scorecard_id", "rule_version_id")
+    Flag.objects.filter(pk__in=[pk for pk, *pair in stored if tuple(pair) not in kept]).delete()
+    _upsert(Flag, flags, ["scorecard", "rule_version"], FLAG_FIGURES)
+
+
+def _upsert(model: type[Model], rows: Sequence[Model], key: Sequence[str], figures: Sequence[str]) -> None:
+    model._default_manager.bulk_create(rows, batch_size=200, update_conflicts=True, unique_fields=key, update_fields=figures)
