@@ -184,15 +184,12 @@ def only(value: dict[str, Any], known: set[str], place: str) -> None:
 def identity(envelope: dict[str, Any]) -> tuple[str, str]:
     """Id and source as far as they can be kept and shown, for a rejection."""
     event_id, source = envelope.get("id"), envelope.get("source")
-    return (
-        event_id if is_kept(event_id) else "",
-        source if is_kept(source) else UNKNOWN_SOURCE,
-    )
+    return kept(event_id) or "", kept(source) or UNKNOWN_SOURCE
 
 
-def is_kept(value: object) -> bool:
-    """Whether a value can be an event id or a source."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_SOURCE and value.isprintable()
+def kept(value: object) -> str | None:
+    """A value that can be an event id or a source; None for anything else."""
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST_SOURCE and value.isprintable() else None
 
 
 def printable(name: str) -> str:

@@ -42,7 +42,7 @@ class BatchOutput(serializers.Serializer):
     """The events of one source in one request, and what became of them."""
 
     id = serializers.IntegerField()
-    source = serializers.CharField(source="source.code")
+    source = serializers.CharField(source="source.code")  # type: ignore[assignment]
     day = serializers.DateField(help_text="Program day of recording.")
     recorded_at = serializers.DateTimeField()
     received = serializers.IntegerField(source="received_count")
@@ -50,3 +50,85 @@ class BatchOutput(serializers.Serializer):
     duplicate = serializers.IntegerField(source="duplicate_count")
     conflict = serializers.IntegerField(source="conflict_count")
     rejected = serializers.IntegerField(source="rejected_count")
+
+
+class MetricsQuery(serializers.Serializer):
+    """Parameters of metrics, as the `metrics` command has them."""
+
+    to = serializers.DateField(help_text="The day after the last program day.")
+    by = serializers.CharField(
+        required=False,
+        help_text="Names, separated by commas: month, day, partner, offer, offer_type, category, country, source, "
+        "or a kept attribute of members.",
+    )
+    where = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="name=value; may stand several times. The same name again: either.",
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """`from` is a word of the language, so it cannot be written as an attribute."""
+        return {"from": serializers.DateField(help_text="The first program day."), **super().get_fields()}
+
+    def validate_where(self, conditions: list[str]) -> dict[str, list[str]]:
+        """Name to the values kept."""
+        kept: dict[str, list[str]] = {}
+        for condition in conditions:
+            name, equals, value = condition.partition("=")
+            if not equals or not name:
+                raise serializers.ValidationError(f"{condition!r} is not a condition. Write name=value.")
+            kept.setdefault(name, []).append(value)
+        return kept
+
+
+class MetricRow(serializers.Serializer):
+    """
+    One group: its key by the names asked for, whether it is suppressed, then every metric.
+
+    Rates are numbers of at most 9 decimals or null; money is an object by currency of decimal strings.
+    """
+
+    suppressed = serializers.BooleanField(help_text="The group is too small to show; every metric is null.")
+
+
+class MetricsOutput(serializers.Serializer):
+    """Figures and how fresh they are."""
+
+    as_of = serializers.IntegerField(help_text="Number of the newest seal that counts.")
+    recorded_stages = serializers.ListField(child=serializers.CharField())
+    rows = MetricRow(many=True)
+
+
+class CatalogQuery(serializers.Serializer):
+    """Whose catalog, on which day. Without member, segment or attributes: the whole catalog, in everyone's order."""
+
+    member = serializers.CharField(required=False, help_text="The outside id of a member.")
+    segment = serializers.CharField(required=False, help_text="Code of a segment.")
+    on = serializers.DateField(required=False, help_text="A program day; today where it is left out.")
+
+
+class CatalogListing(serializers.Serializer):
+    """The newest listing of an offer."""
+
+    number = serializers.IntegerField()
+    title = serializers.CharField()
+    text = serializers.CharField()
+    creative_url = serializers.CharField()
+    terms = serializers.CharField()
+
+
+class CatalogOffer(serializers.Serializer):
+    """One offer at its place in the catalog."""
+
+    position = serializers.IntegerField(help_text="From 1.")
+    offer = serializers.CharField(source="offer.external_id")
+    partner = serializers.CharField(source="offer.partner.external_id")
+    partner_name = serializers.CharField(source="offer.partner.name")
+    offer_type = serializers.CharField(source="offer.offer_type")
+    category = serializers.CharField(source="offer.category")
+    face_value = serializers.CharField(source="offer.face_value")
+    face_value_currency = serializers.CharField(source="offer.face_value_currency")
+    starts_on = serializers.DateField(source="offer.starts_date", allow_null=True)
+    ends_on = serializers.DateField(source="offer.ends_date", allow_null=True)
+    listing = CatalogListing(allow_null=True, help_text="What members read.")

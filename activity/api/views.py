@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from activity.api.bodies import read_events
 from activity.api.cloudevents import pointer_of, read_event
+from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS
 from activity.api.serializers import EventReceipt, EventsQuery
 from activity.choices import Origin, Outcome
 from activity.services.ingest import Receipt, Result, UnableToRecordEvents, record_events
@@ -34,6 +35,14 @@ class EventsView(ApiView):
     operations: ClassVar = {"POST": "event.send"}
     Query = EventsQuery
     Output = EventReceipt
+    successes: ClassVar = {
+        200: "Every event was accepted, or is a duplicate.",
+        207: "At least one event was rejected or is in conflict; the others were stored.",
+    }
+    problems = (411, 413, 415, 422)
+    described_bodies: ClassVar = EVENT_BODIES
+    described_components: ClassVar = EVENT_COMPONENTS
+    described_parameters = EVENT_HEADERS
 
     def post(self, request: Request) -> Response:
         """Record, and say what became of each event."""

@@ -1,0 +1,114 @@
+"""The activity API: batches, metrics and the ranked catalog out."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from activity.api.serializers import BatchOutput, CatalogOffer, CatalogQuery, MetricsOutput, MetricsQuery
+from activity.models import IngestBatch
+from activity.selectors import summarise
+from activity.selectors.batches import list_batches_of_token
+from activity.services.browsing import list_ranked_for_member
+from offers.selectors import RankedOffer, get_segment, list_ranked
+from partners.models import Program
+from partners.selectors import get_program_by_id
+from plum_site.lib import clock
+from plum_site.lib.api import ApiView, ListView, refuse_parameters
+from plum_site.lib.models import ApiToken
+from plum_site.lib.periods import local_date
+
+CHOICES = ("member", "segment")
+ANY_ATTRIBUTE = OpenApiParameter(
+    "attributes",
+    {"type": "object", "additionalProperties": {"type": "string"}},
+    OpenApiParameter.QUERY,
+    style="form",
+    explode=True,
+    description="Any kept attribute of members as name=value: the catalog of a member like that.",
+)
+
+
+class BatchesView(ListView):
+    """What became of the events that this token sent, request by request and source by source, newest first."""
+
+    operations: ClassVar = {"GET": "batch.read_own"}
+    Output = BatchOutput
+    order = ("-id",)
+
+    def find_rows(self, query: Mapping[str, Any]) -> QuerySet[IngestBatch]:
+        """Of this token alone."""
+        return list_batches_of_token(self.program_id, cast(ApiToken, self.request.auth).pk)
+
+
+class MetricsView(ApiView):
+    """Every metric over a period, broken down and filtered as asked: the same figures as everywhere else in Plum."""
+
+    operations: ClassVar = {"GET": "metric.read"}
+    problems = (422,)
+    Query = MetricsQuery
+    Output = MetricsOutput
+
+    def get(self, request: Request) -> Response:
+        """As the `metrics` command prints it."""
+        query = self.read_query(request)
+        summary = summarise(
+            program=get_program_by_id(self.program_id),
+            starts_date=query["from"],
+            ends_date=query["to"],
+            by=[name.strip() for name in query.get("by", "").split(",") if name.strip()],
+            where=query.get("where", {}),
+        )
+        return Response({name: getattr(summary, name) for name in ("as_of", "recorded_stages", "rows")})
+
+
+class CatalogView(ListView):
+    """
+    The ranked catalog of one day, best first: published offers within their dates, open to the member, the segment or
+    the attributes given. Without any of these, the whole catalog.
+    """
+
+    operations: ClassVar = {"GET": "catalog.read"}
+    Query = CatalogQuery
+    Output = CatalogOffer
+    order = ("position",)
+    described_parameters = (ANY_ATTRIBUTE,)
+
+    @property
+    def program(self) -> Program:
+        """The token's program, read once."""
+        if not hasattr(self, "_program"):
+            self._program = get_program_by_id(self.program_id)
+        return self._program
+
+    def known_parameters(self) -> dict[str, Any]:
+        """Beside the usual ones, the attributes that the program keeps of its members."""
+        kept = {name: serializers.CharField(required=False, allow_blank=True) for name in self.program.member_attributes}
+        return {**kept, **super().known_parameters()}
+
+    def find_rows(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Whose catalog it is decides which selector is asked."""
+        at = clock.now()
+        on = query.get("on") or local_date(at, self.program.time_zone)
+        own = CatalogQuery().fields.keys() | {"limit", "cursor"}
+        attributes = {name: str(value) for name, value in self.request.query_params.items() if name not in own}
+        chosen = [name for name in CHOICES if name in query] + (["attributes"] if attributes else [])
+        if len(chosen) > 1:
+            detail = "Ask for a member, a segment or attributes: one of the three."
+            refuse_parameters([{"parameter": name, "code": "contradiction", "detail": detail} for name in chosen])
+        if "member" in query:
+            ranked = list_ranked_for_member(program=self.program, external_id=query["member"], on=on, at=at)
+        elif "segment" in query:
+            ranked = list_ranked(self.program_id, None, on, get_segment(self.program_id, query["segment"]).pk)
+        else:
+            ranked = list_ranked(self.program_id, attributes or None, on)
+        return [as_row(place) for place in ranked]
+
+
+def as_row(place: RankedOffer) -> dict[str, Any]:
+    """One place of the catalog as a row that can be paged."""
+    return {"position": place.position, "offer": place.offer, "listing": place.listing}
