@@ -1,5 +1,28 @@
-"""Every address of Plum, in one table."""
+"""Every address of Plum, in one table. Who may use which: plum_site/permissions.yaml."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+import activity.api.urls
+import offers.api.urls
+import partners.api.urls
+from plum_site import api
+
+api_patterns: list[URLPattern | URLResolver] = [
+    path("openapi.json", api.DescriptionView.as_view(), name="description"),
+    path("docs", api.DocumentationView.as_view(), name="documentation"),
+    path("me/token", api.TokenView.as_view(), name="token"),
+    *partners.api.urls.urlpatterns,
+    *offers.api.urls.urlpatterns,
+    *activity.api.urls.urlpatterns,
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", api.LivenessView.as_view(), name="liveness"),
+    path("readyz", api.ReadinessView.as_view(), name="readiness"),
+    path("api/v1/", include((api_patterns, "api"))),
+]
+
+handler400 = "plum_site.lib.problems.answer_bad_request"
+handler403 = "plum_site.lib.problems.answer_forbidden"
+handler404 = "plum_site.lib.problems.answer_not_found"
+handler500 = "plum_site.lib.problems.answer_error"

@@ -1,6 +1,8 @@
 """
-What every view of the API is made of: token authentication, one declared operation per method, strict query
-parameters, keyset pages. Errors are translated in `lib.problems`, the description is made in `lib.api_schema`.
+What every view of the API is made of: one declared operation per method, strict query parameters, keyset pages.
+
+Tokens and permissions are checked in `lib.api_access`, errors translated in `lib.problems`, the description is made in
+`lib.api_schema`.
 """
 
 import hashlib
@@ -12,64 +14,17 @@ from django.core import signing
 from django.db.models import Model, Q, QuerySet
 from django_filters import FilterSet
 from rest_framework import exceptions, serializers
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from plum_site.lib import access, clock
 from plum_site.lib.models import ApiToken
-from plum_site.lib.problems import Problem, answer_problem, list_errors
-from plum_site.lib.tokens import find_token
-
-__all__ = ["ApiView", "ListView", "OperationPermission", "Problem", "TokenAuthentication", "answer_problem"]
+from plum_site.lib.problems import Problem, list_errors
 
 CURSOR_SALT = "plum.api.cursor"
 LIMIT_DEFAULT, LIMIT_LARGEST = 100, 500
-
-
-class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer plum_...` and nothing else: no cookies, so no request can be forged from a browser."""
-
-    def authenticate(self, request: Request) -> tuple[None, ApiToken] | None:
-        """The token in force; 401 for one that is not; None where no token was sent."""
-        header = request.headers.get("Authorization", "")
-        if not header:
-            return None
-        scheme, _, secret = header.partition(" ")
-        token = find_token(secret.strip(), clock.now()) if scheme.lower() == "bearer" else None
-        if token is None:
-            raise exceptions.AuthenticationFailed(
-                "This API token is unknown, expired or revoked. Send Authorization: Bearer plum_..."
-            )
-        return None, token
-
-    def authenticate_header(self, request: Request) -> str:
-        """What a 401 asks for."""
-        return 'Bearer realm="plum"'
-
-
-class OperationPermission(BasePermission):
-    """Asks `access` for the operation that the view declares for this method; one that declares none is refused."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """True, or the exception that says what is missing."""
-        method = "GET" if request.method == "HEAD" else str(request.method)
-        if getattr(view, method.lower(), None) is None:
-            raise exceptions.MethodNotAllowed(method)
-        operation = getattr(view, "operations", {}).get(method)
-        if operation is None:
-            raise exceptions.PermissionDenied("Nothing says who may do this, so nobody may.")
-        row = access.find_operation(operation)
-        if row.open_to == access.ANYONE:
-            return True
-        if not isinstance(request.auth, ApiToken):
-            raise exceptions.NotAuthenticated("Send an API token: Authorization: Bearer plum_...")
-        access.check(access.actor_of(request), operation, request.auth.program_id)
-        return True
 
 
 class JsonOnly(BaseContentNegotiation):
@@ -102,8 +57,12 @@ class ApiView(APIView):
     operations: ClassVar[Mapping[str, str]] = {}
     Query: ClassVar[type[serializers.Serializer]] = NoQuery
     Output: ClassVar[type[serializers.Serializer] | None] = None
-    # Names of query parameters that are not known beforehand (a member's attributes) are kept instead of refused.
-    takes_other_parameters: ClassVar[bool] = False
+    # For the description: answers that succeed, problems beside the usual ones, bodies by media type, headers.
+    successes: ClassVar[Mapping[int, str]] = {200: "As asked."}
+    problems: ClassVar[tuple[int, ...]] = ()
+    described_bodies: ClassVar[Mapping[Any, Any]] = {}
+    described_components: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    described_parameters: ClassVar[tuple[Any, ...]] = ()
 
     @property
     def program_id(self) -> int:
@@ -128,7 +87,7 @@ class ApiView(APIView):
         errors = [
             {"parameter": name, "code": "unknown_parameter", "detail": f"There is no parameter {name!r} here."}
             for name in request.query_params
-            if name not in known and not self.takes_other_parameters
+            if name not in known
         ]
         errors += [
             {"parameter": name, "code": "repeated_parameter", "detail": f"{name!r} may stand once."}
@@ -187,14 +146,22 @@ class ListView(ApiView):
         has_more = len(page) > limit
         page = page[:limit]
         following = write_cursor([value_of(page[-1], name.lstrip("-")) for name in self.order], binding) if has_more else None
-        data = self.Output(page, many=True).data if self.Output is not None else page
+        data = self.Output(page, many=True, context=self.output_context(query)).data if self.Output is not None else page
         return Response({"data": data, "next_cursor": following, "has_more": has_more})
+
+    def output_context(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """What `Output` needs to know beside its row."""
+        return {}
+
+    def filter_options(self) -> dict[str, Any]:
+        """What `filterset_class` needs to know beside the parameters."""
+        return {}
 
     def filter_rows(self, request: Request, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Rows that pass the filters of `filterset_class`; 400 where one of them is wrong."""
         if self.filterset_class is None:
             return rows
-        filters = self.filterset_class(data=request.query_params, queryset=rows, request=request)
+        filters = self.filterset_class(data=request.query_params, queryset=rows, request=request, **self.filter_options())
         if not filters.is_valid():
             errors = [
                 {"parameter": name, "code": "invalid", "detail": str(message)}

@@ -28,6 +28,7 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     409: "Not possible in the present state",
+    411: "The length of the body is missing",
     413: "The request is too large",
     415: "Unsupported media type",
     422: "The request cannot be carried out",

@@ -1,0 +1,169 @@
+"""
+The OpenAPI description of the API, made from what each view declares: its operation, its query, its answer.
+
+Every operation names the scope that it needs and every error that it can answer, as problem+json.
+"""
+
+import re
+from typing import Any
+
+from django_filters import filters
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
+from rest_framework import serializers
+
+from plum_site.lib import access
+from plum_site.lib.api import ApiView, ListView, NoQuery, PagingQuery
+from plum_site.lib.problems import MEDIA_TYPE, TITLES
+
+WORD = re.compile("[A-Z][a-z]*")
+
+
+class ProblemPlace(serializers.Serializer):
+    """Where one of several faults lies: in the body (`pointer`) or in the address (`parameter`)."""
+
+    pointer = serializers.CharField(required=False, help_text="JSON pointer into the body.")
+    parameter = serializers.CharField(required=False, help_text="Name of the query parameter.")
+    code = serializers.CharField(required=False)
+    detail = serializers.CharField()
+
+
+class ProblemDocument(serializers.Serializer):
+    """An error, as RFC 9457 has it. Further members may say more, such as `limit`."""
+
+    type = serializers.CharField(help_text="urn:plum:problem: and the code.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stable, for programs.")
+    detail = serializers.CharField(help_text="What happened, what was not changed, what to do.")
+    instance = serializers.CharField(help_text="Names this one occurrence; Plum's log has it too.")
+    errors = ProblemPlace(many=True, required=False)  # type: ignore[assignment]
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    """`Authorization: Bearer plum_...`."""
+
+    target_class = "plum_site.lib.api_access.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        """A bearer token of one program."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API token of one program, made in the console or by create_token.",
+        }
+
+
+class ApiSchema(AutoSchema):
+    """Describes one method of an ApiView."""
+
+    view: ApiView  # type: ignore[override]
+
+    @property
+    def operation(self) -> access.Operation:
+        """The row of permissions.yaml."""
+        return access.find_operation(self.view.operations[self.method])
+
+    def get_operation_id(self) -> str:
+        """Method and view, in snake case."""
+        words = WORD.findall(type(self.view).__name__.removesuffix("View"))
+        return "_".join([self.method, *words]).lower()
+
+    def get_summary(self) -> str:
+        """What the permission is called."""
+        return self.operation.title
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """The view's own words, and the scope it needs."""
+        words = " ".join((type(self.view).__doc__ or "").split())
+        scopes = " or ".join(f"`{scope}`" for scope in sorted(self.operation.scopes))
+        return f"{words}\n\nScope: {scopes}." if scopes and not self.is_for_every_token else words
+
+    @property
+    def is_for_every_token(self) -> bool:
+        """Whether any scope is enough."""
+        return self.operation.scopes == frozenset(access.Scope.values)
+
+    def get_tags(self) -> list[str]:
+        """The first word of the address behind the version."""
+        return [self.path.removeprefix("/api/v1/").split("/")[0]]
+
+    def get_filter_backends(self) -> list[Any]:
+        """Filters are described with the other parameters."""
+        return []
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """A token, or nothing for what is open to anyone."""
+        described: list[dict[str, Any]] = super().get_auth()
+        return [] if self.operation.open_to else described
+
+    def get_override_parameters(self) -> list[Any]:
+        """`Query`, filters and paging."""
+        described: list[Any] = [] if self.view.Query is NoQuery else [self.view.Query]
+        if isinstance(self.view, ListView):
+            described.append(PagingQuery)
+            if self.view.filterset_class is not None:
+                described += [describe_filter(name, row) for name, row in self.view.filterset_class.base_filters.items()]
+        return described + list(self.view.described_parameters)
+
+    def get_request_serializer(self) -> Any:
+        """The body, where the method has one; the components that it refers to are registered."""
+        for name, schema in self.view.described_components.items():
+            component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=dict(schema), object=name)
+            self.registry.register_on_missing(component)
+        return self.view.described_bodies or None if self.method in ("POST", "PUT", "PATCH") else None
+
+    def get_response_serializers(self) -> dict[Any, Any]:  # type: ignore[override]
+        """The answers that succeed, then the problems."""
+        output: Any = self.view.Output
+        if isinstance(self.view, ListView) and output is not None:
+            name = type(self.view).__name__.removesuffix("View")
+            output = inline_serializer(
+                name=f"{name}Page",
+                fields={
+                    "data": output(many=True),
+                    "next_cursor": serializers.CharField(allow_null=True, help_text="Send it as `cursor` for the next page."),
+                    "has_more": serializers.BooleanField(),
+                },
+            )
+        answers: dict[Any, Any] = {
+            status: OpenApiResponse(output or OpenApiTypes.OBJECT, description=words)
+            for status, words in self.view.successes.items()
+        }
+        for status in self.problem_statuses():
+            answers[status, MEDIA_TYPE] = OpenApiResponse(ProblemDocument, description=TITLES[status])
+        return answers
+
+    def problem_statuses(self) -> list[int]:
+        """The errors that this operation can answer."""
+        statuses = {400, 405, 500, 503, *self.view.problems}
+        if not self.operation.open_to:
+            statuses |= {401, 403}
+        if "{" in self.path:
+            statuses.add(404)
+        return sorted(statuses)
+
+
+def describe_filter(name: str, row: filters.Filter) -> OpenApiParameter:
+    """One filter of a FilterSet as a query parameter."""
+    choices = row.extra.get("choices")
+    kind: Any = OpenApiTypes.STR
+    if isinstance(row, filters.DateFilter):
+        kind = OpenApiTypes.DATE
+    elif isinstance(row, filters.NumberFilter):
+        kind = OpenApiTypes.NUMBER
+    elif isinstance(row, filters.BooleanFilter):
+        kind = OpenApiTypes.BOOL
+    listed = [value for value, _ in choices] if isinstance(choices, list | tuple) else None
+    return OpenApiParameter(
+        name, kind, OpenApiParameter.QUERY, description=str(row.extra.get("help_text") or row.label or ""), enum=listed
+    )
+
+
+def keep_api(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """A hook of the generator: only views of the API are described."""
+    return [row for row in endpoints if issubclass(getattr(row[3], "cls", object), ApiView)]
