@@ -1,0 +1,196 @@
+"""
+The made-up program as data: who takes part, who supplies, how people behave, and what goes wrong.
+
+Change a number here and the demo changes; nothing else in this folder knows a name.
+"""
+
+from dataclasses import dataclass
+
+CODE = "demo"
+NAME = "Northstar Perks"
+TIME_ZONE = "Europe/Berlin"
+CURRENCY = "EUR"
+MONTHS = 13  # full ones, up to the last complete month; the month to date comes on top
+
+ATTRIBUTES = ("business_unit", "region", "country", "grade")
+REPORT_BY = ("business_unit", "region")
+
+MEMBER_COUNT = 3000
+MOVED_MEMBERS = 60  # change their business unit half-way
+BUSINESS_UNITS = {"retail": 40, "logistics": 22, "engineering": 18, "services": 14, "head-office": 6}
+GRADES = {"G1": 30, "G2": 28, "G3": 20, "G4": 12, "G5": 7, "G6": 3}
+COUNTRIES = {"DE": 38, "AT": 9, "GB": 20, "IE": 7, "SE": 14, "ES": 12}
+REGIONS = {"DE": "central", "AT": "central", "GB": "islands", "IE": "islands", "SE": "north", "ES": "south"}
+CURRENCIES = {"GB": "GBP", "SE": "SEK"}  # of partners; everywhere else the euro
+PRICE_LEVEL = {"EUR": 1.0, "GBP": 0.86, "SEK": 11.0}
+FIRST_NAMES = (
+    "Ada",
+    "Björn",
+    "Carmen",
+    "Deniz",
+    "Elif",
+    "Finn",
+    "Greta",
+    "Hanna",
+    "Iker",
+    "Jonas",
+    "Klara",
+    "Liam",
+    "Maeve",
+    "Nils",
+)
+LAST_NAMES = ("Acosta", "Berg", "Claes", "Doyle", "Ebner", "Fuchs", "García", "Huber", "Iversen", "Kelly", "Lindqvist", "Moreno")
+
+# How usual each calendar month is, January first.
+SEASONS = {
+    "Food": (0.95, 0.95, 1.0, 1.0, 1.0, 1.05, 1.0, 0.95, 1.0, 1.0, 1.0, 1.15),
+    "Travel": (0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.5, 1.3, 0.9, 0.7, 0.6, 0.8),
+    "Fashion": (0.9, 0.8, 1.0, 1.1, 1.0, 0.9, 0.9, 0.9, 1.1, 1.0, 1.3, 1.4),
+    "Electronics": (0.9, 0.8, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 1.0, 1.0, 1.5, 1.5),
+    "Wellness": (1.4, 1.2, 1.1, 1.0, 1.0, 0.9, 0.8, 0.8, 1.0, 1.0, 0.9, 0.9),
+    "Home": (0.9, 0.9, 1.1, 1.2, 1.1, 1.0, 0.9, 0.9, 1.0, 1.0, 1.0, 1.0),
+    "Entertainment": (1.0, 1.0, 1.0, 0.9, 0.9, 0.8, 0.9, 0.9, 1.0, 1.1, 1.2, 1.3),
+    "Learning": (1.3, 1.1, 1.0, 0.9, 0.9, 0.8, 0.7, 0.9, 1.3, 1.2, 1.0, 0.9),
+}
+BASKETS = {
+    "Food": 18,
+    "Travel": 160,
+    "Fashion": 62,
+    "Electronics": 140,
+    "Wellness": 35,
+    "Home": 70,
+    "Entertainment": 28,
+    "Learning": 55,
+}
+
+
+@dataclass(frozen=True)
+class PartnerProfile:
+    """
+    One partner: how popular it is (1 is usual), and its story.
+
+    trouble: what goes wrong, from the start of the month `since` months before the last complete one (0: that month).
+    state: where it stands today, reached `days_ago`; after being paused or retired nothing of it is seen.
+    """
+
+    name: str
+    category: str
+    country: str
+    weight: float = 1.0
+    trouble: str = ""
+    since: int = 0
+    state: str = "active"
+    days_ago: int = 0
+
+
+PARTNERS = (
+    PartnerProfile("Copper Kettle Coffee", "Food", "DE", 2.6),
+    PartnerProfile("Harvest & Rye", "Food", "AT", 1.4),
+    PartnerProfile("Saltwater Kitchen", "Food", "GB", 1.8, trouble="delivery", since=1, state="on_notice", days_ago=12),
+    PartnerProfile("Lingon Bakery", "Food", "SE", 1.1),
+    PartnerProfile("Tapas Andante", "Food", "ES", 0.9),
+    PartnerProfile("Greenleaf Boxes", "Food", "DE", 0.06),
+    PartnerProfile("Alpenblick Rail", "Travel", "AT", 1.9),
+    PartnerProfile("Skylark Flights", "Travel", "GB", 2.2, trouble="reversals", since=1),
+    PartnerProfile("Costa Clara Hotels", "Travel", "ES", 1.5),
+    PartnerProfile("Fjord & Forest Cabins", "Travel", "SE", 0.8),
+    PartnerProfile("Wayfarer Luggage", "Travel", "DE", 0.07),
+    PartnerProfile("Loom & Thread", "Fashion", "DE", 2.0, trouble="relevance", since=2, state="improvement_plan", days_ago=20),
+    PartnerProfile("Nordkap Outdoor", "Fashion", "SE", 1.6),
+    PartnerProfile("Camden Shoes", "Fashion", "GB", 1.3),
+    PartnerProfile("Solera Denim", "Fashion", "ES", 0.9),
+    PartnerProfile("Button Box", "Fashion", "IE", 0.05),
+    PartnerProfile("Volt Electronics", "Electronics", "DE", 2.8),
+    PartnerProfile("Pixelhaus", "Electronics", "AT", 1.2),
+    PartnerProfile("Brightside Audio", "Electronics", "GB", 1.7, trouble="awareness", since=1),
+    PartnerProfile("Norrsken Mobile", "Electronics", "SE", 1.0),
+    PartnerProfile("Cable & Plug", "Electronics", "ES", 0.6, state="paused", days_ago=45),
+    PartnerProfile("Stillwater Yoga", "Wellness", "DE", 1.5),
+    PartnerProfile("Peak Gyms", "Wellness", "GB", 2.1, trouble="friction", since=0),
+    PartnerProfile("Bastu Spa", "Wellness", "SE", 0.9),
+    PartnerProfile("Aguaviva Baths", "Wellness", "ES", 0.8),
+    PartnerProfile("Clover Pharmacy", "Wellness", "IE", 0.07),
+    PartnerProfile("Hearth & Beam", "Home", "DE", 1.7),
+    PartnerProfile("Linden Furniture", "Home", "AT", 1.1),
+    PartnerProfile("Kettle & Cloth", "Home", "GB", 1.2, trouble="awareness", since=0),
+    PartnerProfile("Björk Interiors", "Home", "SE", 1.0),
+    PartnerProfile("Marquee Tickets", "Entertainment", "GB", 1.9),
+    PartnerProfile("Kinowelle", "Entertainment", "DE", 1.6),
+    PartnerProfile("Storyline Books", "Entertainment", "IE", 0.8, state="retired", days_ago=150),
+    PartnerProfile("Plaza Musica", "Entertainment", "ES", 0.8),
+    PartnerProfile("Lexikon Languages", "Learning", "DE", 1.3),
+    PartnerProfile("Quill Academy", "Learning", "GB", 1.2, trouble="relevance", since=0),
+    PartnerProfile("Polaris Courses", "Learning", "SE", 0.9),
+    PartnerProfile("Tinker Kits", "Learning", "AT", 0.06),
+    PartnerProfile("Meadow Foods", "Food", "AT", 0.0, state="onboarding", days_ago=18),
+    PartnerProfile("Atlas Rentals", "Travel", "DE", 0.0, state="prospect", days_ago=9),
+)
+
+# The transitions that lead to each state, in this order; prospects begin as such, all others active.
+WAYS = {
+    "active": (),
+    "on_notice": ("put_on_notice",),
+    "improvement_plan": ("put_on_notice", "start_improvement_plan"),
+    "paused": ("pause",),
+    "retired": ("start_replacement", "retire"),
+    "prospect": (),
+    "onboarding": ("onboard",),
+}
+COMMENTS = {
+    "put_on_notice": "Two months in a row below what was agreed; talked to the account manager.",
+    "start_improvement_plan": "Agreed on new creatives and a weekly call.",
+    "pause": "Their shop is being rebuilt; back when it is done.",
+    "start_replacement": "The contract ends and is not renewed.",
+    "retire": "Contract ended. Codes that members hold stay valid.",
+}
+
+OFFER_TYPES = {
+    "discount": ("{percent}% off at {name}", "{percent}%"),
+    "voucher": ("{amount} {currency} voucher for {name}", "{amount}"),
+    "cashback": ("{percent}% back from {name}", "{percent}%"),
+    "two_for_one": ("Two for one at {name}", "50%"),
+    "free_trial": ("A month of {name} on us", "100%"),
+}
+# Of each partner: starts and ends, in days from the first day of the demo; None is open.
+OFFER_SPANS = ((None, None), (-60, None), (40, 190), (150, None))
+PAUSED_OFFERS = {"D05-2": 30, "D27-4": 12}  # days ago
+RETIRED_OFFERS = {"D13-4": 75, "D31-2": 100}
+REWARD_SHARE = 0.11  # of what was spent, paid by the program
+
+SEGMENTS = {
+    "retail-unit": ("Retail people", [{"attribute": "business_unit", "operator": "is", "values": ["retail"]}]),
+    "central-region": ("Central region", [{"attribute": "region", "operator": "is", "values": ["central"]}]),
+    "senior-grades": ("Grades 4 to 6", [{"attribute": "grade", "operator": "is", "values": ["G4", "G5", "G6"]}]),
+}
+RANKED_SEGMENT = "retail-unit"
+
+# Chances on the way from one stage to the next, and what goes wrong by itself.
+MEDIA = {"carousel": 45, "search": 35, "newsletter": 20}  # only the carousel records impressions
+CHANCES = {"view": 0.55, "unlock": 0.6, "activate": 0.7, "redeem": 0.65}
+FAILURES = {"unlocked": 0.008, "activated": 0.02, "redeemed": 0.015}
+REASONS = {
+    "unlocked": ("not_eligible", "limit_reached"),
+    "activated": ("code_pool_empty", "partner_timeout"),
+    "redeemed": ("code_expired", "minimum_not_met", "till_offline"),
+}
+REVERSAL = 0.02
+DUPLICATE = 0.01  # sent again with the next night's file
+LATE = 0.02  # arrives up to three weeks late
+EVENTS_PER_JOURNEY = 2.33  # what the chances above come to; only for --events
+
+# What a trouble does to the chances of its partner's journeys.
+TROUBLES = {
+    "awareness": {"seen": 0.3},
+    "relevance": {"unlock": 0.4},
+    "delivery": {"activation_failures": 0.45},
+    "friction": {"redemption_failures": 0.4},
+    "reversals": {"reversal": 0.3},
+}
+
+USERS = (
+    ("admin", "Ada", "Admin", "program_admin"),
+    ("ops", "Otis", "Operations", "partner_ops"),
+    ("analyst", "Ana", "Analyst", "analyst"),
+    ("auditor", "Aron", "Auditor", "auditor"),
+)
+CONTACT_NAMES = ("Ines Roth", "Marc Oliver", "Sanna Ek", "Tom Byrne", "Lucía Vega", "Paul Wieser", "Nora Falk", "Jo Whitby")
