@@ -96,12 +96,14 @@ def record_events(
     token_id: int | None = None,
     strict: bool = False,
     directory: MemberDirectory | None = None,
+    wakes_sealer: bool = True,
 ) -> Receipt:
     """
     Append the events that are new to the ledger, in one transaction, and say what became of each.
 
     events: at most 8,192, checked by `check_event`. directory: members remembered between the calls of one load.
-    strict: store nothing unless every event is accepted or a duplicate. The sealer is woken after the commit.
+    strict: store nothing unless every event is accepted or a duplicate. wakes_sealer: whether the sealer is woken
+    after the commit; a load that seals at its end says no.
     Raises: UnableToRecordEvents, InvalidInput ("too_many_events").
     Writes: activity_event, activity_eventidentity, activity_ingestbatch, activity_eventsource, activity_member,
     activity_vaultentry, activity_attributeset.
@@ -125,7 +127,7 @@ def record_events(
             receipt = _receipt(results)
             if strict and receipt.rejected + receipt.conflict:
                 raise UnableToRecordEvents(receipt)
-            if receipt.accepted:
+            if receipt.accepted and wakes_sealer:
                 jobs.wake("activity.seal_ledger", program_id=program.pk)
     except BaseException:
         directory.forget()

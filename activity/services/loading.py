@@ -211,7 +211,8 @@ def _check_unchanged(program: Program, wanted: NewProgram) -> None:
     if differing:
         raise DomainError(
             "program_differs",
-            f"Program {program.code} exists with another {', '.join(differing)}. Nothing was loaded. Leave the option out, or choose another code.",
+            f"Program {program.code} exists with another {', '.join(differing)}. Nothing was loaded. "
+            "Leave the option out, or choose another code.",
         )
 
 
@@ -309,7 +310,9 @@ def _load_events(
     stages: set[str] = set()
     while part := list(islice(rows, EVENTS_AT_ONCE)):
         events = [_event(row, source, at) for row in part]
-        receipt = record_events(program=program, events=events, origin=Origin.FILE, at=at, directory=directory)
+        receipt = record_events(
+            program=program, events=events, origin=Origin.FILE, at=at, directory=directory, wakes_sealer=False
+        )
         for result in receipt.results:
             if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT):
                 rejects.add(table.path.name, part[result.index], result.field, result.code, result.detail)

@@ -7,6 +7,11 @@ from django.db import connection, transaction
 from plum_site.lib.append_only import POSTGRES_TRUNCATE
 from plum_site.lib.periods import month_start, next_month
 
+PRESENT = (
+    "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'activity_event'::regclass"
+)
+PARTITION = "CREATE TABLE {name} PARTITION OF activity_event FOR VALUES FROM ('{start} 00:00+00') TO ('{end} 00:00+00')"
+
 _known: set[tuple[str, date]] = set()
 
 
@@ -31,17 +36,13 @@ def prepare_partitions(*, months: set[date]) -> int:
     made = 0
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('activity_event partitions'))")
-        cursor.execute(
-            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'activity_event'::regclass"
-        )
+        cursor.execute(PRESENT)
         present = {row[0] for row in cursor.fetchall()}
         for month in sorted(missing):
             name = partition_name(month)
             if name in present:
                 continue
-            cursor.execute(
-                f"CREATE TABLE {name} PARTITION OF activity_event FOR VALUES FROM ('{month} 00:00+00') TO ('{next_month(month)} 00:00+00')"
-            )
+            cursor.execute(PARTITION.format(name=name, start=month, end=next_month(month)))
             cursor.execute(POSTGRES_TRUNCATE.format(table=name, function="activity_event"))
             made += 1
     if not connection.in_atomic_block:  # what an outer transaction makes may still be rolled back

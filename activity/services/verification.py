@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from activity.models import AttributeSet, Event, EventSource, IngestBatch, Member, Seal, VaultEntry
+from activity.models import AttributeSet, Event, EventIdentity, EventSource, IngestBatch, Member, Seal, VaultEntry
 from activity.models.ledger import POSITIONS
 from activity.rules import IncomingEvent, business_half, chain_hash, content_digest, identity_half, leaf_hash, tree_root
 from activity.services.anchors import list_anchors
@@ -206,21 +206,27 @@ def _was_edited(program: Program, row: tuple[Any, ...], names: _Names, content: 
 
 def _verify_identities(program: Program) -> Verdict:
     """Each event has one identity and each identity one event: what is deleted or inserted with care still shows here."""
-    lonely = (
-        ("SELECT i.event_id FROM activity_eventidentity i LEFT JOIN activity_event e ON e.id = i.event_id "
-         "WHERE i.program_id = %s AND e.id IS NULL ORDER BY 1", "is known by its identity but is gone"),
-        ("SELECT e.id FROM activity_event e LEFT JOIN activity_eventidentity i ON i.event_id = e.id AND i.program_id = e.program_id "
-         "WHERE e.program_id = %s AND i.event_id IS NULL ORDER BY 1", "has no identity: it did not come in through ingest"),
-        ("SELECT i.event_id FROM activity_eventidentity i WHERE i.program_id = %s GROUP BY i.event_id HAVING COUNT(*) > 1 ORDER BY 1",
-         "has two identities"),
-    )  # fmt: skip
+    known = EventIdentity.objects.filter(program_id=program.pk).order_by("event_id").values_list("event_id", flat=True)
+    stored = Event.objects.filter(program=program).order_by("id").values_list("id", flat=True)
+    # Two sorted streams, compared as one merges them: the ledger is too large for a set, and identities have no index by event.
+    identities, events = known.iterator(chunk_size=POSITIONS), stored.iterator(chunk_size=POSITIONS)
     wrong: list[str] = []
-    with connection.cursor() as cursor:
-        for sql, meaning in lonely:
-            cursor.execute(sql, [program.pk])
-            wrong += [f"event {row_id} (batch {row_id // POSITIONS}) {meaning}" for (row_id,) in cursor.fetchall()]
-        cursor.execute("SELECT COUNT(*) FROM activity_eventidentity WHERE program_id = %s", [program.pk])
-        return Verdict("events and identities match one to one", int(cursor.fetchone()[0]), wrong)
+    checked, previous = 0, -1
+    identity, event = next(identities, None), next(events, None)
+    while identity is not None or event is not None:
+        checked += 1
+        if identity is not None and identity == previous:
+            wrong.append(f"event {identity} (batch {identity // POSITIONS}) has two identities")
+            identity = next(identities, None)
+        elif event is None or (identity is not None and identity < event):
+            wrong.append(f"event {identity} (batch {identity // POSITIONS}) is known by its identity but is gone")
+            previous, identity = identity, next(identities, None)
+        elif identity is None or event < identity:
+            wrong.append(f"event {event} (batch {event // POSITIONS}) has no identity: it did not come in through ingest")
+            event = next(events, None)
+        else:
+            previous, identity, event = identity, next(identities, None), next(events, None)
+    return Verdict("events and identities match one to one", checked, wrong)
 
 
 def _verify_anchors(program: Program, seals: list[Seal]) -> Verdict:
