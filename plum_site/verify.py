@@ -6,10 +6,9 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import Model, Q
+from django.db.models import Q
 from django.utils.module_loading import autodiscover_modules
 
-from partners.selectors import list_programs
 from plum_site.lib import jobs
 from plum_site.lib import verify as registry
 from plum_site.lib.audit import SYSTEM
@@ -64,22 +63,6 @@ def check_jobs() -> Iterator[Finding]:
     dead = Job.objects.filter(state=JobState.DEAD).order_by("pk")
     reasons = [f"job {job.pk} {job.key}: {(job.error.strip().splitlines() or ['no error text'])[-1]}" for job in dead]
     yield Finding("jobs: given up", Job.objects.count(), reasons)
-
-
-@check("tenancy")
-def check_tenancy() -> Iterator[Finding]:
-    """Every row of the foundation that names a program names one that there is."""
-    known = list(list_programs().values_list("pk", flat=True))
-    for model in apps.get_app_config("plum").get_models():
-        if any(field.name == "program_id" for field in model._meta.concrete_fields):
-            yield _strangers(model, known)
-
-
-def _strangers(model: type[Model], known: list[int]) -> Finding:
-    bound = model._default_manager.filter(program_id__isnull=False)
-    strangers = bound.exclude(program_id__in=known).order_by("pk").values_list("pk", "program_id")
-    violations = [f"{model._meta.label} {pk} names program {program_id}, which is not there" for pk, program_id in strangers]
-    return Finding(f"tenancy: program of {model._meta.verbose_name_plural}", bound.count(), violations)
 
 
 @check("audit")
