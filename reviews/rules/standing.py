@@ -18,6 +18,7 @@ PASSING = (Standing.EXCELLENT, Standing.ON_TRACK)
 TYPICAL_POINTS = 70.0  # what a partner in the middle of its peers gets
 POINTS_PER_LOSS = 250.0  # what a loss of 100 % more than its peers' would cost: 2.5 points for each percentage point
 FEWEST_PEERS = 5  # below so many partners with volume, a category has no average of its own
+FEWEST_SEEN = 5  # events behind a rate, seen or to be expected, below which it is chance
 STRONGEST_PRIOR = 1e6  # what the prior counts, in observations, where partners do not differ beyond chance
 
 
@@ -161,10 +162,11 @@ def points_of(rate: float, typical: float, is_loss: bool) -> float | None:
 
 def fit_metric(metric: str, candidates: Sequence[Candidate]) -> dict[str, tuple[float, float]]:
     """
-    Partner to (shrunken rate, typical rate of its peers), for those that have the rate.
+    Partner to (shrunken rate, typical rate of its peers), for those whose rate rests on enough events.
 
     Peers are the partners of the category with volume, or of the whole program where the category has fewer than 5;
-    typical is the median of their shrunken rates. Empty where the rate is 0 for everybody: nobody differs.
+    typical is the median of their shrunken rates. Enough: 5 events were seen, or expected at that rate. Empty where
+    the rate is 0 for everybody: nobody differs.
     Source: docs/rules/standing.md
     """
     samples = {candidate.partner: sample_of(metric, candidate.figures) for candidate in candidates}
@@ -180,8 +182,14 @@ def fit_metric(metric: str, candidates: Sequence[Candidate]) -> dict[str, tuple[
         prior = fit_prior([samples[peer.partner] for peer in peers])
         if prior is not None:
             typical = round(median(shrink(*samples[peer.partner], prior) for peer in peers), DECIMALS)
-            fitted |= {member.partner: (shrink(*samples[member.partner], prior), typical) for member in members}
+            told = [member.partner for member in members if _is_telling(*samples[member.partner], typical)]
+            fitted |= {partner: (shrink(*samples[partner], prior), typical) for partner in told}
     return fitted
+
+
+def _is_telling(numerator: int, denominator: int, typical: float) -> bool:
+    """Whether a rate says anything: 5 events were seen, or would have been at the typical rate. 0 of 200 at 1 % are chance."""
+    return max(numerator, round(denominator * typical, DECIMALS)) >= FEWEST_SEEN
 
 
 def sample_of(metric: str, figures: Figures) -> tuple[int, int]:

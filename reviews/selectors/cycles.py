@@ -7,7 +7,9 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet
 
 from partners.models import Program
+from plum_site.lib.audit import reference
 from plum_site.lib.errors import NotFound
+from plum_site.lib.models import AuditEvent
 from plum_site.lib.periods import month_text
 from reviews.choices import CycleState
 from reviews.models import Flag, ReviewCycle, Scorecard
@@ -67,6 +69,27 @@ def list_cycles(program_id: int) -> QuerySet[ReviewCycle]:
     Shape: ReviewCycles, newest month first, then newest revision.
     """
     return ReviewCycle.objects.filter(program_id=program_id).order_by("-month_start_date", "-revision")
+
+
+def list_consolidated_cycles(program_id: int) -> QuerySet[ReviewCycle]:
+    """
+    The cycles that hold a review, open ones included.
+
+    Shape: ReviewCycles, oldest month first, then oldest revision.
+    """
+    cycles = ReviewCycle.objects.filter(program_id=program_id, consolidated_at__isnull=False)
+    return cycles.order_by("month_start_date", "revision")
+
+
+def find_closing_digest(cycle: ReviewCycle) -> str | None:
+    """
+    The digest with which a cycle was closed, as the audit log remembers it.
+
+    Shape: SHA-256 in hex; None where nobody closed it.
+    """
+    entries = AuditEvent.objects.filter(object_ref=reference(cycle), action="reviews.close_cycle").order_by("id")
+    entry = entries.first()
+    return (entry.after or {}).get("digest") if entry else None
 
 
 def list_scorecards(cycle_id: int) -> QuerySet[Scorecard]:

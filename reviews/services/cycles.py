@@ -207,7 +207,7 @@ def _change_state(cycle: ReviewCycle, name: str, actor: User | str, at: datetime
     audit.record(
         program_id=cycle.program_id,
         actor=actor,
-        action=f"reviews.{name}_cycle",
+        action="reviews.close_cycle" if name == "close" else "reviews.freeze",
         row=cycle,
         at=at,
         before={"state": str(before)},

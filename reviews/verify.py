@@ -1,0 +1,83 @@
+"""The checks of `manage.py verify cycles`: coverage, stored scorecards against their digest, closed cycles untouched."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from partners.models import Program
+from partners.selectors import list_programs
+from plum_site.lib.clock import now
+from plum_site.lib.periods import first_instant, local_date, month_text, next_month
+from plum_site.lib.verify import Finding, check
+from reviews.choices import CycleState
+from reviews.models import ReviewCycle
+from reviews.selectors import (
+    check_cycle,
+    find_closing_digest,
+    list_consolidated_cycles,
+    list_reviewed_months,
+    list_scorecards,
+    list_undecided,
+)
+from reviews.services import digest_stored
+
+GRACE = timedelta(days=1)  # how long back-filling the months of a new program, or a ready day, may take
+
+
+@check("cycles")
+def check_cycles() -> Iterator[Finding]:
+    """Every consolidated cycle of every program, and the months that have none."""
+    for program in list_programs():
+        cycles = list(list_consolidated_cycles(program.pk))
+        yield _check_months(program, cycles)
+        yield _check_coverage(program, cycles)
+        yield _check_digests(program, cycles)
+        yield _check_closed(program, [cycle for cycle in cycles if cycle.state == CycleState.CLOSED])
+
+
+def _check_months(program: Program, cycles: list[ReviewCycle]) -> Finding:
+    """One cycle for each month, once there was time to make it."""
+    at = now()
+    reviewed = {cycle.month_start_date for cycle in cycles}
+    months = list_reviewed_months(program, local_date(at, program.time_zone))
+    violations = []
+    for month in months:
+        ready_at = first_instant(next_month(month).replace(day=program.ready_day), program.time_zone)
+        if month not in reviewed and at > max(ready_at, program.created_at) + GRACE:
+            violations.append(f"{month_text(month)} has no consolidated review")
+    return Finding(f"{program.code}: a review for every month", len(months), violations)
+
+
+def _check_coverage(program: Program, cycles: list[ReviewCycle]) -> Finding:
+    """Exactly one outcome for each partner that had to be reviewed."""
+    partners, violations = 0, []
+    for cycle in cycles:
+        required, gaps = check_cycle(cycle, program)
+        partners += required
+        violations += [str(gap) for gap in gaps]
+    return Finding(f"{program.code}: an outcome for every partner", partners, violations)
+
+
+def _check_digests(program: Program, cycles: list[ReviewCycle]) -> Finding:
+    """The stored scorecards and flags are those that the digest was made of."""
+    violations = [
+        f"{month_text(cycle.month_start_date)} revision {cycle.revision}: the stored scorecards do not give its digest; "
+        "replay_review names what differs"
+        for cycle in cycles
+        if digest_stored(cycle, list(list_scorecards(cycle.pk))) != cycle.digest
+    ]
+    return Finding(f"{program.code}: scorecards as consolidated", len(cycles), violations)
+
+
+def _check_closed(program: Program, cycles: list[ReviewCycle]) -> Finding:
+    """Closed with everybody decided, by a logged transition, and with the digest that the audit log remembers."""
+    violations = []
+    for cycle in cycles:
+        month = f"{month_text(cycle.month_start_date)} revision {cycle.revision}"
+        if undecided := list_undecided(cycle.pk):
+            violations.append(f"{month} was closed without a decision about {', '.join(undecided)}")
+        digest = find_closing_digest(cycle)
+        if digest is None:
+            violations.append(f"{month} is closed, and nobody closed it by the audit log")
+        elif digest != cycle.digest:
+            violations.append(f"{month} was closed with digest {digest}, and now says {cycle.digest}")
+    return Finding(f"{program.code}: closed reviews untouched", len(cycles), violations)
