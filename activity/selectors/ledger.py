@@ -53,6 +53,7 @@ class Prefix:
     number: int
     sealed_at: datetime | None
     unsealed_ids: tuple[int, ...] = ()
+    is_cutoff: bool = False
 
     def condition(self, event: str = "e") -> str:
         """SQL that is true for events in the prefix; needs the parameters `program` and `cutoff`."""
@@ -93,7 +94,7 @@ def prefix_of(program_id: int, cutoff: int | None) -> Prefix:
     """
     if cutoff is not None:
         seal = Seal.objects.filter(program_id=program_id, number=cutoff).first()
-        return Prefix(cutoff, seal.sealed_at if seal else None)
+        return Prefix(cutoff, seal.sealed_at if seal else None, is_cutoff=True)
     # The unsealed are read first: a batch that is sealed in between is then in both lists, never in neither.
     unsealed = IngestBatch.objects.filter(program_id=program_id, seal__isnull=True).order_by("id")
     ids = tuple(unsealed.values_list("id", flat=True))

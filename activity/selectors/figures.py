@@ -1,0 +1,204 @@
+"""The figures: every metric of design 6 for any period, breakdown and filter, exact, from the ledger."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from activity.metrics import Tally, hide, measure, suppressed_row
+from activity.selectors.breakdown import TIME, Breakdown, Span
+from activity.selectors.eligibility import count_eligible
+from activity.selectors.ledger import Prefix, prefix_of
+from activity.selectors.tallies import Key, count_events, count_funnel, count_members, count_sizes
+from partners.models import Program
+from plum_site.lib.errors import InvalidInput
+from plum_site.lib.periods import month_start, month_text, months_between, next_month
+
+PARTS = ("eligible", "settled", "funnel")
+LONGEST_DAYS = 20 * 366  # a slip in a year must not ask for a million rows
+REST = "\x7f"  # sorts after every label; never shown
+
+
+@dataclass(frozen=True)
+class Summary:
+    """
+    Figures and how fresh they are.
+
+    as_of: number of the newest seal that counts (0: none). sealed_at: when that was. rows: the row key by the names
+    asked for, then `suppressed`, then every metric.
+    """
+
+    as_of: int
+    sealed_at: datetime | None
+    recorded_stages: list[str]
+    rows: list[dict[str, Any]]
+
+
+def summarise(
+    *,
+    program: Program,
+    starts_date: date,
+    ends_date: date,
+    by: Sequence[str] = (),
+    where: Mapping[str, Sequence[str]] | None = None,
+    cutoff: int | None = None,
+    recorded_stages: Sequence[str] | None = None,
+    leave_out: Collection[str] = (),
+) -> Summary:
+    """
+    Every metric over the program days `[starts_date, ends_date)`.
+
+    by: month, day, partner, offer, offer_type, category, country, source (all of the catalog), or any kept member
+    attribute (as `member.NAME` where the name is taken). where: the same names, without the times, to the values kept.
+    cutoff: the seal number up to which events count; None: everything committed. recorded_stages: as frozen by a
+    review; None: the program's now. leave_out: parts of PARTS that are not needed; their metrics are null.
+
+    Shape: one row for each group with an event, and (unless broken down by members or sources) each with an
+    eligible member; one row in any case where `by` is empty. Ordered by the row key.
+    Units: as activity.metrics.METRICS says.
+    Raises: InvalidInput - unknown_dimension, doubled_dimension, time_filter, empty_period, period_too_long.
+    Source: docs/rules/metrics.md
+    """
+    span = _checked(starts_date, ends_date)
+    breakdown = Breakdown(program, tuple(by), dict(where or {}))
+    prefix = prefix_of(program.pk, cutoff)
+    stages = list(program.recorded_stages if recorded_stages is None else recorded_stages)
+    periods = _periods(breakdown, span)
+    tallies = count_events(breakdown, span, prefix)
+    totals = _program_totals(breakdown, span, prefix, tallies)
+    members = count_members(breakdown, span, prefix)
+    for key, counted in members.items():
+        tallies.setdefault(key, Tally()).members = counted
+    eligible = None if "eligible" in leave_out else count_eligible(breakdown, periods, prefix)
+    if eligible and not breakdown.is_by_members() and "source" not in breakdown.by:
+        for key in eligible:
+            tallies.setdefault(key, Tally())
+    if not breakdown.by:
+        tallies.setdefault((), Tally())
+    funnels = None if "funnel" in leave_out else count_funnel(breakdown, span, prefix, program, stages)
+    settled = None if "settled" in leave_out else _Settled(breakdown, periods, prefix)
+    sizes = {key: counted["members_any"] for key, counted in members.items()} | {key: 0 for key in tallies if key not in members}
+    hidden = _hidden(breakdown, span, prefix, sizes)
+    rows = []
+    for key in sorted(tallies):
+        row: dict[str, Any] = {**dict(zip(breakdown.by, key, strict=True)), "suppressed": key in hidden}
+        if key in hidden:
+            rows.append(row | suppressed_row())
+            continue
+        tally = tallies[key]
+        tally.members = tally.members or {}
+        tally.eligible = None if eligible is None else eligible.get(_without_source(breakdown, key), 0)
+        tally.funnel = None if funnels is None else funnels.get(key, [])
+        older = settled.find(key) if settled else None
+        rows.append(row | measure(tally, stages, settled=older, program=totals.get(_time_of(breakdown, key), Tally())))
+    return Summary(prefix.number, prefix.sealed_at, stages, rows)
+
+
+def settled_span(span: Span, settlement_days: int) -> Span:
+    """
+    The settled window of a period: as many whole months as it touches, the last of them over for `settlement_days`
+    before the period ends.
+
+    Shape: one Span.
+    Source: docs/rules/metrics.md
+    """
+    last_day = span.ends_date - timedelta(days=1)
+    ends_date = month_start(span.ends_date - timedelta(days=settlement_days))
+    return Span(next_month(ends_date, -len(months_between(span.starts_date, last_day))), ends_date)
+
+
+class _Settled:
+    """The tallies of every group over the settled window of its period; None where too few people stand behind one."""
+
+    def __init__(self, breakdown: Breakdown, periods: Mapping[Key, Span], prefix: Prefix) -> None:
+        self.breakdown = breakdown
+        self.windows = {key: settled_span(span, breakdown.program.settlement_days) for key, span in periods.items()}
+        rest = [name for name in breakdown.by if name not in TIME]
+        self.is_by_time = len(rest) < len(breakdown.by)
+        older = Breakdown(breakdown.program, ["month", *rest] if self.is_by_time else rest, breakdown.where)
+        spans = self.windows.values()
+        span = Span(min(window.starts_date for window in spans), max(window.ends_date for window in spans))
+        self.tallies = count_events(older, span, prefix)
+        self.hidden: set[Key] = set()
+        if breakdown.is_by_members() and breakdown.program.minimum_group > 1:
+            self.hidden = _hidden(older, span, prefix, count_sizes(older, span, prefix))
+
+    def find(self, key: Key) -> Tally | None:
+        """The settled tally that belongs to one row."""
+        names = self.breakdown.by
+        rest = tuple(part for name, part in zip(names, key, strict=True) if name not in TIME)
+        window = self.windows[_time_of(self.breakdown, key)]
+        older_key = (month_text(window.starts_date), *rest) if self.is_by_time else rest
+        return None if older_key in self.hidden else self.tallies.get(older_key, Tally())
+
+
+def _checked(starts_date: date, ends_date: date) -> Span:
+    if starts_date >= ends_date:
+        raise InvalidInput(
+            "empty_period", f"The period from {starts_date} to {ends_date} has no day. Its end is the day after the last."
+        )
+    if (ends_date - starts_date).days > LONGEST_DAYS or starts_date.year < 1990 or ends_date.year > 2190:
+        raise InvalidInput(
+            "period_too_long", f"The period from {starts_date} to {ends_date} is too long. Ask for at most 20 years."
+        )
+    return Span(starts_date, ends_date)
+
+
+def _periods(breakdown: Breakdown, span: Span) -> dict[Key, Span]:
+    """The times that rows may have, as the row keys name them, each with its days."""
+    times = [name for name in breakdown.by if name in TIME]
+    if not times:
+        return {(): span}
+    periods: dict[Key, Span] = {}
+    for month in months_between(span.starts_date, span.ends_date - timedelta(days=1)):
+        inner = Span(max(month, span.starts_date), min(next_month(month), span.ends_date))
+        if "day" not in times:
+            periods[month_text(month),] = inner
+            continue
+        for offset in range((inner.ends_date - inner.starts_date).days):
+            day = inner.starts_date + timedelta(days=offset)
+            labels = {"month": month_text(month), "day": day.isoformat()}
+            periods[tuple(labels[name] for name in times)] = Span(day, day + timedelta(days=1))
+    return periods
+
+
+def _time_of(breakdown: Breakdown, key: Key) -> Key:
+    return tuple(part for name, part in zip(breakdown.by, key, strict=True) if name in TIME)
+
+
+def _without_source(breakdown: Breakdown, key: Key) -> Key:
+    return tuple("" if name == "source" else part for name, part in zip(breakdown.by, key, strict=True))
+
+
+def _program_totals(breakdown: Breakdown, span: Span, prefix: Prefix, tallies: Mapping[Key, Tally]) -> dict[Key, Tally]:
+    """What the shares divide by: everything in the program, period by period."""
+    if breakdown.where:
+        times = [name for name in breakdown.by if name in TIME]
+        return count_events(Breakdown(breakdown.program, times, {}), span, prefix)
+    totals: dict[Key, Tally] = {}
+    for key, tally in tallies.items():
+        totals.setdefault(_time_of(breakdown, key), Tally()).add(tally)
+    return totals
+
+
+def _hidden(breakdown: Breakdown, span: Span, prefix: Prefix, sizes: Mapping[Key, int]) -> set[Key]:
+    """
+    The row keys that are suppressed.
+
+    Where members are filtered, those left out are a group of their own: the figures of a total less those of the
+    rows shown would be theirs.
+    """
+    minimum = breakdown.program.minimum_group
+    if not breakdown.is_by_members() or minimum <= 1:
+        return set()
+    groups = {(*key, ""): size for key, size in sizes.items()}
+    filtered = [name for name in breakdown.where if name in breakdown.attributes]
+    if filtered:
+        plain = [name for name in breakdown.by if name not in breakdown.attributes]
+        outside = count_sizes(Breakdown(breakdown.program, plain, breakdown.where), span, prefix, outside=True)
+        for key, size in outside.items():
+            parts = dict(zip(plain, key, strict=True))
+            groups[*(parts.get(name, REST) for name in breakdown.by), REST] = size
+    positions = [index for index, name in enumerate(breakdown.by) if name in breakdown.attributes]
+    hidden = hide(groups, [*positions, len(breakdown.by)], minimum)
+    return {key[:-1] for key in hidden if key[-1] != REST}
