@@ -86,40 +86,40 @@ class PartnerProfile:
 PARTNERS = (
     PartnerProfile("Copper Kettle Coffee", "Food", "DE", 2.6),
     PartnerProfile("Harvest & Rye", "Food", "AT", 1.4),
-    PartnerProfile("Saltwater Kitchen", "Food", "GB", 1.8, trouble="delivery", since=1, state="on_notice", days_ago=12),
+    PartnerProfile("Saltwater Kitchen", "Food", "GB", 3.8, trouble="delivery", since=1, state="on_notice", days_ago=12),
     PartnerProfile("Lingon Bakery", "Food", "SE", 1.1),
     PartnerProfile("Tapas Andante", "Food", "ES", 0.9),
     PartnerProfile("Greenleaf Boxes", "Food", "DE", 0.06),
     PartnerProfile("Alpenblick Rail", "Travel", "AT", 1.9),
-    PartnerProfile("Skylark Flights", "Travel", "GB", 2.2, trouble="reversals", since=1),
+    PartnerProfile("Skylark Flights", "Travel", "GB", 4.6, trouble="reversals", since=1),
     PartnerProfile("Costa Clara Hotels", "Travel", "ES", 1.5),
     PartnerProfile("Fjord & Forest Cabins", "Travel", "SE", 0.8),
     PartnerProfile("Wayfarer Luggage", "Travel", "DE", 0.07),
-    PartnerProfile("Loom & Thread", "Fashion", "DE", 2.0, trouble="relevance", since=2, state="improvement_plan", days_ago=20),
+    PartnerProfile("Loom & Thread", "Fashion", "DE", 3.8, trouble="relevance", since=2, state="improvement_plan", days_ago=20),
     PartnerProfile("Nordkap Outdoor", "Fashion", "SE", 1.6),
     PartnerProfile("Camden Shoes", "Fashion", "GB", 1.3),
     PartnerProfile("Solera Denim", "Fashion", "ES", 0.9),
     PartnerProfile("Button Box", "Fashion", "IE", 0.05),
     PartnerProfile("Volt Electronics", "Electronics", "DE", 2.8),
     PartnerProfile("Pixelhaus", "Electronics", "AT", 1.2),
-    PartnerProfile("Brightside Audio", "Electronics", "GB", 1.7, trouble="awareness", since=1),
+    PartnerProfile("Brightside Audio", "Electronics", "GB", 3.6, trouble="awareness", since=0),
     PartnerProfile("Norrsken Mobile", "Electronics", "SE", 1.0),
     PartnerProfile("Cable & Plug", "Electronics", "ES", 0.6, state="paused", days_ago=45),
     PartnerProfile("Stillwater Yoga", "Wellness", "DE", 1.5),
-    PartnerProfile("Peak Gyms", "Wellness", "GB", 2.1, trouble="friction", since=0),
+    PartnerProfile("Peak Gyms", "Wellness", "GB", 4.0, trouble="friction", since=0),
     PartnerProfile("Bastu Spa", "Wellness", "SE", 0.9),
     PartnerProfile("Aguaviva Baths", "Wellness", "ES", 0.8),
     PartnerProfile("Clover Pharmacy", "Wellness", "IE", 0.07),
     PartnerProfile("Hearth & Beam", "Home", "DE", 1.7),
     PartnerProfile("Linden Furniture", "Home", "AT", 1.1),
-    PartnerProfile("Kettle & Cloth", "Home", "GB", 1.2, trouble="awareness", since=0),
+    PartnerProfile("Kettle & Cloth", "Home", "GB", 1.1),
     PartnerProfile("Björk Interiors", "Home", "SE", 1.0),
     PartnerProfile("Marquee Tickets", "Entertainment", "GB", 1.9),
     PartnerProfile("Kinowelle", "Entertainment", "DE", 1.6),
     PartnerProfile("Storyline Books", "Entertainment", "IE", 0.8, state="retired", days_ago=150),
     PartnerProfile("Plaza Musica", "Entertainment", "ES", 0.8),
     PartnerProfile("Lexikon Languages", "Learning", "DE", 1.3),
-    PartnerProfile("Quill Academy", "Learning", "GB", 1.2, trouble="relevance", since=0),
+    PartnerProfile("Quill Academy", "Learning", "GB", 3.8, trouble="relevance", since=0),
     PartnerProfile("Polaris Courses", "Learning", "SE", 0.9),
     PartnerProfile("Tinker Kits", "Learning", "AT", 0.06),
     PartnerProfile("Meadow Foods", "Food", "AT", 0.0, state="onboarding", days_ago=18),
@@ -165,8 +165,8 @@ SEGMENTS = {
 RANKED_SEGMENT = "retail-unit"
 
 # Chances on the way from one stage to the next, and what goes wrong by itself.
-MEDIA = {"carousel": 45, "search": 35, "newsletter": 20}  # only the carousel records impressions
-CHANCES = {"view": 0.55, "unlock": 0.6, "activate": 0.7, "redeem": 0.65}
+MEDIA = {"carousel": 25, "search": 50, "newsletter": 25}  # only the carousel records impressions
+CHANCES = {"view": 0.55, "unlock": 0.65, "activate": 0.75, "redeem": 0.7}
 FAILURES = {"unlocked": 0.008, "activated": 0.02, "redeemed": 0.015}
 REASONS = {
     "unlocked": ("not_eligible", "limit_reached"),
@@ -176,14 +176,14 @@ REASONS = {
 REVERSAL = 0.02
 DUPLICATE = 0.01  # sent again with the next night's file
 LATE = 0.02  # arrives up to three weeks late
-EVENTS_PER_JOURNEY = 2.33  # what the chances above come to; only for --events
+EVENTS_PER_JOURNEY = 2.47  # what the chances above come to; only for --events
 
 # What a trouble does to the chances of its partner's journeys.
 TROUBLES = {
-    "awareness": {"seen": 0.3},
-    "relevance": {"unlock": 0.4},
+    "awareness": {"seen": 0.2},
+    "relevance": {"unlock": 0.28},
     "delivery": {"activation_failures": 0.45},
-    "friction": {"redemption_failures": 0.4},
+    "friction": {"redemption_failures": 0.5},
     "reversals": {"reversal": 0.3},
 }
 

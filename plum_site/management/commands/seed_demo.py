@@ -23,7 +23,7 @@ class Command(PlumCommand):
         parser.add_argument(
             "--program", default=CODE, metavar="CODE", help=f"short name of the made-up program (default: {CODE})"
         )
-        parser.add_argument("--events", type=int, default=75_000, metavar="N", help="about how many events (default: 75000)")
+        parser.add_argument("--events", type=int, default=90_000, metavar="N", help="about how many events (default: 90000)")
         parser.add_argument("--seed", type=int, default=1, metavar="N", help="another number makes other events (default: 1)")
 
     def handle(self, *args: Any, **options: Any) -> None:
