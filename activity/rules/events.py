@@ -114,7 +114,9 @@ def _checked(fields: Mapping[str, str | int | None], source: str, at: datetime) 
         _refuse("invalid", "status", f"A {kind_text} event cannot be reversed; only a redeemed one can.")
     if status == STATUSES["failed"] and kind not in CAN_FAIL:
         _refuse("invalid", "status", f"A {kind_text} event cannot fail; unlocked, activated and redeemed ones can.")
-    occurred_at = _instant(fields, "occurred_at") or _missing("occurred_at")
+    occurred_at = _instant(fields, "occurred_at")
+    if occurred_at is None:
+        raise _Refused("required", "occurred_at", "occurred_at is empty. Every event needs it.")
     if occurred_at > at + FUTURE_SKEW:
         _refuse("time_in_future", "occurred_at", f"{fields['occurred_at']} lies more than 10 minutes in the future.")
     spend_minor, spend_currency = _money(fields, "spend")

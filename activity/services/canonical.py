@@ -13,7 +13,7 @@ import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 import pyarrow
 import pyarrow.parquet
@@ -99,7 +99,7 @@ def check_table(path: Path, required: tuple[str, ...]) -> Table:
 
 def open_text(path: Path) -> io.TextIOWrapper:
     """A text file, gzip or plain, as UTF-8 with or without a byte order mark; line ends are kept as they are."""
-    raw: IO[bytes] = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 - the wrapper closes it
+    raw = cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))  # noqa: SIM115 - the wrapper closes it
     return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
 

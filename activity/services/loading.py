@@ -133,7 +133,7 @@ def load_folder(
     program = _prepare_program(new_program, tables, actor, at)
     rejects = RejectsFile(program.code, at)
     try:
-        bound = {"program_id": program.pk, "actor": actor, "at": at}
+        bound: dict[str, Any] = {"program_id": program.pk, "actor": actor, "at": at}
         report.partners = _load_rows(
             tables["partners.csv"], rejects, parse_partner, lambda rows: save_partners(rows=rows, **bound)
         )
@@ -173,7 +173,7 @@ def _prepare_program(wanted: NewProgram, tables: dict[str, Table], actor: User |
         return program
     report_by = _default_reporting(tables["members.csv"], kept) if wanted.report_by is None else list(wanted.report_by)
     _check_names(report_by, kept, "--report-by", "a kept attribute")
-    optional = {"minimum_group": wanted.minimum_group} if wanted.minimum_group is not None else {}
+    optional: dict[str, Any] = {} if wanted.minimum_group is None else {"minimum_group": wanted.minimum_group}
     return create_program(
         code=wanted.code,
         name=wanted.name or wanted.code,

@@ -7,6 +7,7 @@ their events to the three rollups. Nothing is updated but rollup cells; a crash 
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from django.db import connection, transaction
 
@@ -72,7 +73,7 @@ def seal_ledger(*, program_id: int, at: datetime) -> int:
         if not connection.in_atomic_block:
             write_anchor(program=program, seal=seals[-1])
         else:
-            transaction.on_commit(lambda last=seals[-1]: write_anchor(program=program, seal=last))
+            transaction.on_commit(partial(write_anchor, program=program, seal=seals[-1]))
     return sealed
 
 

@@ -21,6 +21,7 @@ from offers.models import Offer
 from partners.models import Program
 from plum_site.lib import keys
 
+NO_ROW = 1 << 63  # larger than any row id: the end of a stream
 MOST_NAMED = 20  # places named per check; the count is of all
 
 
@@ -125,7 +126,8 @@ COLUMNS = (
 
 def _events_by_batch(program: Program) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
     rows = Event.objects.filter(program=program).order_by("id").values_list(*COLUMNS)
-    batch_id, members = -1, []
+    batch_id = -1
+    members: list[tuple[Any, ...]] = []
     for row in rows.iterator(chunk_size=POSITIONS):
         if row[0] // POSITIONS != batch_id:
             if members:
@@ -212,20 +214,20 @@ def _verify_identities(program: Program) -> Verdict:
     identities, events = known.iterator(chunk_size=POSITIONS), stored.iterator(chunk_size=POSITIONS)
     wrong: list[str] = []
     checked, previous = 0, -1
-    identity, event = next(identities, None), next(events, None)
-    while identity is not None or event is not None:
+    identity, event = next(identities, NO_ROW), next(events, NO_ROW)
+    while min(identity, event) != NO_ROW:
         checked += 1
-        if identity is not None and identity == previous:
+        if identity == previous:
             wrong.append(f"event {identity} (batch {identity // POSITIONS}) has two identities")
-            identity = next(identities, None)
-        elif event is None or (identity is not None and identity < event):
+            identity = next(identities, NO_ROW)
+        elif identity < event:
             wrong.append(f"event {identity} (batch {identity // POSITIONS}) is known by its identity but is gone")
-            previous, identity = identity, next(identities, None)
-        elif identity is None or event < identity:
+            previous, identity = identity, next(identities, NO_ROW)
+        elif event < identity:
             wrong.append(f"event {event} (batch {event // POSITIONS}) has no identity: it did not come in through ingest")
-            event = next(events, None)
+            event = next(events, NO_ROW)
         else:
-            previous, identity, event = identity, next(identities, None), next(events, None)
+            previous, identity, event = identity, next(identities, NO_ROW), next(events, NO_ROW)
     return Verdict("events and identities match one to one", checked, wrong)
 
 

@@ -6,6 +6,7 @@ Works for every model from the models themselves: a model's way to its program i
 """
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 from django.apps import apps
 from django.db import models
@@ -44,7 +45,7 @@ def check_references() -> Iterator[Finding]:
         own_path = program_path(model)
         for field in _foreign_keys(model):
             their_path = program_path(field.related_model)
-            if not field.db_constraint:
+            if not cast(Any, field).db_constraint:
                 yield _dangling(model, field)
             if own_path and their_path and not own_path.startswith(f"{field.name}__"):
                 yield _crossing(model, field, own_path, f"{field.name}__{their_path}")

@@ -1,7 +1,6 @@
 """Events recorded by the service, and a program that can take them."""
 
 import csv
-import gzip
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +64,7 @@ def record(
     return record_events(program=program, events=checked, origin=options.pop("origin", Origin.FILE), at=at, **options)
 
 
-def write_folder(folder: Path, events: Iterable[Mapping[str, Any]], *, name: str = "events.csv", **tables: str) -> Path:
+def write_folder(folder: Path, events: Iterable[Mapping[str, Any]], **tables: str) -> Path:
     """A canonical folder with two partners, three offers, two members and the given events."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
@@ -76,12 +75,7 @@ def write_folder(folder: Path, events: Iterable[Mapping[str, Any]], *, name: str
     } | tables
     for noun, text in texts.items():
         (folder / f"{noun}.csv").write_text(text, encoding="utf-8")
-    opened = (
-        gzip.open(folder / name, "wt", newline="", encoding="utf-8")
-        if name.endswith(".gz")
-        else (folder / name).open("w", newline="")
-    )
-    with opened as file:
+    with (folder / "events.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, EVENT_HEADER, restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(events)
