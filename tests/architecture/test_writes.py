@@ -19,7 +19,7 @@ WRITING = {
     "adelete",
     "asave",
 }
-SQL_WRITE = re.compile(r"\s*(?:INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|TRUNCATE\b|COPY\s+\w+.*\bFROM\b)", re.IGNORECASE)
+SQL_WRITE = re.compile(r"\s*(?:INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|TRUNCATE\s+\w|COPY\s+\w+.*\bFROM\b)", re.IGNORECASE)
 
 
 def may_write(path: Path) -> bool:
