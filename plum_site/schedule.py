@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any, Literal
 
-from reviews.selectors import list_due_months
-
 from activity.choices import Origin
 from activity.models import IngestBatch
 from activity.selectors import count_unsealed
 from partners.selectors import list_programs
 from plum_site.lib import jobs
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
+from reviews.selectors import list_due_months
 
 NIGHT = time(2, 0)  # UTC
 AFTER_START = timedelta(minutes=10)  # a machine that slept at night makes up for it, but not while it starts
@@ -132,3 +131,22 @@ def dispatch_due(at: datetime | None = None) -> bool:
     jobs.sweep(at)
     plan_due(at)
     return True
+
+
+def write_schedule() -> str:
+    """docs/reference/schedule.md: this table, for people who read."""
+    lines = [
+        "# What runs when",
+        "",
+        "Made from `plum_site/schedule.py` by `manage.py write_reference`; a test compares the two. Celery beat sends one",
+        "message, `dispatch_due`, every ten seconds; these rows and the database decide what is due. A *job* is planned once by",
+        "its key and kept with its result; a *wake* lets something run that finds out by itself what there is to do. Age is how",
+        "long ago a row may last have been done where it is due.",
+        "",
+        "| name | kind | owner | runs | age at most | why |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in ROWS:
+        age = f"{row.max_age.total_seconds() / 3600:g} h" if row.max_age >= timedelta(hours=1) else f"{row.max_age.seconds} s"
+        lines.append(f"| `{row.name}` | {row.kind} | {row.owner} | {row.rhythm} | {age} | {row.purpose} |")
+    return "\n".join(lines) + "\n"

@@ -90,7 +90,7 @@ class Sender:
             try:
                 self._send(messages)
             except Exception as error:  # any fault of broker or client: the sweep makes up for it
-                log.info("%s wake-ups not sent, the sweep will find the work: %s", len(messages), error)
+                log.debug("%s wake-ups not sent, the sweep will find the work: %s", len(messages), error)
             with self._changed:
                 self._is_sending = False
                 self._changed.notify_all()

@@ -1,0 +1,141 @@
+"""Health says what is not well and what to do about it, and works whatever is down."""
+
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import OperationalError
+
+from plum_site import health
+from plum_site.health import find_health
+from plum_site.lib import jobs
+from plum_site.lib.choices import JobState
+from plum_site.lib.models import Job
+from tests.factories.jobs import planned
+from tests.factories.ledger import event, make_stocked_program, record
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker and beat have just shown life, and the broker answers."""
+    for name in ("worker", "beat"):
+        jobs.show_life(name, jobs.database_now())
+    monkeypatch.setattr(health, "broker_fault", lambda: "")
+
+
+def faults() -> set[str]:
+    return {check.name for check in find_health().checks if not check.ok}
+
+
+@pytest.mark.django_db
+@pytest.mark.both_engines
+def test_all_is_well(running: None) -> None:
+    found = find_health()
+
+    assert faults() == set()
+    assert (found.ok, found.ready) == (True, True)
+    assert {name for name, value in found.figures.items() if value is True} == {
+        "database",
+        "migrated",
+        "broker",
+        "worker",
+        "beat",
+    }
+    assert found.figures["jobs"] == {"due": 0, "running": 0, "dead": 0, "late": 0}
+    assert found.figures["disk_free_bytes"] > 0
+
+
+@pytest.mark.django_db
+def test_nothing_has_ever_run() -> None:
+    found = find_health()
+
+    assert faults() == {"broker", "worker", "beat"}
+    assert found.figures["worker_age_seconds"] is None
+    assert found.ready, "requests can be served without broker and workers"
+    assert all(check.remedy for check in found.checks if not check.ok)
+
+
+@pytest.mark.django_db
+def test_parts_that_fell_silent_are_named(running: None) -> None:
+    jobs.show_life("beat", jobs.database_now() - health.SILENT - timedelta(seconds=5))
+
+    assert faults() == {"beat"}
+
+
+@pytest.mark.django_db
+def test_waiting_and_dead_jobs_are_counted(running: None) -> None:
+    at = jobs.database_now()
+    planned(at - timedelta(seconds=95), key="test.late:1")
+    planned(at, key="test.new:1")
+    planned(at, key="test.later:1", due_at=at + timedelta(hours=1))
+    assert faults() == {"jobs"}
+    assert find_health().figures["jobs"] == {"due": 2, "running": 0, "dead": 0, "late": 1}
+
+    Job.objects.all().update(state=JobState.DEAD, finished_at=at)
+    assert faults() == {"jobs"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.both_engines
+def test_a_batch_that_nobody_seals_is_seen(running: None) -> None:
+    program = make_stocked_program()
+    record(program, [event(1)], at=jobs.database_now() - timedelta(seconds=70))
+
+    found = find_health()
+
+    assert faults() == {"ledger"}
+    assert 70 <= found.figures["unsealed_age_seconds"] < 100
+
+
+@pytest.mark.django_db
+def test_what_the_nightly_verification_found_is_kept_in_sight(running: None) -> None:
+    at = jobs.database_now()
+    result: dict[str, Any] = {"checks": 3, "checked": 9, "violations": 1, "first": ["acme: events: event 8193 was edited"]}
+    job = planned(at, name="plum.verify", key="plum.verify:1")
+    Job.objects.filter(pk=job.pk).update(state=JobState.DONE, finished_at=at, result=result)
+
+    [check] = [check for check in find_health().checks if not check.ok]
+
+    assert check.name == "verification"
+    assert "event 8193 was edited" in check.detail
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_gone_is_said_and_not_raised(running: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(jobs, "database_now", refuse)
+
+    found = find_health()
+
+    assert (found.ok, found.ready, found.figures["database"]) == (False, False, False)
+    assert found.checks[0].detail == "connection refused"
+
+
+@pytest.mark.django_db
+def test_migrations_that_wait_make_it_unready(running: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_list_unapplied", lambda: ["plum.0099_newer"])
+
+    found = find_health()
+
+    assert (found.ready, found.figures["migrated"]) == (False, False)
+    assert faults() == {"migrations"}
+
+
+@pytest.mark.django_db
+def test_the_command_prints_the_same_and_exits_by_it(running: None) -> None:
+    out = io.StringIO()
+    call_command("health", format="json", stdout=out)
+    assert json.loads(out.getvalue())["ok"] is True
+
+    planned(jobs.database_now() - timedelta(minutes=5))
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="Not well: jobs") as ended:
+        call_command("health", stdout=out)
+    assert ended.value.returncode == 1
+    assert "NOT WELL" in out.getvalue()
