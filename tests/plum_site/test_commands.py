@@ -109,8 +109,10 @@ def test_a_domain_error_is_a_sentence_with_its_fields_and_exit_status_2() -> Non
     command.fault = InvalidInput("invalid", "Nothing was changed.", {"month": "It has not begun."})
 
     assert run(command, "--month", "2026-03") == (2, "", "Nothing was changed.\n  month: It has not begun.\n")
+    called = Report()
+    called.fault = command.fault
     with pytest.raises(CommandError) as raised:
-        call_command(command, month="2026-03")
+        call_command(called, month="2026-03")
     assert raised.value.returncode == 2
 
 
