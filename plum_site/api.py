@@ -95,6 +95,7 @@ class DescriptionView(ApiView):
 class DocumentationView(SpectacularSwaggerSplitView):
     """The description as pages to browse and try, from our own static files."""
 
+    http_method_names = ApiView.http_method_names
     operations: ClassVar = {"GET": "public.description"}
     authentication_classes = []
     permission_classes = [OperationPermission]

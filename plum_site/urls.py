@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 import activity.api.urls
 import offers.api.urls
 import partners.api.urls
+import reviews.api.urls
 from plum_site import api
 
 api_patterns: list[URLPattern | URLResolver] = [
@@ -14,6 +15,7 @@ api_patterns: list[URLPattern | URLResolver] = [
     *partners.api.urls.urlpatterns,
     *offers.api.urls.urlpatterns,
     *activity.api.urls.urlpatterns,
+    *reviews.api.urls.urlpatterns,
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

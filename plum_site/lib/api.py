@@ -219,8 +219,12 @@ def refuse_parameters(errors: list[dict[str, Any]]) -> None:
 
 
 def value_of(row: Any, name: str) -> Any:
-    """A column of a model instance or of a dict."""
-    return getattr(row, name) if isinstance(row, Model) else row[name]
+    """A column of a dict or of a model instance; `a__b` is b of the row that a refers to."""
+    if not isinstance(row, Model):
+        return row[name]
+    for step in name.split("__"):
+        row = getattr(row, step)
+    return row
 
 
 def write_cursor(values: list[Any], binding: str) -> str:

@@ -41,7 +41,7 @@ class OperationPermission(BasePermission):
     def has_permission(self, request: Request, view: object) -> bool:
         """True, or the exception that says what is missing."""
         method = "GET" if request.method == "HEAD" else str(request.method)
-        if getattr(view, method.lower(), None) is None:
+        if method.lower() not in getattr(view, "http_method_names", ()) or getattr(view, method.lower(), None) is None:
             raise exceptions.MethodNotAllowed(method)
         operation = getattr(view, "operations", {}).get(method)
         if operation is None:

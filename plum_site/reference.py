@@ -1,0 +1,80 @@
+"""
+The pages of docs/ that are made from the code: by `manage.py write_reference`, and compared with the code by a test.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from activity.api.descriptions import event_schema_document
+from plum_site.api import describe_api
+from plum_site.lib.access import ANYONE, Operation, operations
+from plum_site.lib.choices import Role, Scope
+
+PEOPLE = {role.value: role.label for role in Role}
+
+
+def write_event_schema() -> str:
+    """docs/event.schema.json: one event as it is sent over HTTP."""
+    return msgspec.json.format(msgspec.json.encode(event_schema_document()), indent=2).decode() + "\n"
+
+
+def write_openapi() -> str:
+    """docs/reference/openapi.json: the API."""
+    return describe_api().decode()
+
+
+def write_permissions() -> str:
+    """docs/reference/permissions.md: who may do what, for people who read."""
+    rows = operations().values()
+    lines = [
+        "# Who may do what",
+        "",
+        "Made from `plum_site/permissions.yaml` by `manage.py write_reference`; a test compares the two.",
+        "Whatever is not listed is refused.",
+        "",
+        "Rights hold inside one program and nowhere else: a person has the roles that were granted in that program, a token the",
+        "scopes it was made with. What belongs to another program is answered like something that does not exist. An operator",
+        "(Django's superuser) runs the installation and may do in every program whatever at least one role may do; sending",
+        "events is for tokens alone. ✎ marks what changes something.",
+        "",
+        "## People",
+        "",
+        f"| operation | {' | '.join(PEOPLE.values())} |",
+        f"| --- | {' | '.join('---' for _ in PEOPLE)} |",
+    ]
+    lines += [describe_for_people(row) for row in rows if row.roles]
+    lines += ["", "## API tokens", "", "| scope | what it is for | operations |", "| --- | --- | --- |"]
+    lines += [describe_scope(scope, [row for row in rows if scope.value in row.scopes]) for scope in Scope]
+    lines += ["", "## Open", "", "| operation | to whom |", "| --- | --- |"]
+    lines += [
+        f"| {name(row)} | {'anyone' if row.open_to == ANYONE else 'anyone with a role in some program'} |"
+        for row in rows
+        if row.open_to
+    ]
+    lines += ["", "## Addresses", "", "| address | operation |", "| --- | --- |"]
+    lines += [f"| `{route}` | `{row.id}` |" for row in rows for route in row.routes]
+    return "\n".join(lines) + "\n"
+
+
+def name(row: Operation) -> str:
+    """An operation in words, with its id."""
+    return f"{row.title}{' ✎' if row.writes else ''} (`{row.id}`)"
+
+
+def describe_for_people(row: Operation) -> str:
+    """One line of the table of roles."""
+    return f"| {name(row)} | {' | '.join('yes' if role in row.roles else '–' for role in PEOPLE)} |"
+
+
+def describe_scope(scope: Scope, rows: list[Operation]) -> str:
+    """One line of the table of scopes."""
+    return f"| `{scope.value}` | {scope.label} | {', '.join(f'`{row.id}`' for row in rows)} |"
+
+
+# Path under the checkout to the function that writes it.
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/event.schema.json": write_event_schema,
+    "docs/reference/openapi.json": write_openapi,
+    "docs/reference/permissions.md": write_permissions,
+}

@@ -1,0 +1,30 @@
+"""A program with one of everything, for tests about walls: another with other names stands beside it."""
+
+from datetime import UTC, date, datetime
+
+from activity.services import MemberRow, Person, save_members
+from offers.services import save_ranking
+from partners.models import Program
+from reviews.services import consolidate_cycle
+from tests.factories.ledger import event, record
+from tests.factories.offers import make_offer, make_segment
+from tests.factories.partners import make_partner
+from tests.factories.programs import CREATED_AT, make_program
+
+AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
+
+
+def make_world(code: str, mark: str, month_start_date: date) -> Program:
+    """A reviewed program whose partner, offer, segment and member are P, O, s and M with `mark` behind it."""
+    program = make_program(code, minimum_group=1)
+    make_partner(program, f"P{mark}")
+    offer = make_offer(program, f"O{mark}", partner_external_id=f"P{mark}")
+    make_segment(program, f"s{mark}")
+    save_ranking(program_id=program.pk, segment_id=None, offer_ids=[offer.pk], actor="system", at=CREATED_AT)
+    member = MemberRow(Person(f"M{mark}"), {"business_unit": "cards", "region": "north"})
+    save_members(program=program, rows=[member], actor="system", at=CREATED_AT)
+    program.refresh_from_db()
+    happened = f"{month_start_date:%Y-%m}-15T10:00:00Z"
+    record(program, [event(kind=kind, occurred_at=happened, member=f"M{mark}", offer=f"O{mark}") for kind in ("viewed",)])
+    consolidate_cycle(program_id=program.pk, month_start_date=month_start_date, actor="system", at=AT)
+    return program

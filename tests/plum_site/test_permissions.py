@@ -1,0 +1,206 @@
+"""
+The exhaustive test of permissions.yaml: every address stands in it and every row leads to an address; then roles and
+tokens × addresses × {own program, other program, unknown id}, expected from the file, compared with the real answer.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from offers.workflow import TRANSITIONS as OFFER_TRANSITIONS
+from partners.workflow import TRANSITIONS as PARTNER_TRANSITIONS
+from plum_site.lib.access import ANYONE, Operation, operations
+from plum_site.lib.choices import Scope
+from plum_site.reference import PAGES
+from reviews.workflow import TRANSITIONS as REVIEW_TRANSITIONS
+from tests.factories.events import make_event
+from tests.factories.people import make_person
+from tests.factories.tokens import TokenClient, make_client
+from tests.factories.worlds import make_world
+from tests.support.addresses import walk
+
+# What stands for the names in an address: in the caller's own program, in another one, and nowhere.
+OWN, FOREIGN, UNKNOWN = 0, 1, 2
+EXAMPLES: dict[str, tuple[str, str, str]] = {
+    "/api/v1/partners/{external_id}": ("/api/v1/partners/P1", "/api/v1/partners/P9", "/api/v1/partners/P404"),
+    "/api/v1/offers/{external_id}": ("/api/v1/offers/O1", "/api/v1/offers/O9", "/api/v1/offers/O404"),
+    "/api/v1/offers/{external_id}/listings": (
+        "/api/v1/offers/O1/listings",
+        "/api/v1/offers/O9/listings",
+        "/api/v1/offers/O404/listings",
+    ),
+    "/api/v1/members/{external_id}/timeline": (
+        "/api/v1/members/M1/timeline",
+        "/api/v1/members/M9/timeline",
+        "/api/v1/members/M404/timeline",
+    ),
+    "/api/v1/reviews/{month}": ("/api/v1/reviews/2026-06", "/api/v1/reviews/2026-05", "/api/v1/reviews/2026-04"),
+    "/api/v1/reviews/{month}/scorecards/{external_id}": (
+        "/api/v1/reviews/2026-06/scorecards/P1",
+        "/api/v1/reviews/2026-06/scorecards/P9",
+        "/api/v1/reviews/2026-06/scorecards/P404",
+    ),
+}
+# Names in the query lead to rows too.
+QUERIES: dict[str, tuple[str, str, str]] = {
+    "/api/v1/catalog": ("?member=M1", "?member=M9", "?member=M404"),
+    "/api/v1/rankings": ("?segment=s1", "?segment=s9", "?segment=s404"),
+}
+NEEDED = {
+    "/api/v1/metrics": "?from=2026-06-01&to=2026-07-01",
+    "/api/v1/members/{external_id}/timeline": "?reason=asked+by+the+member",
+}
+NAMES = ("P1", "P9", "P404", "O1", "O9", "O404", "M1", "M9", "M404", "s1", "s9", "s404", "2026-05", "2026-04")
+
+ROUTES = {route: row for row in operations().values() for route in row.routes}
+API_ROUTES = {route: row for route, row in ROUTES.items() if route.partition(" ")[2].startswith("/")}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One way to knock: what it is called and the scopes it carries (None: no valid token)."""
+
+    name: str
+    client: TokenClient
+    scopes: frozenset[str] | None
+
+
+def test_every_address_of_the_api_is_in_the_file() -> None:
+    walked = {f"{method} {address.target}" for address in walk() if address.is_api for method in address.methods}
+    assert walked == set(API_ROUTES)
+
+
+def test_every_view_of_the_api_declares_what_the_file_says() -> None:
+    for address in walk():
+        if address.is_api:
+            expected = {method: ROUTES[f"{method} {address.target}"].id for method in address.methods}
+            assert dict(address.view.operations) == expected, address.target
+
+
+def test_every_address_of_the_console_is_in_the_file() -> None:
+    walked = {address.target for address in walk() if not address.is_api}
+    listed = {route.partition(" ")[2] for route in ROUTES if route not in API_ROUTES}
+    assert walked == listed
+
+
+def test_every_page_with_one_method_is_listed_with_that_method_and_its_operation() -> None:
+    for address in walk():
+        if not address.is_api and address.methods:
+            [method] = address.methods
+            row = ROUTES[f"{method} {address.target}"]
+            assert row.id == address.view.operation, address.target
+
+
+def test_every_transition_names_an_operation_that_writes() -> None:
+    for table in (OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS):
+        for transition in table.values():
+            assert operations()[transition.operation].writes, transition.name
+
+
+def test_every_address_with_names_has_examples() -> None:
+    named = {address.target for address in walk() if address.is_api and "{" in address.target}
+    assert named == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_made_from_the_code_are_up_to_date(path: str, checkout: Any) -> None:
+    written = (checkout / path).read_text(encoding="utf-8")
+    assert written == PAGES[path](), f"{path} differs from the code: run ./plum manage write_reference"
+
+
+@pytest.mark.django_db
+@pytest.mark.both_engines
+def test_tokens_on_every_address(settings: Any) -> None:
+    own = make_world("own", "1", date(2026, 6, 1))
+    make_world("other", "9", date(2026, 5, 1))
+    cookies = TokenClient()
+    cookies.force_login(make_person("root", is_superuser=True))
+    callers = [
+        Caller("nobody", TokenClient(), None),
+        Caller("nonsense", TokenClient("plum_nonsense"), None),
+        Caller("an operator's session cookie", cookies, None),
+        *(Caller(scope.value, make_client(own, scope.value), frozenset({scope.value})) for scope in Scope),
+        Caller("every scope", make_client(own), frozenset(Scope.values)),
+    ]
+    wrong = []
+    for route, row in API_ROUTES.items():
+        for caller in callers:
+            for place, path in list_paths(route):
+                expected = expect(row, caller, place)
+                answer = call(caller.client, route, path)
+                if answer.status_code not in expected:
+                    seen = f"{answer.status_code}, not {sorted(expected)}: {answer.content[:200]!r}"
+                    wrong.append(f"{caller.name}: {route} {path}: {seen}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.django_db
+def test_foreign_and_unknown_are_answered_alike() -> None:
+    own = make_world("own", "1", date(2026, 6, 1))
+    make_world("other", "9", date(2026, 5, 1))
+    client = make_client(own)
+    compared = 0
+    for route in API_ROUTES:
+        paths = dict(list_paths(route))
+        if FOREIGN in paths:
+            foreign, unknown = (anonymise(call(client, route, paths[place])) for place in (FOREIGN, UNKNOWN))
+            assert foreign == unknown, route
+            compared += 1
+    assert compared == len(EXAMPLES) + len(QUERIES)
+
+
+@pytest.mark.django_db
+def test_other_methods_are_405_for_everyone() -> None:
+    client = make_client(make_world("own", "1", date(2026, 6, 1)))
+    for address in walk():
+        if address.is_api:
+            path = EXAMPLES.get(address.target, (address.target,))[OWN]
+            for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - set(address.methods):
+                answer = client.generic(method, path)
+                assert answer.status_code == 405, f"{method} {path}"
+                assert answer["Allow"]
+
+
+def list_paths(route: str) -> Iterator[tuple[int, str]]:
+    """The paths to call for one route: own, and foreign and unknown where it has names."""
+    target = route.partition(" ")[2]
+    paths = EXAMPLES.get(target, (target,))
+    for place, path in enumerate(paths):
+        yield place, path + NEEDED.get(target, "")
+    if target in QUERIES:
+        for place, query in enumerate(QUERIES[target]):
+            yield place, target + query
+
+
+def expect(row: Operation, caller: Caller, place: int) -> set[int]:
+    """The status that the file leads to."""
+    if row.open_to == ANYONE:
+        return {200}
+    if caller.scopes is None:
+        return {401}
+    if row.scopes.isdisjoint(caller.scopes):
+        return {403}
+    return {200} if place == OWN else {404}
+
+
+def call(client: TokenClient, route: str, path: str) -> HttpResponse:
+    """One request; writing ones carry what is needed to succeed."""
+    method = route.partition(" ")[0]
+    if method == "POST":
+        return client.post(path, json.dumps(make_event()), content_type="application/cloudevents+json")
+    return client.generic(method, path)
+
+
+def anonymise(answer: HttpResponse) -> tuple[int, str, str]:
+    """Status and body without the names that were asked for."""
+    body = json.loads(answer.content)
+    body.pop("instance")
+    text = json.dumps(body)
+    for name in sorted(NAMES, key=len, reverse=True):
+        text = text.replace(name, "…")
+    return answer.status_code, answer["Content-Type"], text
