@@ -1,12 +1,14 @@
 """Every address of Plum, in one table. Who may use which: plum_site/permissions.yaml."""
 
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 import activity.api.urls
 import offers.api.urls
 import partners.api.urls
 import reviews.api.urls
 from plum_site import api
+from plum_site.console import site as console
 
 api_patterns: list[URLPattern | URLResolver] = [
     path("openapi.json", api.DescriptionView.as_view(), name="description"),
@@ -22,6 +24,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", api.LivenessView.as_view(), name="liveness"),
     path("readyz", api.ReadinessView.as_view(), name="readiness"),
     path("api/v1/", include((api_patterns, "api"))),
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="root"),
+    path("console/", console.urls),
 ]
 
 handler400 = "plum_site.lib.problems.answer_bad_request"

@@ -1,0 +1,140 @@
+"""Forms of the catalog: they collect, services decide."""
+
+from typing import Any
+
+from django import forms
+
+from offers.choices import SegmentOperator
+from offers.models import Listing, Offer, Segment
+from offers.rules import OfferRow
+from partners.models import Partner
+from plum_site.lib.money import format_minor
+
+CONDITIONS = 5  # rows of a segment rule that the form offers
+
+
+class OfferForm(forms.ModelForm):
+    """A new offer, or what may change of one; its listing, audience and state have pages of their own."""
+
+    title = forms.CharField(max_length=300, help_text="What members read first; it becomes version 1 of the listing.")
+    reward_cost = forms.CharField(
+        required=False, max_length=40, help_text="Expected cost of one redemption, with its currency: 12.50 EUR."
+    )
+
+    class Meta:
+        model = Offer
+        fields = [
+            "partner",
+            "external_id",
+            "offer_type",
+            "category",
+            "face_value",
+            "face_value_currency",
+            "starts_date",
+            "ends_date",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        minor, currency = self.instance.reward_cost_minor, self.instance.reward_cost_currency
+        if self.instance.pk and minor is not None and "reward_cost" in self.fields:
+            self.initial["reward_cost"] = f"{format_minor(minor, currency)} {currency}"
+
+    def as_row(self, *, title: str = "") -> OfferRow:
+        """The offer as the service takes it."""
+        given, offer = self.cleaned_data, self.instance
+        partner: Partner = given.get("partner") or offer.partner
+        return OfferRow(
+            external_id=given.get("external_id") or offer.external_id,
+            partner_external_id=partner.external_id,
+            title=given.get("title") or title,
+            offer_type=given.get("offer_type") or offer.offer_type,
+            category=given["category"],
+            face_value=given["face_value"],
+            currency=given["face_value_currency"],
+            starts_date=given["starts_date"],
+            ends_date=given["ends_date"],
+            reward_cost=given["reward_cost"],
+        )
+
+
+class ListingForm(forms.ModelForm):
+    """The next version of what members read."""
+
+    class Meta:
+        model = Listing
+        fields = ["title", "text", "creative_url", "terms"]
+        widgets = {"text": forms.Textarea(attrs={"rows": 5}), "terms": forms.Textarea(attrs={"rows": 3})}
+
+
+class AudienceForm(forms.Form):
+    """Whom an offer is open to, from one day on."""
+
+    segment = forms.ModelChoiceField(Segment.objects.none(), required=False, empty_label="Everyone")
+    countries = forms.CharField(required=False, help_text="Two-letter codes with commas between; empty for every country.")
+    starts_date = forms.DateField(
+        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: from the beginning."
+    )
+
+    def clean_countries(self) -> list[str]:
+        """The codes as a list."""
+        return [code.strip().upper() for code in self.cleaned_data["countries"].split(",") if code.strip()]
+
+
+class SegmentForm(forms.ModelForm):
+    """A rule of up to CONDITIONS conditions, all of which must hold."""
+
+    class Meta:
+        model = Segment
+        fields = ["code", "name"]
+
+    @classmethod
+    def with_conditions(cls, attributes: list[str], rule: list[dict[str, Any]]) -> type["SegmentForm"]:
+        """The form for a program that keeps these attributes, filled with a rule."""
+        choices = [("", "–"), *((name, name.replace("_", " ")) for name in attributes)]
+        fields: dict[str, Any] = {}
+        for index in range(max(CONDITIONS, len(rule) + 1)):
+            condition = rule[index] if index < len(rule) else {}
+            fields[f"attribute_{index}"] = forms.ChoiceField(
+                label=f"Condition {index + 1}", choices=choices, required=False, initial=condition.get("attribute", "")
+            )
+            fields[f"operator_{index}"] = forms.ChoiceField(
+                label="compares", choices=SegmentOperator.choices, required=False, initial=condition.get("operator", "is")
+            )
+            fields[f"values_{index}"] = forms.CharField(
+                label="values",
+                required=False,
+                initial=", ".join(value or "unknown" for value in condition.get("values", [])),
+                help_text="With commas between; unknown stands for members of whom it is not known.",
+            )
+        return type("SegmentForm", (cls,), fields)
+
+    def rule(self) -> list[dict[str, Any]]:
+        """The conditions that were filled in, as a segment rule."""
+        given, conditions, index = self.cleaned_data, [], 0
+        while f"attribute_{index}" in given:
+            if given[f"attribute_{index}"]:
+                values = [part.strip() for part in given[f"values_{index}"].split(",") if part.strip()]
+                conditions.append(
+                    {
+                        "attribute": given[f"attribute_{index}"],
+                        "operator": given[f"operator_{index}"] or SegmentOperator.IS,
+                        "values": ["" if value == "unknown" else value for value in values],
+                    }
+                )
+            index += 1
+        return conditions
+
+
+class RankingForm(forms.Form):
+    """An order of offers, one a line, best first."""
+
+    segment = forms.ModelChoiceField(Segment.objects.none(), required=False, empty_label="Everyone")
+    offers = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 18}), help_text="Offer ids, one a line, best first. Offers left out follow, by id."
+    )
+    comment = forms.CharField(required=False, max_length=500, help_text="Why; it stands beside the revision.")
+
+    def external_ids(self) -> list[str]:
+        """The lines, without what follows the id on each."""
+        return [line.split()[0] for line in self.cleaned_data["offers"].splitlines() if line.strip()]

@@ -1,0 +1,165 @@
+"""The program's state on one page: the month so far, what waits for a person, how fresh it all is."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from activity.figures import draw_days
+from activity.metrics import METRICS, measure
+from activity.selectors import count_unsealed, head_of
+from activity.selectors.recent import find_last_day, find_last_recorded, tally_days, tally_program
+from plum_site.lib import jobs
+from plum_site.lib.admin import allowed, program_of, show, url_of
+from plum_site.lib.choices import JobState
+from plum_site.lib.clock import now
+from plum_site.lib.models import Heartbeat, Job
+from plum_site.lib.periods import local_date, month_start, next_month
+from plum_site.lib.present import Table, age, badge, count, link, month
+from reviews.admin.flags import worst_first
+from reviews.choices import CycleState, Standing
+from reviews.figures import show_value
+from reviews.models import ReviewCycle, Scorecard
+from reviews.pages import CORE, Headline, say_limit, show_change, show_measured, show_severity, show_standing, show_state
+from reviews.selectors import find_latest_cycle, list_open_flags, list_scorecards, summarise_progress
+
+SHOWN_FLAGS = 10
+SHOWN_PARTNERS = 5
+SILENT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days that home shows, and the same days of the month before."""
+
+    first: date
+    end: date
+    before_first: date
+    before_end: date
+    is_present: bool
+
+
+def show_home(request: HttpRequest) -> TemplateResponse:
+    """Home."""
+    program = program_of(request)
+    if program is None:
+        return show(request, "plum/no_program.html", title="Welcome to Plum")
+    at = now()
+    last_day = find_last_day(program.pk)
+    context: dict[str, Any] = {"freshness": make_freshness(program, at), "has_activity": last_day is not None}
+    if last_day is not None and allowed(request, "metric.read"):
+        context |= make_month(program, choose_window(local_date(at, program.time_zone), last_day))
+    if allowed(request, "review.read"):
+        context |= make_review(program)
+    return show(request, "plum/home.html", title=program.name, **context)
+
+
+def choose_window(today: date, last_day: date) -> Window:
+    """The present month up to today; where nothing happened in it, the last month in which something did."""
+    present = last_day >= month_start(today)
+    first = month_start(today) if present else month_start(last_day)
+    end = today + timedelta(days=1) if present else next_month(first)
+    before_first = next_month(first, -1)
+    before_end = min(before_first + (end - first), first) if present else first
+    return Window(first, end, before_first, before_end, present)
+
+
+def make_month(program: Any, window: Window) -> dict[str, Any]:
+    """The four metrics of the window against the month before, and the days as a chart."""
+    stages = program.recorded_stages
+    figures = measure(tally_program(program.pk, window.first, window.end), stages)
+    before = measure(tally_program(program.pk, window.before_first, window.before_end), stages)
+    headlines = []
+    for key in CORE:
+        rows = [("Same days before" if window.is_present else "Month before", show_value(key, before[key], stages))]
+        if METRICS[key].unit == "count" and METRICS[key].is_recorded(stages):
+            rows.append(("Change", show_change(figures[key], before[key])))
+        value = show_value(key, figures[key], stages)
+        headlines.append(Headline(METRICS[key].label, METRICS[key].formula, value, rows, is_long=METRICS[key].unit == "money"))
+    days = tally_days(program.pk, window.first, window.end)
+    chart = draw_days(days, window.first, window.end, stages, program.currency)
+    return {"headlines": headlines, "window": window, "month": month(window.first), "chart": chart}
+
+
+def make_freshness(program: Any, at: Any) -> dict[str, Any]:
+    """How old what is shown may be, and whether the background works."""
+    head, unsealed = head_of(program.pk), count_unsealed(program.pk)
+    waited = (at - unsealed.since).total_seconds() if unsealed.since else 0
+    last = find_last_recorded(program.pk)
+    dead = Job.objects.filter(program_id=program.pk, state=JobState.DEAD).count()
+    alive = Heartbeat.objects.filter(name="worker").values_list("at", flat=True).first()
+    silent = alive is None or (jobs.database_now() - alive).total_seconds() > SILENT_SECONDS
+    sealed = badge(f"{count(unsealed.events)} events for {age(waited)}", "warn" if waited > SILENT_SECONDS else "info")
+    return {
+        "as_of": head.sealed_at if head else None,
+        "last": last,
+        "last_age": age((at - last).total_seconds()) if last else "",
+        "unsealed": sealed if unsealed.batches else badge("none", "good"),
+        "dead": badge(f"{dead} given up", "bad") if dead else badge("none", "good"),
+        "dead_url": f"{reverse('admin:plum_job_changelist')}?state__exact=dead" if dead else "",
+        "worker": badge("no sign of life: nothing runs in the background", "warn") if silent else badge("working", "good"),
+    }
+
+
+def make_review(program: Any) -> dict[str, Any]:
+    """The latest review: its progress, its best and worst, and the flags that wait."""
+    flags = list(worst_first(list_open_flags(program.pk))[: SHOWN_FLAGS + 1])
+    cycle = find_latest_cycle(program.pk)
+    waiting = (
+        ReviewCycle.objects.filter(program=program, scorecards__isnull=False, scorecards__decision__isnull=True)
+        .exclude(state=CycleState.CLOSED)
+        .order_by("-month_start_date")
+        .distinct()
+    )
+    context: dict[str, Any] = {
+        "flags": make_flags(flags[:SHOWN_FLAGS]),
+        "more_flags": len(flags) > SHOWN_FLAGS,
+        "cycle": cycle,
+        "others": [(month(other.month_start_date), url_of(other)) for other in waiting[:6] if other != cycle],
+    }
+    if cycle is not None:
+        ranked = list(list_scorecards(cycle.pk).filter(rank__isnull=False))
+        context |= {
+            "cycle_month": month(cycle.month_start_date),
+            "cycle_url": url_of(cycle),
+            "cycle_state": show_state(cycle),
+            "progress": summarise_progress(cycle.pk),
+            "best": make_ranks("Driving value", ranked[:SHOWN_PARTNERS]),
+            "worst": make_ranks("Falling behind", [card for card in ranked[::-1] if is_behind(card)][:SHOWN_PARTNERS]),
+        }
+    return context
+
+
+def is_behind(card: Scorecard) -> bool:
+    """Whether a card belongs among those that fall behind."""
+    return card.standing in (Standing.WATCH, Standing.UNDERPERFORMING)
+
+
+def make_flags(flags: list[Any]) -> Table:
+    """Open flags, the gravest first."""
+    rows = [
+        [
+            link(url_of(flag.scorecard), flag.scorecard.partner),
+            show_severity(flag.rule_version.severity),
+            flag.rule_version.rule.name,
+            show_measured(flag.metric, flag.observed),
+            say_limit(flag),
+            month(flag.scorecard.cycle.month_start_date),
+        ]
+        for flag in flags
+    ]
+    headers = ["Partner", "Severity", "Rule", "Observed", "Allowed", "Month"]
+    return Table("Open flags, gravest first", headers, rows, "No flag waits for you.", frozenset({3}))
+
+
+def make_ranks(title: str, cards: list[Scorecard]) -> Table:
+    """A few scorecards of one end of the ranking."""
+    rows = [
+        [link(url_of(card), card.partner), show_standing(card.standing), str(card.score), str(card.rank)] for card in cards
+    ]
+    return Table(title, ["Partner", "Standing", "Score", "Rank"], rows, "Nobody.", frozenset({2, 3}))
+
+

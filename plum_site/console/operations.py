@@ -1,0 +1,145 @@
+"""Operations: background jobs with live progress, outgoing messages, the audit log."""
+
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery, TextField, Value
+from django.db.models.functions import Cast, Concat
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from plum_site.lib.admin import ReadOnlyModelAdmin, console_admin
+from plum_site.lib.choices import JobState, OutboxState
+from plum_site.lib.models import AuditEvent, Job, Outbox, User
+from plum_site.lib.present import Table, badge
+
+JOB_TONES = {JobState.DUE: "idle", JobState.RUNNING: "info", JobState.DONE: "good", JobState.DEAD: "bad"}
+MESSAGE_TONES = {OutboxState.WAITING: "idle", OutboxState.SENT: "good", OutboxState.DEAD: "bad"}
+
+
+@console_admin(Job)
+class JobAdmin(ReadOnlyModelAdmin):
+    """What runs in the background for this program."""
+
+    program_path = "program_id"
+    read_operation = "job.read"
+    list_display = ["name", "state_now", "progress", "created_at", "started_at", "finished_at", "attempts"]
+    list_filter = ["state", "name"]
+    ordering = ["-id"]
+    intro = "Work that runs in the background. A job that fails is tried again; one that was given up says why."
+    empty_text = "No job yet. Running a review plans one."
+    fields = [
+        "name",
+        "state_now",
+        "progress",
+        "key",
+        "arguments",
+        "due_at",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "attempts",
+        "max_attempts",
+        "result",
+        "error",
+    ]
+    readonly_fields = ["state_now", "progress"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.act("<int:pk>/progress/", self.tell_progress, "progress", "job.read", "GET"), *super().get_urls()]
+
+    def tell_progress(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """How far one job is, for the page that shows it."""
+        job = self.row_or_404(request, pk)
+        return JsonResponse(
+            {
+                "state": job.state,
+                "label": job.get_state_display(),
+                "done": job.progress_done,
+                "total": job.progress_total,
+                "note": job.progress_note,
+                "ended": job.state in (JobState.DONE, JobState.DEAD),
+            }
+        )
+
+    def state_now(self, row: Job) -> SafeString:
+        return badge(row.get_state_display(), JOB_TONES[JobState(row.state)])
+
+    state_now.short_description = "state"  # type: ignore[attr-defined]
+
+    def progress(self, row: Job) -> SafeString | str:
+        return show_progress(row)
+
+
+def show_progress(job: Job) -> SafeString:
+    """A bar that plum.js keeps up to date while the job has not ended."""
+    ended = job.state in (JobState.DONE, JobState.DEAD)
+    total = job.progress_total or 1
+    done = total if job.state == JobState.DONE else job.progress_done
+    return format_html(
+        '<span class="plum-progress" data-url="{}"{}><progress max="{}" value="{}" aria-label="Progress of {}"></progress> '
+        '<span class="plum-progress-text" role="status">{}</span></span>',
+        reverse("admin:plum_job_progress", args=[job.pk]),
+        "" if ended else format_html(' data-live="{}"', "1"),
+        total,
+        done,
+        job.name,
+        f"{job.progress_done} of {job.progress_total} {job.progress_note}".strip() if job.progress_total else job.progress_note,
+    )
+
+
+@console_admin(Outbox)
+class OutboxAdmin(ReadOnlyModelAdmin):
+    """Messages that leave or have left."""
+
+    program_path = "program_id"
+    read_operation = "job.read"
+    list_display = ["channel", "recipient", "state_now", "created_at", "sent_at", "attempts"]
+    list_filter = ["state", "channel"]
+    ordering = ["-id"]
+    fields = ["channel", "recipient", "state_now", "message_id", "created_at", "due_at", "sent_at", "attempts", "error"]
+    readonly_fields = ["state_now"]
+    intro = "Mail and webhooks, each written in the transaction that caused it and sent after the commit."
+    empty_text = "Nothing has been sent yet."
+
+    def state_now(self, row: Outbox) -> SafeString:
+        return badge(row.get_state_display(), MESSAGE_TONES[OutboxState(row.state)])
+
+    state_now.short_description = "state"  # type: ignore[attr-defined]
+
+
+@console_admin(AuditEvent)
+class AuditEventAdmin(ReadOnlyModelAdmin):
+    """Every change of this program, newest first."""
+
+    program_path = "program_id"
+    read_operation = "audit.read"
+    list_display = ["at", "actor_shown", "action", "object_ref", "comment"]
+    list_filter = ["action"]
+    search_fields = ["=object_ref", "=actor"]
+    search_help_text = "An object such as partners.Partner:42, or an actor such as user:3."
+    ordering = ["-id"]
+    fields = ["at", "actor_shown", "action", "object_ref", "comment"]
+    readonly_fields = ["actor_shown"]
+    intro = "Who changed what, and when. Written with the change itself; the database refuses to edit or delete a line."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        person = User.objects.annotate(ref=Concat(Value("user:"), Cast("pk", TextField())))
+        name = Subquery(person.filter(ref=OuterRef("actor")).values("username")[:1])
+        return super().get_queryset(request).annotate(person=name)
+
+    def tables(self, request: HttpRequest, row: AuditEvent) -> list[Table]:
+        before, after = row.before or {}, row.after or {}
+        rows = [[name, show_value(before.get(name)), show_value(after.get(name))] for name in sorted({*before, *after})]
+        return [Table("What changed", ["Field", "Before", "After"], rows, "This entry records that it happened, no values.")]
+
+    def actor_shown(self, row: Any) -> str:
+        return row.person or row.actor
+
+    actor_shown.short_description = "who"  # type: ignore[attr-defined]
+
+
+def show_value(value: Any) -> str:
+    """A JSON value as text; nothing for none."""
+    return "" if value is None else str(value)

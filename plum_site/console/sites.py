@@ -1,0 +1,197 @@
+"""The console's site: the frame, the program switcher, the wall and the navigation around what the apps register."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib.admin.sites import AdminSite
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.csrf import csrf_protect
+
+from activity import admin as activity_admin
+from offers import admin as offers_admin
+from partners import admin as partners_admin
+from partners.models import Program
+from partners.selectors import list_programs
+from plum_site.console import home, operations, people, sign_in
+from plum_site.lib.access import actor_of, belongs, programs_of
+from plum_site.lib.admin import ADMINS, PAGES, View, program_of, show
+from plum_site.lib.errors import NotAllowed, NotFound
+from reviews import admin as reviews_admin
+
+# Importing them registers their lists and pages.
+REGISTERED = (partners_admin, offers_admin, activity_admin, reviews_admin, home, operations, people)
+
+SESSION_KEY = "program"
+
+# The navigation: a heading and the models under it, in the order of a working day.
+GROUPS = (
+    ("Reviews", ("reviews.ReviewCycle", "reviews.Scorecard", "reviews.Flag", "reviews.Rule", "reviews.ReviewPolicy")),
+    ("Catalog", ("partners.Partner", "offers.Offer", "offers.RankingRevision", "offers.Segment", "partners.Category")),
+    ("Activity", ("activity.Event", "activity.Member", "activity.IngestBatch", "activity.EventSource")),
+    ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken")),
+    ("Operations", ("plum.Job", "plum.Outbox", "plum.AuditEvent", "activity.Seal")),
+)
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+
+class SignInForm(AuthenticationForm):
+    """Name and password; whoever holds a role may enter, staff or not."""
+
+
+class ConsoleSite(AdminSite):
+    """Django's admin, with a program around every request."""
+
+    site_header = "Plum"
+    site_title = "Plum"
+    index_title = "Home"
+    site_url = None
+    login_form = SignInForm
+    login_template = "plum/sign_in.html"
+    enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whoever may do anything in any program."""
+        actor = actor_of(request)
+        return request.user.is_active and (actor.is_operator or bool(actor.roles))
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        inner = super().admin_view(in_program(view), cacheable)
+        for name in ("operation", "method"):
+            if hasattr(view, name):
+                setattr(inner, name, getattr(view, name))
+        return inner
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context = super().each_context(request)
+        program = program_of(request)
+        if program is not None:
+            context |= {"program": program, "programs": request.programs}  # type: ignore[attr-defined]
+        return context
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+        pages = [path(page.address, self.admin_view(page.view), name=page.name) for page in PAGES]
+        own = [
+            path("program/", self.admin_view(switch_program), name="switch_program"),
+            path("sign-in/<str:token>/", sign_in.sign_in_by_link, name="sign_in_by_link"),
+        ]
+        return [*own, *pages, *super().get_urls()]
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        if app_label is not None:
+            return super().get_app_list(request, app_label)
+        entries = {
+            model["model"]._meta.label: {**model, "add_url": None}
+            for app in self._build_app_dict(request).values()
+            for model in app["models"]
+        }
+        groups = []
+        for heading, labels in GROUPS:
+            models = [entries[label] for label in labels if label in entries]
+            if models:
+                url = f"{reverse('admin:index')}#{heading.lower()}"
+                groups.append(
+                    {"name": heading, "app_label": heading.lower(), "app_url": url, "has_module_perms": True, "models": models}
+                )
+        return groups
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
+        return home.show_home(request)
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """As Django's, with a form that saves through the service."""
+        context = {**self.each_context(request), **(extra_context or {})}
+        done = reverse("admin:password_change_done")
+        view = PasswordChangeView.as_view(
+            form_class=people.PasswordForm,
+            success_url=done,
+            extra_context=context,
+            template_name="registration/password_change_form.html",
+        )
+        return view(request)
+
+
+def in_program(view: View) -> View:
+    """`view` with the program of the session on the request, in its time zone; domain refusals become 404 and 403."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.console = site  # type: ignore[attr-defined]
+        request.programs = list(list_programs().filter(pk__in=programs_of(actor_of(request))))  # type: ignore[attr-defined]
+        request.program = choose_program(request)  # type: ignore[attr-defined]
+        zone = ZoneInfo(request.program.time_zone if request.program else "UTC")  # type: ignore[attr-defined]
+        try:
+            with timezone.override(zone):
+                return answer(request, view, *args, **kwargs)
+        except NotFound as error:
+            raise Http404(error.detail) from error
+        except NotAllowed as error:
+            raise PermissionDenied(error.detail) from error
+
+    return inner
+
+
+def answer(request: HttpRequest, view: View, *args: Any, **kwargs: Any) -> HttpResponse:
+    """The rendered answer; a GET that would write is a bug and fails, unless the view says that it logs the reading."""
+    if request.method != "GET" or getattr(view, "logs_reading", False):
+        return rendered(view(request, *args, **kwargs))
+    with connection.execute_wrapper(refuse_writes):
+        return rendered(view(request, *args, **kwargs))
+
+
+def rendered(response: HttpResponse) -> HttpResponse:
+    """Render now, while the program's time zone is in force."""
+    return response.render() if isinstance(response, TemplateResponse) and not response.is_rendered else response
+
+
+def refuse_writes(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """A database wrapper under which nothing is written."""
+    if sql.lstrip().upper().startswith(WRITES):
+        raise RuntimeError(f"A page that is only read tried to write: {sql[:80]}")
+    return execute(sql, params, many, context)
+
+
+def choose_program(request: HttpRequest) -> Program | None:
+    """The program of the session if the person still has a role in it, else their first."""
+    programs: list[Program] = request.programs  # type: ignore[attr-defined]
+    wanted = request.session.get(SESSION_KEY)
+    return next((program for program in programs if program.pk == wanted), programs[0] if programs else None)
+
+
+@csrf_protect
+def switch_program(request: HttpRequest) -> HttpResponse:
+    """Keep another program in the session and show its home; a program without a role in it is an unknown one."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    wanted = request.POST.get("program", "")
+    if (
+        not wanted.isdecimal()
+        or not belongs(actor_of(request), int(wanted))
+        or int(wanted) not in {row.pk for row in request.programs}
+    ):  # type: ignore[attr-defined]
+        raise Http404("There is no such program.")
+    request.session[SESSION_KEY] = int(wanted)
+    return HttpResponseRedirect(reverse("admin:index"))
+
+
+def safe_next(request: HttpRequest) -> str:
+    """Where to go after signing in: `next` if it is an address of ours, else home."""
+    target = request.GET.get("next", "")
+    fits = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return target if fits else reverse("admin:index")
+
+
+site = ConsoleSite(name="admin")
+for model, admin_class in ADMINS.items():
+    site.register(model, admin_class)
+
+__all__ = ["REGISTERED", "ConsoleSite", "show", "site"]

@@ -1,0 +1,130 @@
+"""
+How values look on screen: one place, so that a rate, an amount and a missing value look the same on every page.
+
+Three kinds of nothing look different: "–" no data (a rate without divisor), "not recorded" (the program does not
+record the stage) and "suppressed" (the group is too small to show).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils import formats, timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from plum_site.lib.money import exponent
+
+NO_DATA = SafeString('<span class="plum-none" title="No data: there is nothing to divide by">–</span>')
+NOT_RECORDED = SafeString('<span class="plum-none" title="This program does not record the stage">not recorded</span>')
+SUPPRESSED = SafeString('<span class="plum-suppressed" title="The group is too small to show">suppressed</span>')
+
+# Shape and word carry the meaning, colour repeats it.
+TONES = {"good": "●", "fair": "◐", "warn": "▲", "bad": "■", "idle": "○", "info": "◆"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table under a heading: cells are text or safe HTML; `numeric` holds the positions of right-aligned columns."""
+
+    title: str
+    headers: list[str]
+    rows: list[list[Any]]
+    empty: str = "Nothing here yet."
+    numeric: frozenset[int] = field(default_factory=frozenset)
+    note: str = ""
+    more_url: str = ""
+    more: str = ""
+
+    @property
+    def columns(self) -> list[tuple[str, bool]]:
+        """Header and whether it is numeric, for the template."""
+        return [(header, index in self.numeric) for index, header in enumerate(self.headers)]
+
+    @property
+    def lines(self) -> list[list[tuple[Any, bool]]]:
+        """Every row as (cell, is numeric), for the template."""
+        return [[(cell, index in self.numeric) for index, cell in enumerate(row)] for row in self.rows]
+
+
+def badge(label: object, tone: str) -> SafeString:
+    """A word with a shape and a colour; tone is a key of TONES."""
+    return format_html('<span class="plum-badge plum-{}"><span aria-hidden="true">{}</span> {}</span>', tone, TONES[tone], label)
+
+
+def link(url: str, text: object) -> SafeString:
+    """An anchor."""
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+def count(value: float | None) -> SafeString | str:
+    """A whole number with thousands separated; NO_DATA for None."""
+    return NO_DATA if value is None else formats.number_format(value, 0, force_grouping=True)
+
+
+def rate(value: float | Decimal | str | None, places: int = 1) -> SafeString | str:
+    """A share of 1 as per cent; NO_DATA for None."""
+    return NO_DATA if value is None else f"{formats.number_format(Decimal(str(value)) * 100, places, force_grouping=True)} %"
+
+
+def amount(minor: int, currency: str) -> str:
+    """Minor units as a localised amount with its code after it."""
+    places = exponent(currency)
+    text = formats.number_format(Decimal(minor).scaleb(-places), places, force_grouping=True)
+    return f"{text} {currency}"
+
+
+def amounts(money: dict[str, str] | None) -> SafeString | str:
+    """An object of decimal strings by currency, one line each; NO_DATA where there is none. Never added together."""
+    if not money:
+        return NO_DATA
+    lines = (
+        (formats.number_format(Decimal(value), exponent(code), force_grouping=True), code)
+        for code, value in sorted(money.items())
+    )
+    return format_html_join(SafeString("<br>"), "{} {}", lines)
+
+
+def instant(value: datetime | None) -> SafeString | str:
+    """A moment in the program's zone (the console makes it the current one), exact to the second on hovering."""
+    if value is None:
+        return NO_DATA
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        formats.date_format(local, "j M Y, H:i"),
+    )
+
+
+def day(value: date | None) -> SafeString | str:
+    """A calendar day of the program."""
+    return NO_DATA if value is None else formats.date_format(value, "j M Y")
+
+
+def month(value: date) -> str:
+    """A month in words, such as March 2026."""
+    return formats.date_format(value, "F Y")
+
+
+def yes_no(value: bool) -> SafeString:
+    """A boolean as a badge."""
+    return badge("Yes", "good") if value else badge("No", "idle")
+
+
+def words(values: Iterable[object], *, empty: str = "none") -> str:
+    """A list in words."""
+    return ", ".join(str(value) for value in values) or empty
+
+
+def age(seconds: float | None) -> str:
+    """How long ago, in the largest unit that fits."""
+    if seconds is None:
+        return "never"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"

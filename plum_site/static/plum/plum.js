@@ -1,0 +1,67 @@
+'use strict';
+// The console's own script: questions before an act, self-submitting fields, selecting rows, progress, copying.
+{
+    const each = (selector, act) => document.querySelectorAll(selector).forEach(act);
+
+    // An act that cannot be taken back asks first.
+    document.addEventListener('submit', (event) => {
+        const question = event.target.dataset.asks;
+        if (question && !window.confirm(question)) {
+            event.preventDefault();
+        }
+    });
+
+    each('[data-submits]', (field) => field.addEventListener('change', () => field.form.requestSubmit()));
+    each('form[data-submits-itself]', (form) => form.requestSubmit());
+
+    // "Select all" above a column of boxes, and how many are chosen.
+    each('form[data-selects]', (form) => {
+        const boxes = [...form.querySelectorAll('input[type=checkbox][name=scorecard]')];
+        const all = form.querySelector('input[data-all]');
+        const shown = form.querySelector('[data-chosen]');
+        const tell = () => {
+            const chosen = boxes.filter((box) => box.checked).length;
+            if (shown) shown.textContent = `${chosen} chosen`;
+            if (all) all.checked = chosen > 0 && chosen === boxes.length;
+        };
+        if (all) {
+            all.addEventListener('change', () => {
+                boxes.forEach((box) => { box.checked = all.checked; });
+                tell();
+            });
+        }
+        boxes.forEach((box) => box.addEventListener('change', tell));
+        tell();
+    });
+
+    each('[data-copies]', (button) => button.addEventListener('click', async () => {
+        const text = document.getElementById(button.dataset.copies).textContent;
+        const status = button.parentElement.querySelector('[role=status]');
+        try {
+            await navigator.clipboard.writeText(text);
+            status.textContent = 'Copied.';
+        } catch {
+            status.textContent = 'Select it and copy it by hand.';
+        }
+    }));
+
+    // Progress of running jobs: asked every two seconds, until the job has ended; then the page shows the result.
+    const follow = async (bar) => {
+        try {
+            const answer = await fetch(bar.dataset.url, { headers: { Accept: 'application/json' } });
+            if (!answer.ok) return;
+            const job = await answer.json();
+            const progress = bar.querySelector('progress');
+            progress.max = job.total || 1;
+            progress.value = job.done;
+            bar.querySelector('.plum-progress-text').textContent =
+                job.total ? `${job.done} of ${job.total} ${job.note}` : job.note || job.label;
+            if (job.ended) {
+                window.location.reload();
+                return;
+            }
+        } catch { /* the server is away for a moment: ask again */ }
+        window.setTimeout(follow, 2000, bar);
+    };
+    each('.plum-progress[data-live]', (bar) => window.setTimeout(follow, 1000, bar));
+}

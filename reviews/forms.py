@@ -1,0 +1,99 @@
+"""Forms of rules and policies: they collect, services decide."""
+
+from typing import Any
+
+from django import forms
+
+from activity.metrics import METRICS
+from reviews.choices import DecisionKind, Direction, Reference, RuleTarget, Severity, Standing
+from reviews.models import Rule, RuleVersion
+from reviews.rules import COUNTS, RATES, PolicySpec, RuleSpec
+
+METRIC_CHOICES = [
+    ("Rates", [(key, f"{METRICS[key].label} ({METRICS[key].formula})") for key in RATES]),
+    ("Counts", [(key, METRICS[key].label) for key in COUNTS]),
+]
+BANDS = (Standing.EXCELLENT, Standing.ON_TRACK, Standing.WATCH)  # the last band, underperforming, begins at 0
+
+
+class RuleForm(forms.ModelForm):
+    """A rule's name and what its next version says."""
+
+    metric = forms.ChoiceField(choices=METRIC_CHOICES)
+    direction = forms.ChoiceField(choices=Direction.choices, label="Is crossed when it")
+    reference = forms.ChoiceField(choices=Reference.choices, label="Measured against")
+    threshold = forms.DecimalField(
+        max_digits=18,
+        decimal_places=9,
+        help_text="A fixed value (a rate as 0 to 1), else a share of the reference: 0.6 is 60 % of it.",
+    )
+    minimum_denominator = forms.IntegerField(min_value=1, initial=50, help_text="With less than this, the rule says nothing.")
+    persistence_cycles = forms.IntegerField(
+        min_value=1, initial=1, label="Months in a row", help_text="How often before it is a flag."
+    )
+    cooldown_cycles = forms.IntegerField(min_value=0, initial=0, label="Silent months after a flag")
+    severity = forms.ChoiceField(choices=Severity.choices, initial=Severity.WARNING)
+
+    class Meta:
+        model = Rule
+        fields = ["code", "name"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        newest: RuleVersion | None = self.instance.versions.order_by("-number").first() if self.instance.pk else None
+        for name in VERSION_FIELDS if newest else ():
+            self.initial[name] = getattr(newest, name)
+
+    def spec(self, code: str) -> RuleSpec:
+        """The version as the service takes it."""
+        return RuleSpec(code=code, target=RuleTarget.PARTNER, **{name: self.cleaned_data[name] for name in VERSION_FIELDS})
+
+
+VERSION_FIELDS = (
+    "metric",
+    "direction",
+    "reference",
+    "threshold",
+    "minimum_denominator",
+    "persistence_cycles",
+    "cooldown_cycles",
+    "severity",
+)
+
+
+class PolicyForm(forms.Form):
+    """Weights of the rates, where the bands begin, and how much a partner must have done to be scored."""
+
+    minimum_events = forms.IntegerField(
+        min_value=0, help_text="With fewer views, unlocks, activations and redemptions together there is insufficient data."
+    )
+
+    def __init__(self, data: Any = None, *, policy: PolicySpec | None = None) -> None:
+        super().__init__(data)
+        weights, bands = (dict(policy.weights), dict(policy.bands)) if policy else ({}, {})
+        for key in RATES:
+            self.fields[f"weight_{key}"] = forms.IntegerField(
+                label=f"Weight of {METRICS[key].label.lower()}", min_value=0, max_value=100, initial=weights.get(key, 0)
+            )
+        for standing in BANDS:
+            self.fields[f"band_{standing.value}"] = forms.IntegerField(
+                label=f"{standing.label} from a score of", min_value=1, max_value=100, initial=bands.get(standing.value)
+            )
+        if policy:
+            self.fields["minimum_events"].initial = policy.minimum_events
+
+    def policy(self) -> PolicySpec:
+        """The policy as the service takes it."""
+        given = self.cleaned_data
+        weights = {key: given[f"weight_{key}"] for key in RATES if given[f"weight_{key}"]}
+        bands = [(standing.value, given[f"band_{standing.value}"]) for standing in BANDS]
+        return PolicySpec(weights, [*bands, (Standing.UNDERPERFORMING.value, 0)], given["minimum_events"])
+
+
+class DecisionForm(forms.Form):
+    """What is decided, and why."""
+
+    kind = forms.ChoiceField(choices=DecisionKind.choices, label="Decision")
+    comment = forms.CharField(
+        required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2}), help_text="Needed to exempt someone."
+    )
