@@ -22,7 +22,10 @@ WAYS: dict[str, list[str]] = {
 def make_row(external_id: str = "O1", **values: Any) -> OfferRow:
     """A row of offers.csv for partner P1."""
     return OfferRow(
-        **({"external_id": external_id, "partner_external_id": "P1", "title": f"Offer {external_id}", "offer_type": "discount"} | values)
+        **(
+            {"external_id": external_id, "partner_external_id": "P1", "title": f"Offer {external_id}", "offer_type": "discount"}
+            | values
+        )
     )
 
 
@@ -39,7 +42,9 @@ def reach_offer_state(program: Program, state: str, external_id: str = "O1") -> 
     return offer
 
 
-def make_segment(program: Program, code: str = "cards", attribute: str = "business_unit", values: tuple[str, ...] = ("cards",)) -> Segment:
+def make_segment(
+    program: Program, code: str = "cards", attribute: str = "business_unit", values: tuple[str, ...] = ("cards",)
+) -> Segment:
     """Members whose attribute has one of the values."""
     rule = [{"attribute": attribute, "operator": "is", "values": list(values)}]
     return save_segment(program_id=program.pk, code=code, name=code.title(), rule=rule, actor="system", at=CREATED_AT)[0]
