@@ -63,7 +63,7 @@ def _check_digests(program: Program, cycles: list[ReviewCycle]) -> Finding:
         f"{month_text(cycle.month_start_date)} revision {cycle.revision}: the stored scorecards do not give its digest; "
         "replay_review names what differs"
         for cycle in cycles
-        if digest_stored(cycle, list(list_scorecards(cycle.pk))) != cycle.digest
+        if digest_stored(cycle=cycle, cards=list(list_scorecards(cycle.pk))) != cycle.digest
     ]
     return Finding(f"{program.code}: scorecards as consolidated", len(cycles), violations)
 

@@ -114,14 +114,14 @@ def replay(*, cycle_id: int) -> Replay:
         cutoff=cycle.cutoff or 0,
         digest=cycle.digest,
         recomputed=digest_cards(given, computed),
-        stored=digest_stored(cycle, stored),
+        stored=digest_stored(cycle=cycle, cards=stored),
         code_version=cycle.config["code_version"],
         code_version_now=code_version(),
         differences=sorted(_compare(stored, computed), key=lambda difference: (difference.partner, difference.field)),
     )
 
 
-def digest_stored(cycle: ReviewCycle, cards: list[Scorecard]) -> str:
+def digest_stored(*, cycle: ReviewCycle, cards: list[Scorecard]) -> str:
     """
     The digest of a review as its scorecards and flags are stored.
 
