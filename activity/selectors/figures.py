@@ -9,7 +9,7 @@ from activity.metrics import Tally, hide, measure, suppressed_row
 from activity.selectors.breakdown import TIME, Breakdown, Span
 from activity.selectors.eligibility import count_eligible
 from activity.selectors.ledger import Prefix, prefix_of
-from activity.selectors.tallies import Key, count_events, count_funnel, count_members, count_sizes
+from activity.selectors.tallies import Key, count_events, count_funnel, count_members, count_sizes, whole_tables
 from partners.models import Program
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.periods import month_start, month_text, months_between, next_month
@@ -63,6 +63,14 @@ def summarise(
     breakdown = Breakdown(program, tuple(by), dict(where or {}))
     prefix = prefix_of(program.pk, cutoff)
     stages = list(program.recorded_stages if recorded_stages is None else recorded_stages)
+    with whole_tables():
+        rows = _rows(breakdown, span, prefix, stages, leave_out)
+    return Summary(prefix.number, prefix.sealed_at, stages, rows)
+
+
+def _rows(
+    breakdown: Breakdown, span: Span, prefix: Prefix, stages: Sequence[str], leave_out: Collection[str]
+) -> list[dict[str, Any]]:
     periods = _periods(breakdown, span)
     tallies = count_events(breakdown, span, prefix)
     totals = _program_totals(breakdown, span, prefix, tallies)
@@ -75,7 +83,7 @@ def summarise(
             tallies.setdefault(key, Tally())
     if not breakdown.by:
         tallies.setdefault((), Tally())
-    funnels = None if "funnel" in leave_out else count_funnel(breakdown, span, prefix, program, stages)
+    funnels = None if "funnel" in leave_out else count_funnel(breakdown, span, prefix, stages)
     settled = None if "settled" in leave_out else _Settled(breakdown, periods, prefix)
     sizes = {key: counted["members_any"] for key, counted in members.items()} | {key: 0 for key in tallies if key not in members}
     hidden = _hidden(breakdown, span, prefix, sizes)
@@ -91,7 +99,7 @@ def summarise(
         tally.funnel = None if funnels is None else funnels.get(key, [])
         older = settled.find(key) if settled else None
         rows.append(row | measure(tally, stages, settled=older, program=totals.get(_time_of(breakdown, key), Tally())))
-    return Summary(prefix.number, prefix.sealed_at, stages, rows)
+    return rows
 
 
 def settled_span(span: Span, settlement_days: int) -> Span:

@@ -1,19 +1,20 @@
 """The statements that count: each one pass over the events of a span, for all groups at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from activity.choices import Kind, Status
 from activity.metrics import Tally, funnel_stages
 from activity.selectors.breakdown import Breakdown, Pieces, Span
 from activity.selectors.ledger import Prefix
-from partners.models import Program
 
 Key = tuple[str, ...]
 STAGES = {kind.label: kind.value for kind in Kind}
 OK = Status.CONFIRMED.value
+WORK_MEM = "64MB"  # for each hash or sort of a statement; larger months spill to disk
 MEMBER_COLUMNS = {
     "members_viewed": "viewed",
     "members_unlocked": "unlocked",
@@ -22,6 +23,28 @@ MEMBER_COLUMNS = {
     "members_reached": "CASE WHEN impression + viewed > 0 THEN 1 ELSE 0 END",
     "members_engaged": "CASE WHEN unlocked + activated + redeemed > 0 THEN 1 ELSE 0 END",
 }
+
+
+@contextmanager
+def whole_tables() -> Iterator[None]:
+    """
+    Tell PostgreSQL that the statements within read whole months, not single rows.
+
+    Its guesses for the steps of a funnel are too low by orders of magnitude, and nested loops over them take hours.
+    Settings are put back, whether or not a transaction was open.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    wanted = {"enable_nestloop": "off", "work_mem": WORK_MEM, "jit": "off"}
+    with transaction.atomic(), connection.cursor() as cursor:
+        before = {}
+        for name, value in wanted.items():
+            cursor.execute("SELECT current_setting(%s), set_config(%s, %s, true)", [name, name, value])
+            before[name] = cursor.fetchone()[0]
+        yield
+        for name, value in before.items():
+            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
 
 
 def run(sql: str, params: Mapping[str, Any], prefix: Prefix) -> list[tuple[Any, ...]]:
@@ -33,7 +56,7 @@ def run(sql: str, params: Mapping[str, Any], prefix: Prefix) -> list[tuple[Any, 
 
 def count_events(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, Tally]:
     """Events and amounts of every group that has any."""
-    pieces, label = breakdown.pieces(span), breakdown.labeller()
+    pieces, label = breakdown.pieces(span), breakdown.labeller(span)
     columns = [*pieces.groups, "e.kind", "e.status", "e.spend_currency", "e.reward_cost_currency"]
     sql = (
         f"{pieces.with_clause()}SELECT {', '.join(columns)}, count(*), sum(e.spend_minor), sum(e.reward_cost_minor) "
@@ -54,7 +77,7 @@ def count_events(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, 
 
 def count_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, dict[str, int]]:
     """Exact distinct members of every group that has any, by metric key."""
-    pieces, label = breakdown.pieces(span), breakdown.labeller()
+    pieces, label = breakdown.pieces(span), breakdown.labeller(span)
     width = len(pieces.groups)
     flags = ", ".join(
         f"max(CASE WHEN e.kind = {kind} AND e.status = {OK} THEN 1 ELSE 0 END) AS {stage}" for stage, kind in STAGES.items()
@@ -74,7 +97,7 @@ def count_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key,
 
 def count_sizes(breakdown: Breakdown, span: Span, prefix: Prefix, *, outside: bool = False) -> dict[Key, int]:
     """Distinct members of every group; outside: of those that the attribute filter leaves out."""
-    pieces, label = breakdown.pieces(span), breakdown.labeller()
+    pieces, label = breakdown.pieces(span), breakdown.labeller(span)
     more = ("e.member_id IS NOT NULL", prefix.condition())
     where = pieces.where_outside(*more) if outside else pieces.where(*more)
     width = len(pieces.groups)
@@ -84,7 +107,7 @@ def count_sizes(breakdown: Breakdown, span: Span, prefix: Prefix, *, outside: bo
 
 
 def count_funnel(
-    breakdown: Breakdown, span: Span, prefix: Prefix, program: Program, recorded_stages: Sequence[str]
+    breakdown: Breakdown, span: Span, prefix: Prefix, recorded_stages: Sequence[str]
 ) -> dict[Key, list[dict[str, Any]]]:
     """
     How far member-offer pairs came in the program's order, by the group of their first step.
@@ -92,10 +115,10 @@ def count_funnel(
     A pair belongs to the span in which its first step lies (the first in the whole prefix); the later steps may lie
     anywhere after it, up to the end of the prefix.
     """
-    stages = funnel_stages(program.stage_order, recorded_stages)
+    stages = funnel_stages(breakdown.program.stage_order, recorded_stages)
     if not stages:
         return {}
-    pieces, label = breakdown.pieces(span), breakdown.labeller()
+    pieces, label = breakdown.pieces(span), breakdown.labeller(span)
     width = len(pieces.groups)
     ctes = [_first_step(pieces, STAGES[stages[0]], prefix)]
     ctes += [_later_step(number, STAGES[stage], width, prefix) for number, stage in enumerate(stages[1:], start=2)]
@@ -114,20 +137,33 @@ def count_funnel(
 
 def _first_step(pieces: Pieces, kind: int, prefix: Prefix) -> str:
     """Pairs whose first event of a kind lies in the span, with when it was and the group that it belongs to."""
-    base = f"e.kind = {kind} AND e.status = {OK} AND e.member_id IS NOT NULL"
     earlier = (
         "SELECT 1 FROM activity_event b WHERE b.member_id = e.member_id AND b.offer_id = e.offer_id "
         f"AND b.program_id = %(program)s AND b.kind = {kind} AND b.status = {OK} "
-        f"AND b.occurred_at < e.occurred_at AND b.local_date < %(first)s AND {prefix.condition('b')}"
+        f"AND b.occurred_at < e.occurred_at AND b.occurred_at < %(earlier)s AND b.local_date < %(first)s "
+        f"AND {prefix.condition('b')}"
     )
+    conditions = [
+        *pieces.conditions,
+        f"e.kind = {kind} AND e.status = {OK} AND e.member_id IS NOT NULL",
+        prefix.condition(),
+        f"NOT EXISTS ({earlier})",
+    ]
+    where = " AND ".join(conditions)
+    groups = _named(pieces.groups)
+    if not pieces.is_by_event:
+        # The group follows from offer and day alone: plain minima do, and the planner can tell how many there will be.
+        firsts = (
+            "SELECT e.member_id, e.offer_id, min(e.occurred_at) AS at, min(e.local_date) AS local_date "
+            f"FROM activity_event e {pieces.joins} WHERE {where} GROUP BY e.member_id, e.offer_id"
+        )
+        return f"step1 AS (SELECT {groups}e.member_id, e.offer_id, e.at FROM ({firsts}) e {pieces.joins})"
     inner = (
-        f"SELECT {_named(pieces.groups)}e.member_id, e.offer_id, e.occurred_at, row_number() OVER "
-        f"(PARTITION BY e.member_id, e.offer_id ORDER BY e.occurred_at, e.id) AS turn, "
-        f"CASE WHEN {pieces.is_of_first()} THEN 1 ELSE 0 END AS kept FROM activity_event e {pieces.joins} "
-        f"WHERE {' AND '.join(pieces.conditions)} AND {base} AND {prefix.condition()} AND NOT EXISTS ({earlier})"
+        f"SELECT {groups}e.member_id, e.offer_id, e.occurred_at AS at, row_number() OVER "
+        "(PARTITION BY e.member_id, e.offer_id ORDER BY e.occurred_at, e.id) AS turn, "
+        f"CASE WHEN {pieces.is_of_first()} THEN 1 ELSE 0 END AS kept FROM activity_event e {pieces.joins} WHERE {where}"
     )
-    names = _names(len(pieces.groups))
-    return f"step1 AS (SELECT {names}member_id, offer_id, occurred_at AS at FROM ({inner}) f WHERE turn = 1 AND kept = 1)"
+    return f"step1 AS (SELECT {_names(len(pieces.groups))}member_id, offer_id, at FROM ({inner}) f WHERE turn = 1 AND kept = 1)"
 
 
 def _later_step(number: int, kind: int, width: int, prefix: Prefix) -> str:
