@@ -34,6 +34,7 @@ def draw_days(days: Mapping[date, Tally], first: date, end: date, recorded_stage
     figure.update_xaxes(type="date", tickformat="%-d %b")
     rows = [[day(one), count(figures[one]["redemptions"]), amounts(figures[one]["spend"])] for one in span if one in days]
     table = Table("", ["Day", METRICS["redemptions"].label, "Spend"], rows, "No activity in these days.", frozenset({1, 2}))
-    summary = f"{sum(redemptions):,} redemptions in {month(first)}, on {sum(1 for number in redemptions if number)} days."
+    busy = sum(1 for number in redemptions if number)
+    summary = f"{sum(redemptions):,} redemptions in {month(first)}, on {busy} day{'' if busy == 1 else 's'}."
     figure.layout.template = None
     return Chart("days", f"Redemptions by day, {month(first)}", summary, safe_json(figure.to_json()), table)

@@ -61,6 +61,8 @@ class OfferForm(forms.ModelForm):
 class ListingForm(forms.ModelForm):
     """The next version of what members read."""
 
+    creative_url = forms.URLField(label="Picture or film", required=False, max_length=500, assume_scheme="https")
+
     class Meta:
         model = Listing
         fields = ["title", "text", "creative_url", "terms"]

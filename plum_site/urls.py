@@ -24,7 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", api.LivenessView.as_view(), name="liveness"),
     path("readyz", api.ReadinessView.as_view(), name="readiness"),
     path("api/v1/", include((api_patterns, "api"))),
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="root"),
+    path("", include(([path("", RedirectView.as_view(pattern_name="admin:index"), name="root")], "front"))),
     path("console/", console.urls),
 ]
 

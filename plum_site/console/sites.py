@@ -41,6 +41,7 @@ GROUPS = (
     ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken")),
     ("Operations", ("plum.Job", "plum.Outbox", "plum.AuditEvent", "activity.Seal")),
 )
+UNUSED = {"autocomplete", "view_on_site"}
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
@@ -58,6 +59,7 @@ class ConsoleSite(AdminSite):
     login_form = SignInForm
     login_template = "plum/sign_in.html"
     enable_nav_sidebar = True
+    final_catch_all_view = False
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whoever may do anything in any program."""
@@ -81,10 +83,10 @@ class ConsoleSite(AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
         pages = [path(page.address, self.admin_view(page.view), name=page.name) for page in PAGES]
         own = [
-            path("program/", self.admin_view(switch_program), name="switch_program"),
+            path("program/", as_post(self.admin_view(switch_program)), name="switch_program"),
             path("sign-in/<str:token>/", sign_in.sign_in_by_link, name="sign_in_by_link"),
         ]
-        return [*own, *pages, *super().get_urls()]
+        return [*own, *pages, *(url for url in super().get_urls() if getattr(url, "name", "") not in UNUSED)]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         if app_label is not None:
@@ -165,6 +167,12 @@ def choose_program(request: HttpRequest) -> Program | None:
     programs: list[Program] = request.programs  # type: ignore[attr-defined]
     wanted = request.session.get(SESSION_KEY)
     return next((program for program in programs if program.pk == wanted), programs[0] if programs else None)
+
+
+def as_post(view: Any) -> Any:
+    """Mark a view as one that takes POST alone, open to whoever signed in: permissions.yaml lists it so."""
+    view.method, view.operation = "POST", "console.open"
+    return view
 
 
 @csrf_protect

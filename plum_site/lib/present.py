@@ -76,15 +76,17 @@ def amount(minor: int, currency: str) -> str:
     return f"{text} {currency}"
 
 
-def amounts(money: dict[str, str] | None) -> SafeString | str:
-    """An object of decimal strings by currency, one line each; NO_DATA where there is none. Never added together."""
+def amounts(money: dict[str, str] | None, first: str = "") -> SafeString | str:
+    """
+    An object of decimal strings by currency, one line each, `first` on top; NO_DATA where there is none.
+
+    Never added together.
+    """
     if not money:
         return NO_DATA
-    lines = (
-        (formats.number_format(Decimal(value), exponent(code), force_grouping=True), code)
-        for code, value in sorted(money.items())
-    )
-    return format_html_join(SafeString("<br>"), "{} {}", lines)
+    codes = sorted(money, key=lambda code: (code != first, code))
+    lines = ((formats.number_format(Decimal(money[code]), exponent(code), force_grouping=True), code) for code in codes)
+    return format_html_join(format_html("<br>"), '<span class="plum-amount">{} {}</span>', lines)
 
 
 def instant(value: datetime | None) -> SafeString | str:

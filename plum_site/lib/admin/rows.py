@@ -163,6 +163,12 @@ class ProgramModelAdmin(admin.ModelAdmin):
         table = Table("Changes, newest first", ["When", "Who", "What", "New values", "Comment"], lines, "No change was recorded.")
         return show(request, "plum/page.html", title=f"History of {row}", tables=[table], back_url=url_of(row), opts=self.opts)
 
+    def get_urls(self) -> list[URLPattern]:
+        """Django's addresses without those that nobody may use: deleting, and adding where there is no operation for it."""
+        stem = f"{self.opts.app_label}_{self.opts.model_name}"
+        kept = {f"{stem}_changelist", f"{stem}_change", f"{stem}_history"} | ({f"{stem}_add"} if self.add_operation else set())
+        return [url for url in super().get_urls() if url.name in kept]
+
     def tables(self, request: HttpRequest, row: Any) -> Sequence[Table]:
         """Tables below the fields of the detail page."""
         return ()

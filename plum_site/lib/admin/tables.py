@@ -40,6 +40,7 @@ class TablesMixin(ImportExportMixin, ProgramModelAdmin):
         return self.get_resource_kwargs(request)
 
     def get_urls(self) -> list[URLPattern]:
+        """Import-export's addresses and the template's; the rest as in every list."""
         template = self.act("template/<slug:kind>/", self.download_template, "template", self.tables_operation, "GET")
         urls: list[URLPattern] = [template, *super().get_urls()]
         return urls
