@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from activity.choices import Outcome
+from activity.metrics import METRICS, Metric, Unit
 
 
 class EventsQuery(serializers.Serializer):
@@ -90,6 +91,26 @@ class MetricRow(serializers.Serializer):
     """
 
     suppressed = serializers.BooleanField(help_text="The group is too small to show; every metric is null.")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Every metric there is, beside the above."""
+        return {**super().get_fields(), **{key: describe_metric(metric) for key, metric in METRICS.items()}}
+
+
+def describe_metric(metric: Metric) -> serializers.Field:
+    """One metric as a field: its unit as a type, its formula in words."""
+    options = {"allow_null": True, "help_text": f"{metric.label}: {metric.formula}."}
+    match metric.unit:
+        case Unit.COUNT | Unit.MEMBERS:
+            return serializers.IntegerField(**options)
+        case Unit.RATIO:
+            return serializers.FloatField(**options)
+        case Unit.MONEY:
+            return serializers.DictField(child=serializers.CharField(), **options)
+        case Unit.RATIO_BY_CURRENCY:
+            return serializers.DictField(child=serializers.FloatField(allow_null=True), **options)
+        case _:
+            return serializers.ListField(child=serializers.DictField(), **options)
 
 
 class MetricsOutput(serializers.Serializer):

@@ -1,10 +1,10 @@
 from django.urls import path
 
-from activity.api import figures, views
+from activity.api import reads, views
 
 urlpatterns = [
     path("events", views.EventsView.as_view(), name="events"),
-    path("batches", figures.BatchesView.as_view(), name="batches"),
-    path("metrics", figures.MetricsView.as_view(), name="metrics"),
-    path("catalog", figures.CatalogView.as_view(), name="catalog"),
+    path("batches", reads.BatchesView.as_view(), name="batches"),
+    path("metrics", reads.MetricsView.as_view(), name="metrics"),
+    path("catalog", reads.CatalogView.as_view(), name="catalog"),
 ]

@@ -5,6 +5,7 @@ Interfaces check; services do not. What the file does not name is refused. Insid
 (people) or a scope (tokens); an operator (Django's superuser) may do in every program whatever names at least one role.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -26,6 +27,7 @@ ANYONE = "anyone"
 SIGNED_IN = "signed_in"
 KEYS = {"title", "roles", "scopes", "open_to", "writes", "routes"}
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+TARGET = re.compile(r"/\S*|[\w:-]+")
 
 
 @dataclass(frozen=True)
@@ -200,8 +202,8 @@ def parse_operation(name: str, row: Any) -> Operation:
     routes = tuple(row.get("routes", ()))
     for route in routes:
         method, _, target = str(route).partition(" ")
-        if method not in METHODS or not (target.startswith("/") or ":" in target):
-            raise refuse(f"{route!r} is not a route: write METHOD /path or METHOD namespace:name")
+        if method not in METHODS or not TARGET.fullmatch(target):
+            raise refuse(f"{route!r} is not a route: write METHOD /path or METHOD and a URL name")
     return Operation(name, row["title"], roles, scopes, open_to, bool(row.get("writes", False)), routes)
 
 

@@ -16,7 +16,7 @@ AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
 
 def make_world(code: str, mark: str, month_start_date: date) -> Program:
     """A reviewed program whose partner, offer, segment and member are P, O, s and M with `mark` behind it."""
-    program = make_program(code, minimum_group=1)
+    program = make_program(code, minimum_group=1, recorded_stages=["viewed"])
     make_partner(program, f"P{mark}")
     offer = make_offer(program, f"O{mark}", partner_external_id=f"P{mark}")
     make_segment(program, f"s{mark}")
@@ -25,6 +25,6 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     save_members(program=program, rows=[member], actor="system", at=CREATED_AT)
     program.refresh_from_db()
     happened = f"{month_start_date:%Y-%m}-15T10:00:00Z"
-    record(program, [event(kind=kind, occurred_at=happened, member=f"M{mark}", offer=f"O{mark}") for kind in ("viewed",)])
+    record(program, [event(occurred_at=happened, member=f"M{mark}", offer=f"O{mark}")])
     consolidate_cycle(program_id=program.pk, month_start_date=month_start_date, actor="system", at=AT)
     return program

@@ -45,7 +45,7 @@ def test_a_row_is_read_whole() -> None:
         ("a.b: {title: Read, roles: [analyst], open_to: anyone}\n", "say who may"),
         ("a.b: {title: Read, role: [analyst]}\n", "unknown key role"),
         ("a.b: {title: Read, roles: [analyst], routes: [FETCH /x]}\n", "is not a route"),
-        ("a.b: {title: Read, roles: [analyst], routes: [GET index]}\n", "is not a route"),
+        ("a.b: {title: Read, roles: [analyst], routes: [GET in dex]}\n", "is not a route"),
         (GOOD + GOOD, "catalog.read stands there twice"),
         (GOOD + "  title: Again\n", "title stands there twice"),
         (GOOD + GOOD.replace("catalog", "other", 1), "GET /api/v1/offers is both catalog.read and other.read"),

@@ -1,0 +1,151 @@
+"""What the activity API gives to read: metrics, batches, the ranked catalog."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from activity.metrics import METRICS
+from activity.selectors import summarise
+from offers.services import save_ranking
+from partners.models import Program
+from tests.factories.events import make_event
+from tests.factories.ledger import event, make_stocked_program, record
+from tests.factories.offers import make_segment
+from tests.factories.programs import CREATED_AT
+from tests.factories.tokens import TokenClient, make_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+
+
+@pytest.fixture
+def program() -> Program:
+    return make_stocked_program(minimum_group=1)
+
+
+@pytest.fixture
+def client(program: Program) -> TokenClient:
+    return make_client(program)
+
+
+def get(client: TokenClient, path: str) -> Any:
+    """The answer with its JSON in `.body`."""
+    answer = client.get(f"/api/v1/{path}")
+    answer.body = json.loads(answer.content)
+    return answer
+
+
+class TestMetrics:
+    def test_same_figures_as_the_selector(self, client: TokenClient, program: Program) -> None:
+        redeemed = event(3, "redeemed", spend_amount="5.00", spend_currency="EUR", offer="O3")
+        record(program, [event(1), event(2, "unlocked"), redeemed])
+        answer = get(client, "metrics?from=2026-06-01&to=2026-07-01&by=partner,business_unit&where=offer=O1&where=offer=O3")
+        expected = summarise(
+            program=program,
+            starts_date=date(2026, 6, 1),
+            ends_date=date(2026, 7, 1),
+            by=["partner", "business_unit"],
+            where={"offer": ["O1", "O3"]},
+        )
+        assert answer.status_code == 200
+        assert answer.body["rows"] == expected.rows
+        assert (answer.body["as_of"], answer.body["recorded_stages"]) == (expected.as_of, expected.recorded_stages)
+        assert [row["partner"] for row in answer.body["rows"]] == ["P1", "P2"]
+
+    def test_every_metric_is_in_every_row(self, client: TokenClient) -> None:
+        [row] = get(client, "metrics?from=2026-06-01&to=2026-07-01").body["rows"]
+        assert set(METRICS) <= set(row)
+
+    @pytest.mark.parametrize(
+        ("query", "status", "names"),
+        [
+            ("from=2026-06-01", 400, {"to"}),
+            ("from=June&to=2026-07-01", 400, {"from"}),
+            ("from=2026-06-01&to=2026-07-01&where=nothing", 400, {"where"}),
+            ("from=2026-06-01&to=2026-07-01&group=x&sort=y", 400, {"group", "sort"}),
+            ("from=2026-06-01&from=2026-06-02&to=2026-07-01", 400, {"from"}),
+            ("from=2026-06-01&to=2026-07-01&by=%00", 400, {"by"}),
+            ("from=2026-07-01&to=2026-06-01", 422, set()),
+            ("from=2026-06-01&to=2026-07-01&by=shoe_size", 422, set()),
+        ],
+    )
+    def test_wrong_questions(self, client: TokenClient, query: str, status: int, names: set[str]) -> None:
+        answer = get(client, f"metrics?{query}")
+        assert answer.status_code == status
+        assert {row["parameter"] for row in answer.body.get("errors", [])} == names
+
+
+class TestBatches:
+    def test_only_what_this_token_sent(self, client: TokenClient, program: Program) -> None:
+        body = json.dumps([make_event(1), make_event(2, offer="nowhere")])
+        client.post("/api/v1/events", body, content_type="application/cloudevents-batch+json")
+        record(program, [event(3)])
+        [row] = get(client, "batches").body["data"]
+        assert (row["source"], row["received"], row["accepted"], row["duplicate"], row["conflict"], row["rejected"]) == (
+            "urn:acme:shop",
+            2,
+            1,
+            0,
+            0,
+            1,
+        )
+        assert get(make_client(program), "batches").body["data"] == []
+
+
+class TestCatalog:
+    @pytest.fixture(autouse=True)
+    def _ranked(self, program: Program) -> None:
+        save_ranking(
+            program_id=program.pk, segment_id=None, offer_ids=ids(program, "O3", "O1", "O2"), actor="system", at=CREATED_AT
+        )
+        segment = make_segment(program, "cards")
+        save_ranking(
+            program_id=program.pk, segment_id=segment.pk, offer_ids=ids(program, "O2", "O3", "O1"), actor="system", at=CREATED_AT
+        )
+
+    @pytest.mark.parametrize(
+        ("query", "order"),
+        [
+            ("", ["O3", "O1", "O2"]),
+            ("?member=M1", ["O2", "O3", "O1"]),
+            ("?member=M2", ["O3", "O1", "O2"]),
+            ("?segment=cards", ["O2", "O3", "O1"]),
+            ("?business_unit=cards", ["O2", "O3", "O1"]),
+            ("?business_unit=loans&region=south", ["O3", "O1", "O2"]),
+            ("?on=2026-06-15", ["O3", "O1", "O2"]),
+        ],
+    )
+    def test_order(self, client: TokenClient, query: str, order: list[str]) -> None:
+        rows = get(client, f"catalog{query}").body["data"]
+        assert [row["offer"] for row in rows] == order
+        assert [row["position"] for row in rows] == [1, 2, 3]
+        assert rows[0]["listing"]["title"] == f"Offer {order[0]}"
+
+    def test_pages(self, client: TokenClient) -> None:
+        first = get(client, "catalog?limit=2").body
+        assert ([row["offer"] for row in first["data"]], first["has_more"]) == (["O3", "O1"], True)
+        second = get(client, f"catalog?limit=2&cursor={first['next_cursor']}").body
+        assert ([row["offer"] for row in second["data"]], second["has_more"], second["next_cursor"]) == (["O2"], False, None)
+
+    @pytest.mark.parametrize(
+        ("query", "names"),
+        [
+            ("member=M1&segment=cards", {"member", "segment"}),
+            ("member=M1&region=north", {"member", "attributes"}),
+            ("shoe_size=44", {"shoe_size"}),
+            ("on=tomorrow", {"on"}),
+        ],
+    )
+    def test_wrong_questions(self, client: TokenClient, query: str, names: set[str]) -> None:
+        answer = get(client, f"catalog?{query}")
+        assert (answer.status_code, {row["parameter"] for row in answer.body["errors"]}) == (400, names)
+
+    def test_a_member_that_nobody_is(self, client: TokenClient) -> None:
+        assert get(client, "catalog?member=nobody").status_code == 404
+
+
+def ids(program: Program, *names: str) -> list[int]:
+    """Row ids of offers."""
+    rows = dict(program.offers.values_list("external_id", "pk"))
+    return [rows[name] for name in names]
