@@ -15,8 +15,9 @@ from typing import Any
 from django.db import transaction
 
 from activity.choices import Origin
+from activity.models import Member
 from activity.rules import check_event
-from activity.services import record_events, save_members, seal_ledger
+from activity.services import MemberRow, record_events, save_members, seal_ledger
 from activity.services.directory import MemberDirectory
 from activity.services.loading import NewProgram, load_folder
 from offers.choices import OfferState
@@ -33,7 +34,7 @@ from plum_site.demo.people import save_users
 from plum_site.demo.stories import tell_partner_stories
 from plum_site.lib import audit
 from plum_site.lib.models import AuditEvent, User
-from plum_site.lib.periods import local_date, month_start, next_month
+from plum_site.lib.periods import first_instant, local_date, month_start, next_month
 
 FOLDER = Path(__file__).parent / "completejourney"
 SAMPLE = NewProgram(
@@ -65,8 +66,8 @@ class Plan:
 
     @property
     def started_at(self) -> datetime:
-        """When the program was set up: a month before its first event."""
-        return datetime.combine(self.first_day - timedelta(days=30), time(8), UTC)
+        """When the program was set up: no month before its first event is to be reviewed."""
+        return first_instant(self.first_day, profiles.TIME_ZONE)
 
 
 def seed_demo(
@@ -91,9 +92,8 @@ def seed_demo(
     tell_partner_stories(program=program, rng=rng, first_day=plan.first_day, now=plan.now, manager=users["ops"])
     stop_offers(program, plan, users["admin"])
     members = catalog.make_members(rng)
-    save_members(program=program, rows=members, actor="system", at=start)
-    moved_at = start + (plan.now - start) / 2
-    save_members(program=program, rows=catalog.move_members(rng, members), actor="system", at=moved_at)
+    moved = catalog.move_members(rng, members)
+    seed_members(program, plan, members, moved)
     world = World(rng, plan.first_day, plan.now, offers, load_catalog(program.pk), members)
     seed_events(program, world, plan, progress)
     finish(program, plan.now)
@@ -171,6 +171,15 @@ def seed_catalog(program: Program, rng: Random, plan: Plan, at: datetime) -> lis
         segment_id=segment.pk, offer_ids=[*order[10:30], *order[:10], *order[30:]], comment="Their favourites first.", **bound
     )
     return offers
+
+
+def seed_members(program: Program, plan: Plan, members: list[MemberRow], moved: list[MemberRow]) -> None:
+    """Save the members, and half-way through the demo the new attributes of those that moved; both or nothing."""
+    half_way = plan.started_at + (plan.now - plan.started_at) / 2
+    with transaction.atomic():
+        if not Member.objects.filter(program=program).exists():
+            save_members(program=program, rows=members, actor="system", at=plan.started_at)
+            save_members(program=program, rows=moved, actor="system", at=half_way)
 
 
 def stop_offers(program: Program, plan: Plan, actor: User) -> None:

@@ -23,7 +23,7 @@ def tell_partner_stories(*, program: Program, rng: Random, first_day: date, now:
     Writes: partners, plum_auditevent.
     """
     partners = {partner.external_id: partner for partner in list_partners(program.pk)}
-    start = datetime.combine(first_day - timedelta(days=29), time(9), UTC)
+    start = datetime.combine(first_day, time(9), UTC)
     for number, profile in enumerate(profiles.PARTNERS, 1):
         partner = partners[partner_id(number)]
         set_partner_owner(partner_id=partner.pk, owner=manager, actor=manager, at=start)
