@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from activity.rules import FILE_COLUMNS
+from activity.services.canonical import REQUIRED
+from activity.services.loading import PERSON_COLUMNS
+from offers.rules import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from partners.rules import PARTNER_COLUMNS, SEASONAL_COLUMNS
 from tests.support.source import PACKAGES, ROOT, code, files, name
 
 DOCUMENTS = [path for path in files(".md") if "tests" not in path.parts]
@@ -203,6 +208,28 @@ def test_every_setting_is_documented_and_every_documented_one_is_read() -> None:
 
     assert documented == read
     assert {anchor for anchor in anchors if anchor not in (ROOT / "docs/operations/settings.md").read_text()} == set()
+
+
+def test_columns_of_the_files_are_those_that_are_read() -> None:
+    sections = re.split(r"^## ", (ROOT / "docs/files.md").read_text(), flags=re.MULTILINE)[1:]
+    said: dict[str, dict[str, bool]] = {}
+    for section in sections:
+        rows = re.findall(r"^\| ([\w, ]+?) \| (yes)? ?\|", section, re.MULTILINE)
+        columns = {column: needed == "yes" for names, needed in rows for column in names.split(", ") if column != "column"}
+        said[section.partition("\n")[0]] = columns
+    members = said["members.csv"]
+    read = {
+        "partners.csv": PARTNER_COLUMNS,
+        "offers.csv": (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS),
+        "The events": FILE_COLUMNS,
+        "seasonal_index.csv": SEASONAL_COLUMNS,
+    }
+
+    assert {file: set(said[file]) for file in read} == {file: set(columns) for file, columns in read.items()}
+    assert set(members) == {*PERSON_COLUMNS, "any other"}
+    for file, required in REQUIRED.items():
+        columns = said["The events" if file == "events" else file]
+        assert {column for column, needed in columns.items() if needed} == set(required), file
 
 
 def test_the_readme_stays_short_and_shows_the_console() -> None:
