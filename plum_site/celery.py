@@ -3,8 +3,13 @@
 import os
 
 from celery import Celery
+from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plum_site.settings.dev")
 app = Celery("plum", include=["plum_site.tasks"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.set_default()  # also for threads that did not import this module: web threads, the sender of wake-ups
+
+# A message is a wake-up and nothing is lost with it. Putting unfinished ones back when the connection breaks would be
+# tried over the very connection that is gone, and takes the worker down (kombu 5.7): so it is left out.
+Channel.do_restore = False

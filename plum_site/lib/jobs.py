@@ -18,6 +18,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 
@@ -27,10 +28,10 @@ from plum_site.lib.errors import DomainError, NotFound
 from plum_site.lib.models import Heartbeat, Job, User
 from plum_site.lib.wakeups import SENDER, URGENT
 
-LEASE = timedelta(seconds=60)
-RENEW_SECONDS = 15  # well under the lease, so that one slow renewal loses nothing
+LEASE = timedelta(seconds=settings.JOB_LEASE_SECONDS)
+RENEW_SECONDS = settings.JOB_LEASE_SECONDS / 4  # well under the lease, so that one slow renewal loses nothing
 SHOW_SECONDS = 1  # how soon progress is seen by others
-RESEND = timedelta(seconds=20)  # a due job that nobody claimed is sent again after so long
+RESEND = LEASE / 3  # a due job that nobody claimed is sent again after so long
 SWEEP_GAP = timedelta(seconds=5)  # two beats, or a queue of old messages, sweep only once
 SWEEP_LIMIT = 200  # messages in one sweep: a backlog is worked off from the front
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=5), timedelta(minutes=10)

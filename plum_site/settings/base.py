@@ -10,8 +10,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR = _env.state_folder(BASE_DIR)
 KEYS = VAR / "keys"
 
-SECRET_KEY = _env.text("PLUM_SECRET_KEY", _env.secret_file(KEYS, "django.key"), purpose="Django's signing key", example="64 hex digits")
-MASTER_KEY = _env.text("PLUM_MASTER_KEY", _env.secret_file(KEYS, "master.key"), purpose="what all keys derive from", example="64 hex digits")
+SECRET_KEY = _env.secret("PLUM_SECRET_KEY", KEYS, "django.key")
+MASTER_KEY = _env.secret_key("PLUM_MASTER_KEY", KEYS, "master.key")
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 BASE_URL = _env.text("PLUM_BASE_URL", "http://127.0.0.1:8000", purpose="the address people use", example="https://plum.example.org")
@@ -91,6 +91,7 @@ REDIS_URL = _env.text(
     purpose="the Redis-compatible broker",
     example="redis://localhost:6379/0",
 )
+JOB_LEASE_SECONDS = _env.number("PLUM_JOB_LEASE_SECONDS", 60, purpose="how long a worker that went silent keeps its job")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # worker and beat wait for the broker as long as it takes

@@ -1,0 +1,206 @@
+"""
+One running Plum of its own for a fault test: broker, worker, beat and web as real processes that are killed for real.
+
+Everything lies in one folder and listens on unix sockets and loopback; only processes started here are signalled.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from plum_site.local.door import door
+from plum_site.local.services import valkey_answers, valkey_command
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE_SECONDS = 4
+QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
+
+
+class Lab:
+    """Processes by name, each in a session of its own; `close` ends what is left."""
+
+    def __init__(self, folder: Path, migrated: Path) -> None:
+        self.folder, self.home = folder, Path(tempfile.mkdtemp(prefix="plum-lab-"))  # sockets need a short path
+        self.var = folder / "var"
+        shutil.copytree(migrated, self.var)
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.port = free_port()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process here is given."""
+        kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "PLUM_TEST_VAR"}}
+        return kept | {
+            "PLUM_VAR": str(self.var),
+            "DJANGO_SETTINGS_MODULE": "plum_site.settings.dev",
+            "REDIS_URL": f"redis+socket://{self.home / 'valkey.sock'}",
+            "PLUM_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
+            "PLUM_LAB": str(self.folder),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def start(self, name: str, command: list[str]) -> None:
+        """Start one process; it dies with this one."""
+        with open(self.folder / f"{name}.log", "ab") as log:
+            self.children[name] = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=door.die_with_parent(signal.SIGKILL),
+            )
+
+    def start_broker(self) -> None:
+        """A Valkey that keeps nothing, on the lab's socket."""
+        path = self.home / "valkey.sock"
+        path.unlink(missing_ok=True)
+        self.start("valkey", valkey_command(path, self.home))
+        wait_for(lambda: valkey_answers(path), "Valkey")
+
+    def start_worker(self, name: str = "worker") -> None:
+        """A worker with two processes that also knows the handlers of the tests."""
+        options = [
+            "--pool",
+            "prefork",
+            "-c",
+            "2",
+            "--without-gossip",
+            "--without-mingle",
+            "--loglevel",
+            "INFO",
+            "-n",
+            f"{name}@lab",
+        ]
+        self.start(name, [*self._celery(), "worker", *options, "-I", "tests.faults.handlers"])
+
+    def start_beat(self, name: str = "beat") -> None:
+        """A beat."""
+        self.start(name, [*self._celery(), "beat", "--loglevel", "INFO", "--pidfile", ""])
+
+    def start_web(self) -> None:
+        """The web server, as `./plum up` starts it; returns when it answers."""
+        bind = ["--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+        command = [sys.executable, "-m", "gunicorn", "plum_site.wsgi:application", *bind, "--preload", "--no-control-socket"]
+        self.start("web", command)
+        wait_for(self._web_answers, "the web server")
+
+    def _web_answers(self) -> bool:
+        with socket.socket() as line:
+            line.settimeout(1)
+            return line.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _celery(self) -> list[str]:
+        return [sys.executable, *QUIET, "-m", "celery", "-A", "plum_site.celery"]
+
+    def kill(self, name: str) -> None:
+        """kill -9 the whole group of one process, as a machine that runs out of memory would, and worse."""
+        child = self.children.pop(name)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+    def close(self) -> None:
+        """Kill what is left."""
+        for name in list(self.children):
+            try:
+                self.kill(name)
+            except ProcessLookupError:
+                continue
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"{arguments[0]} ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-3000:]}")
+        return done
+
+    def manage_json(self, *arguments: str, check: bool = True) -> Any:
+        """The JSON that a command prints."""
+        return json.loads(self.manage(*arguments, "--format", "json", check=check).stdout)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Read the database from outside, as another process."""
+        with sqlite3.connect(f"file:{self.var / 'plum.sqlite3'}?mode=ro", uri=True, timeout=30) as connection:
+            rows = connection.execute(sql).fetchall()
+        connection.close()
+        return rows
+
+    def count(self, sql: str) -> int:
+        """The number that a query gives."""
+        return int(self.query(sql)[0][0])
+
+    def log(self, name: str) -> str:
+        """What a process has said."""
+        path = self.folder / f"{name}.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def effects(self) -> list[str]:
+        """The keys of jobs whose effect took place, in order, one line an effect (tests.faults.handlers)."""
+        path = self.folder / "effects"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    def starts(self) -> list[str]:
+        """The keys of jobs that were begun, one line a beginning."""
+        path = self.folder / "starts"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    def plan(self, count: int, seconds: float) -> None:
+        """Plan jobs that take so long each, in a process of its own."""
+        self._call(f"plan_effects({count}, {seconds})")
+
+    def plan_poison(self) -> None:
+        """Plan a job that kills its worker."""
+        self._call("plan_poison()")
+
+    def _call(self, expression: str) -> None:
+        code = f"import django; django.setup(); from tests.faults import handlers; handlers.{expression}"
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=self.environment, check=True)
+
+    def flush_broker(self) -> None:
+        """Empty the broker, as FLUSHALL does."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(5)
+            line.connect(str(self.home / "valkey.sock"))
+            line.sendall(b"FLUSHALL\r\n")
+            assert line.recv(16).startswith(b"+OK")
+
+    def wait_until_done(self, seconds: float) -> float:
+        """Wait until no test job is left undone; how long that took."""
+        began = time.monotonic()
+        undone = "SELECT COUNT(*) FROM plum_job WHERE name = 'test.effect' AND state <> 'done'"
+        wait_for(lambda: self.count(undone) == 0, lambda: self._report(), seconds)
+        return time.monotonic() - began
+
+    def _report(self) -> str:
+        rows = self.query("SELECT key, state, attempts, due_at, lease_until, error FROM plum_job WHERE state <> 'done'")
+        return f"the end of {rows}; worker: {self.log('worker')[-1500:]}"
+
+
+def wait_for(answers: Callable[[], bool], what: str | Callable[[], str], seconds: float = 30) -> None:
+    """Wait until it is so; AssertionError with what was waited for otherwise."""
+    until = time.monotonic() + seconds
+    while not answers():
+        if time.monotonic() > until:
+            raise AssertionError(f"After {seconds:.0f} s still waiting for {what if isinstance(what, str) else what()}")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody has just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
