@@ -1,8 +1,10 @@
 """Typed reading of environment variables. Every error names the variable, what it is for and an example."""
 
 import atexit
+import contextlib
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -65,12 +67,26 @@ def secret_file(folder: Path, name: str) -> str:
             file.write(secrets.token_hex(32))
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with contextlib.suppress(FileExistsError):  # another process made it first: its key is the key
             os.link(draft, path)
-        except FileExistsError:
-            pass  # another process made it first: its key is the key
         draft.unlink()
     return path.read_text(encoding="ascii").strip()
+
+
+def secret(name: str, folder: Path, file: str) -> str:
+    """`name`, else a key file: made only where the variable is not set, so that no second key lies about to be taken for it."""
+    return os.environ.get(name) or secret_file(folder, file)
+
+
+def secret_key(name: str, folder: Path, file: str) -> str:
+    """`secret` that must be 32 bytes as hex digits. The error does not show it."""
+    value = secret(name, folder, file)
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
+        raise ImproperlyConfigured(
+            f"{name} (or {file} in {folder}) is not 64 hex digits. Plum was not started. "
+            "Put the key back that this installation began with: docs/operations/settings.md#" + name.lower()
+        )
+    return value
 
 
 def use_temporary_state() -> None:

@@ -5,10 +5,12 @@ from urllib.parse import urlsplit
 from plum_site.settings import _env
 from plum_site.settings.base import *  # noqa: F403
 
+_env.text("DATABASE_URL", purpose="the database", example="postgres://plum:secret@db.example.org/plum")
+_env.text("REDIS_URL", purpose="the Redis-compatible broker", example="redis://broker.example.org:6379/0")
 BASE_URL = _env.text("PLUM_BASE_URL", purpose="the https address people use", example="https://plum.example.org")
 SECRET_KEY = _env.text("PLUM_SECRET_KEY", purpose="Django's signing key, 50 characters or more", example="openssl rand -hex 32")
 ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "invalid"]
-CSRF_TRUSTED_ORIGINS = [BASE_URL]
+CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(BASE_URL))]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 365 * 24 * 3600

@@ -1,0 +1,107 @@
+"""A setting that is missing or wrong says which one, what it is for and how to write it; nothing is guessed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from plum_site.settings import _env
+
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "plum_site.settings.prod",
+    "DATABASE_URL": "postgres://plum@127.0.0.1/plum",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "PLUM_BASE_URL": "https://plum.example.org",
+    "PLUM_SECRET_KEY": "s" * 60,
+    "PLUM_MASTER_KEY": "00" * 32,
+}
+
+
+def read(expression: str, tmp_path: Path, checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Print one expression over Django's settings in a process of its own, with nothing in the environment but what is given."""
+    code = f"from django.conf import settings; print({expression})"
+    clean = {"PATH": os.environ["PATH"], "PLUM_VAR": str(tmp_path / "var"), **environment}
+    return subprocess.run([sys.executable, "-c", code], cwd=checkout, env=clean, capture_output=True, text=True, check=False)
+
+
+def test_a_missing_setting_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLUM_TRIAL", raising=False)
+
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        _env.text("PLUM_TRIAL", purpose="a trial", example="x")
+
+    assert str(refusal.value).startswith("PLUM_TRIAL is not set. It is a trial. Example: PLUM_TRIAL=x")
+    assert "docs/operations/settings.md#plum_trial" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("1", True), ("YES", True), ("on", True), ("0", False), ("no", False), ("", False)]
+)
+def test_yes_and_no_are_read_in_the_usual_words(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUM_TRIAL", value)
+
+    assert _env.flag("PLUM_TRIAL", not expected, purpose="a trial") is expected
+
+
+def test_what_is_neither_yes_nor_no_nor_a_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUM_TRIAL", "perhaps")
+
+    with pytest.raises(ImproperlyConfigured, match="PLUM_TRIAL='perhaps' is neither yes nor no"):
+        _env.flag("PLUM_TRIAL", True, purpose="a trial")
+    with pytest.raises(ImproperlyConfigured, match="PLUM_TRIAL='perhaps' is not a whole number"):
+        _env.number("PLUM_TRIAL", 1, purpose="a trial")
+
+
+def test_socket_paths_stay_short_however_deep_the_state_folder_lies() -> None:
+    deep = Path("/" + "/".join(["a-long-name"] * 30))
+
+    assert len(str(_env.socket_folder(deep) / "valkey.sock")) < 108
+    assert _env.socket_folder(deep) != _env.socket_folder(deep.parent)
+
+
+def test_tests_keep_their_state_to_themselves(checkout: Path) -> None:
+    assert Path(settings.VAR) != checkout / "var"
+    assert Path(settings.VAR).name.startswith("plum-test-")
+
+
+@pytest.mark.slow
+def test_production_starts_with_its_settings(tmp_path: Path, checkout: Path) -> None:
+    expression = "settings.DEBUG, settings.ALLOWED_HOSTS, settings.SESSION_COOKIE_SECURE, settings.DATABASES['default']['ENGINE']"
+
+    answer = read(expression, tmp_path, checkout, **PRODUCTION)
+
+    assert answer.stdout.strip() == "False ['plum.example.org'] True django.db.backends.postgresql", answer.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", ["PLUM_BASE_URL", "PLUM_SECRET_KEY", "DATABASE_URL", "REDIS_URL"])
+def test_production_refuses_to_start_without(missing: str, tmp_path: Path, checkout: Path) -> None:
+    rest = {name: value for name, value in PRODUCTION.items() if name != missing}
+
+    answer = read("settings.DEBUG", tmp_path, checkout, **rest)
+
+    assert answer.returncode != 0
+    assert f"{missing} is not set" in answer.stderr
+
+
+@pytest.mark.slow
+def test_keys_given_by_the_environment_leave_no_key_file(tmp_path: Path, checkout: Path) -> None:
+    """A second master key on the disk would be taken for the real one some day."""
+    answer = read("settings.MASTER_KEY", tmp_path, checkout, **PRODUCTION)
+
+    assert answer.stdout.strip() == PRODUCTION["PLUM_MASTER_KEY"]
+    assert not list((tmp_path / "var").glob("keys/*.key"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["not hex at all", "abcd"])
+def test_a_master_key_that_is_none_is_refused_at_the_start(key: str, tmp_path: Path, checkout: Path) -> None:
+    answer = read("settings.MASTER_KEY", tmp_path, checkout, **{**PRODUCTION, "PLUM_MASTER_KEY": key})
+
+    assert answer.returncode != 0
+    assert "PLUM_MASTER_KEY" in answer.stderr
+    assert key not in answer.stderr
