@@ -1,9 +1,11 @@
 """Charts of the scorecard and the review: rows in, plotly figure out. Colours are names that the page's theme fills in."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import plotly.graph_objects as go
+from django.utils.formats import date_format
 
 from activity.metrics import METRICS, Unit
 from plum_site.lib.charts import Chart, safe_json
@@ -107,7 +109,7 @@ def draw_standings(standings: Sequence[tuple[str, str, int]]) -> Chart:
 
 def draw_lines(trend: Sequence[Mapping[str, Any]], keys: Sequence[str], form: str, title: str) -> go.Figure:
     """One line a metric over the months."""
-    months = [month(parse_month(row["month"])) for row in trend]
+    months = [short_month(parse_month(row["month"])) for row in trend]
     figure = go.Figure(
         [
             go.Scatter(
@@ -127,6 +129,11 @@ def draw_lines(trend: Sequence[Mapping[str, Any]], keys: Sequence[str], form: st
     figure.update_layout(hovermode="x unified")
     figure.update_yaxes(tickformat=form if "%" in form else "~s", rangemode="tozero", title=title or None)
     return figure
+
+
+def short_month(day: date) -> str:
+    """A month on an axis: Jan 26."""
+    return date_format(day, "M y")
 
 
 def bars(name: str, labels: Sequence[str], values: Sequence[Any], tone: str, pattern: str) -> go.Bar:

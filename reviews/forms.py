@@ -94,6 +94,4 @@ class DecisionForm(forms.Form):
     """What is decided, and why."""
 
     kind = forms.ChoiceField(choices=DecisionKind.choices, label="Decision")
-    comment = forms.CharField(
-        required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2}), help_text="Needed to exempt someone."
-    )
+    comment = forms.CharField(required=False, max_length=2000, help_text="Needed to exempt someone.")

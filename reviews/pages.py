@@ -113,7 +113,9 @@ def make_rates(card: Scorecard, stages: Sequence[str]) -> Table:
     """Derived rates, only where there is something to divide by."""
     previous, settled = card.previous or {}, card.settled or {}
     rows, missing = [], []
-    for key in [key for key in RATES if key in METRICS]:
+    order = card.cycle.config.get("program", {}).get("stage_order", "")
+    unfit = {"unlock_rate", "view_rate"} - set(shown_rates(order))  # only one of the two fits the program's stage order
+    for key in [key for key in RATES if key not in unfit]:
         metric = METRICS[key]
         if not metric.is_recorded(stages):
             missing.append(f"{metric.label} (not recorded)")
@@ -207,6 +209,12 @@ def say_evidence(metric: str, evidence: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
+def say_flag(flag: Flag) -> SafeString:
+    """A flag as one line."""
+    rule, observed = flag.rule_version.rule, show_measured(flag.metric, flag.observed)
+    return format_html("{} {}: {}, {}", show_severity(flag.rule_version.severity), rule.name, observed, say_limit(flag))
+
+
 def make_flags(flags: Sequence[Flag]) -> Table:
     """The flags of a scorecard: observed, allowed, evidence."""
     rows = [
@@ -283,6 +291,7 @@ def show_scorecard(card: Scorecard) -> dict[str, Any]:
         "rates": make_rates(card, stages),
         "score": make_score(card),
         "flags": make_flags(list(card.flags.all())),
+        "flag_lines": [say_flag(flag) for flag in card.flags.all()],
         "crossed": make_crossed(card),
         "split": make_split(card, stages),
         "late": make_late(card),

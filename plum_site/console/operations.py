@@ -125,7 +125,7 @@ class AuditEventAdmin(ReadOnlyModelAdmin):
     intro = "Who changed what, and when. Written with the change itself; the database refuses to edit or delete a line."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
-        person = User.objects.annotate(ref=Concat(Value("user:"), Cast("pk", TextField())))
+        person = User.objects.annotate(ref=Concat(Value("user:"), Cast("pk", TextField()), output_field=TextField()))
         name = Subquery(person.filter(ref=OuterRef("actor")).values("username")[:1])
         return super().get_queryset(request).annotate(person=name)
 

@@ -33,7 +33,7 @@ from reviews.choices import CycleState, DecisionKind
 from reviews.forms import DecisionForm
 from reviews.models import ReviewCycle, Scorecard
 from reviews.pages import find_decision, keep_cards, show_cycle, show_decision, show_standing, show_state
-from reviews.selectors import list_due_months, list_scorecards
+from reviews.selectors import list_due_months, list_scorecards, list_undecided
 from reviews.services import close_cycle, decide_in_bulk
 
 SAMPLES = 5
@@ -124,7 +124,8 @@ class CycleAdmin(ReadOnlyModelAdmin):
         if row.state == CycleState.READY and allowed(request, "review.close"):
             asks = f"Close the review of {month(row.month_start_date)}? It never changes afterwards."
             url = reverse("admin:reviews_reviewcycle_close", args=[row.pk])
-            buttons.append(Button("Close the month", url, posts=True, asks=asks, is_primary=True))
+            is_done = not list_undecided(row.pk)
+            buttons.append(Button("Close the month", url, posts=True, asks=asks, is_primary=is_done))
         if allowed(request, "review.run"):
             asks = "Consolidate again with everything recorded by now? Decisions stay where standing and flags stay the same."
             buttons.append(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, OrderBy, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -33,13 +33,20 @@ class OpenFilter(SimpleListFilter):
         return queryset.filter(pk__in=list_open_flags(program_of(request).pk).order_by().values("pk"))
 
 
+def gravity() -> OrderBy:
+    """The gravest severity first."""
+    places = (When(rule_version__severity=severity, then=Value(place)) for place, severity in enumerate(WORST_FIRST))
+    return OrderBy(Case(*places, output_field=IntegerField()))
+
+
 def worst_first(flags: QuerySet[Flag]) -> QuerySet[Flag]:
     """Newest month first, in it the gravest."""
-    order = Case(
-        *(When(rule_version__severity=severity, then=Value(place)) for place, severity in enumerate(WORST_FIRST)),
-        output_field=IntegerField(),
-    )
-    return flags.annotate(gravity=order).order_by("-scorecard__cycle__month_start_date", "gravity", "scorecard__rank", "id")
+    return flags.order_by(*order())
+
+
+def order() -> list[Any]:
+    """Newest month first, in it the gravest, then the worst partner."""
+    return ["-scorecard__cycle__month_start_date", gravity(), "-scorecard__rank", "id"]
 
 
 @console_admin(Flag)
@@ -68,11 +75,8 @@ class FlagAdmin(ReadOnlyModelAdmin):
     ]
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Flag]:
-        return worst_first(super().get_queryset(request))
-
-    def get_ordering(self, request: HttpRequest) -> list[str]:  # type: ignore[override]
-        return ["-scorecard__cycle__month_start_date", "gravity", "scorecard__rank", "id"]
+    def get_ordering(self, request: HttpRequest) -> list[Any]:  # type: ignore[override]
+        return order()
 
     def tables(self, request: HttpRequest, row: Flag) -> list[Table]:
         card = row.scorecard

@@ -18,6 +18,8 @@ from reviews.pages import find_decision, show_decision, show_scorecard, show_sta
 from reviews.selectors import list_scorecards
 from reviews.services import decide
 
+LAST = 10**9  # behind every rank
+
 
 @console_admin(Scorecard)
 class ScorecardAdmin(ReadOnlyModelAdmin):
@@ -68,10 +70,11 @@ class ScorecardAdmin(ReadOnlyModelAdmin):
 
     def find_next(self, card: Scorecard) -> str:
         """The next card of the month that needs a person, in the order of the workbench; "" where there is none."""
-        cards = list(list_scorecards(card.cycle_id).filter(decision__isnull=True).exclude(pk=card.pk).only("id", "rank"))
-        later = [other for other in cards if (other.rank or 10**9) >= (card.rank or 10**9)]
-        following = later or cards
-        return url_of(following[0]) if following else ""
+        waiting = list_scorecards(card.cycle_id).filter(decision__isnull=True).exclude(pk=card.pk)
+        cards = list(waiting.values_list("pk", "rank"))
+        later = [pk for pk, rank in cards if (rank or LAST) >= (card.rank or LAST)]
+        following = later or [pk for pk, _ in cards]
+        return reverse("admin:reviews_scorecard_change", args=following[:1]) if following else ""
 
     def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One service call; then on to the next card that needs a person."""
