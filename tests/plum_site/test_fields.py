@@ -24,7 +24,7 @@ def test_what_is_no_currency_is_refused(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["de", "DEU", "D", "D1", "ÄÖ"])
 def test_what_is_no_country_is_refused(code: str) -> None:
-    with pytest.raises(ValidationError, match="two capital letters|at most 2"):
+    with pytest.raises(ValidationError, match=r"two capital letters|at most 2"):
         CountryField().clean(code, None)
 
 
