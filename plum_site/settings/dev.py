@@ -2,7 +2,6 @@
 
 from plum_site.settings.base import *  # noqa: F403
 
-
 # Compressing every file ahead costs a newcomer most of a minute; production does it.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
