@@ -5,102 +5,141 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Audience',
+            name="Audience",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('countries', models.JSONField(blank=True, default=list)),
-                ('starts_date', models.DateField(blank=True, help_text='First program day; empty: open to the past.', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("countries", models.JSONField(blank=True, default=list)),
+                ("starts_date", models.DateField(blank=True, help_text="First program day; empty: open to the past.", null=True)),
             ],
             options={
-                'ordering': ['offer', 'starts_date', 'id'],
+                "ordering": ["offer", "starts_date", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Listing',
+            name="Listing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('title', models.CharField(max_length=300)),
-                ('text', models.TextField(blank=True)),
-                ('creative_url', models.URLField(blank=True, max_length=500)),
-                ('terms', models.TextField(blank=True)),
-                ('published_at', models.DateTimeField()),
-                ('published_by', models.CharField(max_length=200)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("title", models.CharField(max_length=300)),
+                ("text", models.TextField(blank=True)),
+                ("creative_url", models.URLField(blank=True, max_length=500)),
+                ("terms", models.TextField(blank=True)),
+                ("published_at", models.DateTimeField()),
+                ("published_by", models.CharField(max_length=200)),
             ],
             options={
-                'ordering': ['offer', '-number'],
+                "ordering": ["offer", "-number"],
             },
         ),
         migrations.CreateModel(
-            name='Offer',
+            name="Offer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(max_length=200)),
-                ('offer_type', models.CharField(max_length=100)),
-                ('category', models.CharField(blank=True, help_text="Finer than the partner's category; free text.", max_length=200)),
-                ('face_value', models.CharField(blank=True, help_text='As printed, for example 10.00 or 15%.', max_length=60)),
-                ('face_value_currency', plum_site.lib.fields.CurrencyField(blank=True, max_length=3, validators=[plum_site.lib.fields.check_currency])),
-                ('reward_cost_minor', models.BigIntegerField(blank=True, help_text='Expected cost of one redemption, in minor units.', null=True)),
-                ('reward_cost_currency', plum_site.lib.fields.CurrencyField(blank=True, max_length=3, validators=[plum_site.lib.fields.check_currency])),
-                ('starts_date', models.DateField(blank=True, help_text='First program day; empty: open to the past.', null=True)),
-                ('ends_date', models.DateField(blank=True, help_text='Last program day, included; empty: no end.', null=True)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('in_review', 'In review'), ('published', 'Published'), ('paused', 'Paused'), ('retired', 'Retired')], default='draft', max_length=10)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(max_length=200)),
+                ("offer_type", models.CharField(max_length=100)),
+                (
+                    "category",
+                    models.CharField(blank=True, help_text="Finer than the partner's category; free text.", max_length=200),
+                ),
+                ("face_value", models.CharField(blank=True, help_text="As printed, for example 10.00 or 15%.", max_length=60)),
+                (
+                    "face_value_currency",
+                    plum_site.lib.fields.CurrencyField(
+                        blank=True, max_length=3, validators=[plum_site.lib.fields.check_currency]
+                    ),
+                ),
+                (
+                    "reward_cost_minor",
+                    models.BigIntegerField(blank=True, help_text="Expected cost of one redemption, in minor units.", null=True),
+                ),
+                (
+                    "reward_cost_currency",
+                    plum_site.lib.fields.CurrencyField(
+                        blank=True, max_length=3, validators=[plum_site.lib.fields.check_currency]
+                    ),
+                ),
+                ("starts_date", models.DateField(blank=True, help_text="First program day; empty: open to the past.", null=True)),
+                ("ends_date", models.DateField(blank=True, help_text="Last program day, included; empty: no end.", null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("in_review", "In review"),
+                            ("published", "Published"),
+                            ("paused", "Paused"),
+                            ("retired", "Retired"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['external_id', 'id'],
+                "ordering": ["external_id", "id"],
             },
         ),
         migrations.CreateModel(
-            name='OfferTransition',
+            name="OfferTransition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40)),
-                ('from_state', models.CharField(blank=True, max_length=10)),
-                ('to_state', models.CharField(choices=[('draft', 'Draft'), ('in_review', 'In review'), ('published', 'Published'), ('paused', 'Paused'), ('retired', 'Retired')], max_length=10)),
-                ('actor', models.CharField(max_length=200)),
-                ('at', models.DateTimeField()),
-                ('comment', models.TextField(blank=True)),
-                ('source_ref', models.CharField(blank=True, help_text='What caused it, as "app.Model:id".', max_length=120)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40)),
+                ("from_state", models.CharField(blank=True, max_length=10)),
+                (
+                    "to_state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("in_review", "In review"),
+                            ("published", "Published"),
+                            ("paused", "Paused"),
+                            ("retired", "Retired"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("actor", models.CharField(max_length=200)),
+                ("at", models.DateTimeField()),
+                ("comment", models.TextField(blank=True)),
+                ("source_ref", models.CharField(blank=True, help_text='What caused it, as "app.Model:id".', max_length=120)),
             ],
             options={
-                'ordering': ['at', 'id'],
+                "ordering": ["at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='RankingRevision',
+            name="RankingRevision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('offer_ids', models.JSONField()),
-                ('comment', models.TextField(blank=True)),
-                ('source_ref', models.CharField(blank=True, help_text='What caused it, as "app.Model:id".', max_length=120)),
-                ('made_by', models.CharField(max_length=200)),
-                ('made_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("offer_ids", models.JSONField()),
+                ("comment", models.TextField(blank=True)),
+                ("source_ref", models.CharField(blank=True, help_text='What caused it, as "app.Model:id".', max_length=120)),
+                ("made_by", models.CharField(max_length=200)),
+                ("made_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['program', 'segment', '-number'],
+                "ordering": ["program", "segment", "-number"],
             },
         ),
         migrations.CreateModel(
-            name='Segment',
+            name="Segment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(max_length=60)),
-                ('name', models.CharField(max_length=200)),
-                ('rule', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.SlugField(max_length=60)),
+                ("name", models.CharField(max_length=200)),
+                ("rule", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['name', 'id'],
+                "ordering": ["name", "id"],
             },
         ),
     ]

@@ -5,111 +5,150 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('offers', '0001_initial'),
-        ('partners', '0001_initial'),
+        ("offers", "0001_initial"),
+        ("partners", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='offer',
-            name='partner',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='offers', to='partners.partner'),
+            model_name="offer",
+            name="partner",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="offers", to="partners.partner"),
         ),
         migrations.AddField(
-            model_name='offer',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='offers', to='partners.program'),
+            model_name="offer",
+            name="program",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="offers", to="partners.program"),
         ),
         migrations.AddField(
-            model_name='listing',
-            name='offer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='listings', to='offers.offer'),
+            model_name="listing",
+            name="offer",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="listings", to="offers.offer"),
         ),
         migrations.AddField(
-            model_name='audience',
-            name='offer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='audiences', to='offers.offer'),
+            model_name="audience",
+            name="offer",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="audiences", to="offers.offer"),
         ),
         migrations.AddField(
-            model_name='offertransition',
-            name='offer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transitions', to='offers.offer'),
+            model_name="offertransition",
+            name="offer",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="transitions", to="offers.offer"),
         ),
         migrations.AddField(
-            model_name='rankingrevision',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ranking_revisions', to='partners.program'),
+            model_name="rankingrevision",
+            name="program",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="ranking_revisions", to="partners.program"
+            ),
         ),
         migrations.AddField(
-            model_name='rankingrevision',
-            name='undoes',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='undone_by', to='offers.rankingrevision'),
+            model_name="rankingrevision",
+            name="undoes",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="undone_by",
+                to="offers.rankingrevision",
+            ),
         ),
         migrations.AddField(
-            model_name='segment',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='segments', to='partners.program'),
+            model_name="segment",
+            name="program",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="segments", to="partners.program"),
         ),
         migrations.AddField(
-            model_name='rankingrevision',
-            name='segment',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ranking_revisions', to='offers.segment'),
+            model_name="rankingrevision",
+            name="segment",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="ranking_revisions",
+                to="offers.segment",
+            ),
         ),
         migrations.AddField(
-            model_name='audience',
-            name='segment',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='audiences', to='offers.segment'),
+            model_name="audience",
+            name="segment",
+            field=models.ForeignKey(
+                blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name="audiences", to="offers.segment"
+            ),
         ),
         migrations.AddIndex(
-            model_name='offer',
-            index=models.Index(fields=['program', 'partner'], name='offers_offer_of_partner'),
+            model_name="offer",
+            index=models.Index(fields=["program", "partner"], name="offers_offer_of_partner"),
         ),
         migrations.AddConstraint(
-            model_name='offer',
-            constraint=models.UniqueConstraint(fields=('program', 'external_id'), name='offers_offer_once'),
+            model_name="offer",
+            constraint=models.UniqueConstraint(fields=("program", "external_id"), name="offers_offer_once"),
         ),
         migrations.AddConstraint(
-            model_name='offer',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'in_review', 'published', 'paused', 'retired'])), name='offers_offer_state_known'),
+            model_name="offer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["draft", "in_review", "published", "paused", "retired"])),
+                name="offers_offer_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='offer',
-            constraint=models.CheckConstraint(condition=models.Q(('starts_date__isnull', True), ('ends_date__isnull', True), ('ends_date__gte', models.F('starts_date')), _connector='OR'), name='offers_offer_ends_after_start'),
+            model_name="offer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("starts_date__isnull", True),
+                    ("ends_date__isnull", True),
+                    ("ends_date__gte", models.F("starts_date")),
+                    _connector="OR",
+                ),
+                name="offers_offer_ends_after_start",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='offer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reward_cost_currency', ''), ('reward_cost_minor__isnull', True)), models.Q(('reward_cost_minor__gte', 0), models.Q(('reward_cost_currency', ''), _negated=True)), _connector='OR'), name='offers_offer_reward_cost_has_currency'),
+            model_name="offer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("reward_cost_currency", ""), ("reward_cost_minor__isnull", True)),
+                    models.Q(("reward_cost_minor__gte", 0), models.Q(("reward_cost_currency", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="offers_offer_reward_cost_has_currency",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='listing',
-            constraint=models.UniqueConstraint(fields=('offer', 'number'), name='offers_listing_number_once'),
+            model_name="listing",
+            constraint=models.UniqueConstraint(fields=("offer", "number"), name="offers_listing_number_once"),
         ),
         migrations.AddConstraint(
-            model_name='listing',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='offers_listing_number_from_one'),
+            model_name="listing",
+            constraint=models.CheckConstraint(condition=models.Q(("number__gte", 1)), name="offers_listing_number_from_one"),
         ),
         migrations.AddConstraint(
-            model_name='segment',
-            constraint=models.UniqueConstraint(fields=('program', 'code'), name='offers_segment_once'),
+            model_name="segment",
+            constraint=models.UniqueConstraint(fields=("program", "code"), name="offers_segment_once"),
         ),
         migrations.AddConstraint(
-            model_name='rankingrevision',
-            constraint=models.UniqueConstraint(fields=('program', 'segment', 'number'), name='offers_ranking_number_once'),
+            model_name="rankingrevision",
+            constraint=models.UniqueConstraint(fields=("program", "segment", "number"), name="offers_ranking_number_once"),
         ),
         migrations.AddConstraint(
-            model_name='rankingrevision',
-            constraint=models.UniqueConstraint(condition=models.Q(('segment__isnull', True)), fields=('program', 'number'), name='offers_ranking_global_number_once'),
+            model_name="rankingrevision",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("segment__isnull", True)),
+                fields=("program", "number"),
+                name="offers_ranking_global_number_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='audience',
-            constraint=models.UniqueConstraint(fields=('offer', 'starts_date'), name='offers_audience_one_a_day'),
+            model_name="audience",
+            constraint=models.UniqueConstraint(fields=("offer", "starts_date"), name="offers_audience_one_a_day"),
         ),
         migrations.AddConstraint(
-            model_name='audience',
-            constraint=models.UniqueConstraint(condition=models.Q(('starts_date__isnull', True)), fields=('offer',), name='offers_audience_one_open_start'),
+            model_name="audience",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("starts_date__isnull", True)), fields=("offer",), name="offers_audience_one_open_start"
+            ),
         ),
     ]

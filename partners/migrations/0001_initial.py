@@ -8,120 +8,235 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Category',
+            name="Category",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=100)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=100)),
             ],
             options={
-                'verbose_name_plural': 'categories',
-                'ordering': ['code', 'id'],
+                "verbose_name_plural": "categories",
+                "ordering": ["code", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Contact',
+            name="Contact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('email', models.EmailField(max_length=254)),
-                ('role', models.CharField(choices=[('account', 'Account manager'), ('finance', 'Finance'), ('technical', 'Technical'), ('legal', 'Legal')], default='account', max_length=20)),
-                ('language', models.CharField(default='en', max_length=10)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200)),
+                ("email", models.EmailField(max_length=254)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("account", "Account manager"),
+                            ("finance", "Finance"),
+                            ("technical", "Technical"),
+                            ("legal", "Legal"),
+                        ],
+                        default="account",
+                        max_length=20,
+                    ),
+                ),
+                ("language", models.CharField(default="en", max_length=10)),
             ],
             options={
-                'ordering': ['name', 'id'],
+                "ordering": ["name", "id"],
             },
         ),
         migrations.CreateModel(
-            name='ContractTerms',
+            name="ContractTerms",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_date', models.DateField()),
-                ('ends_date', models.DateField(blank=True, help_text='Last day; empty while it runs on.', null=True)),
-                ('summary', models.TextField(help_text='What was agreed, in words.')),
-                ('commission_percent', models.DecimalField(blank=True, decimal_places=2, max_digits=5, null=True)),
-                ('notice_days', models.PositiveSmallIntegerField(default=30)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_date", models.DateField()),
+                ("ends_date", models.DateField(blank=True, help_text="Last day; empty while it runs on.", null=True)),
+                ("summary", models.TextField(help_text="What was agreed, in words.")),
+                ("commission_percent", models.DecimalField(blank=True, decimal_places=2, max_digits=5, null=True)),
+                ("notice_days", models.PositiveSmallIntegerField(default=30)),
             ],
             options={
-                'verbose_name_plural': 'contract terms',
-                'ordering': ['-starts_date', '-id'],
+                "verbose_name_plural": "contract terms",
+                "ordering": ["-starts_date", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='PartnerTransition',
+            name="PartnerTransition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40)),
-                ('from_state', models.CharField(blank=True, max_length=20)),
-                ('to_state', models.CharField(choices=[('prospect', 'Prospect'), ('onboarding', 'Onboarding'), ('active', 'Active'), ('on_notice', 'On notice'), ('improvement_plan', 'Improvement plan'), ('replacing', 'Being replaced'), ('retired', 'Retired'), ('paused', 'Paused'), ('rejected', 'Rejected')], max_length=20)),
-                ('actor', models.CharField(max_length=200)),
-                ('at', models.DateTimeField()),
-                ('comment', models.TextField(blank=True)),
-                ('source_ref', models.CharField(blank=True, help_text='What caused it, as "app.Model:id".', max_length=120)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40)),
+                ("from_state", models.CharField(blank=True, max_length=20)),
+                (
+                    "to_state",
+                    models.CharField(
+                        choices=[
+                            ("prospect", "Prospect"),
+                            ("onboarding", "Onboarding"),
+                            ("active", "Active"),
+                            ("on_notice", "On notice"),
+                            ("improvement_plan", "Improvement plan"),
+                            ("replacing", "Being replaced"),
+                            ("retired", "Retired"),
+                            ("paused", "Paused"),
+                            ("rejected", "Rejected"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("actor", models.CharField(max_length=200)),
+                ("at", models.DateTimeField()),
+                ("comment", models.TextField(blank=True)),
+                ("source_ref", models.CharField(blank=True, help_text='What caused it, as "app.Model:id".', max_length=120)),
             ],
             options={
-                'ordering': ['at', 'id'],
+                "ordering": ["at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Program',
+            name="Program",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(max_length=40, unique=True)),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('kind', models.CharField(choices=[('employee', 'Employee recognition'), ('channel', 'Channel partner incentive'), ('loyalty', 'Customer loyalty')], default='employee', max_length=10)),
-                ('time_zone', models.CharField(default='UTC', help_text='IANA name; it decides where a month begins.', max_length=64)),
-                ('currency', plum_site.lib.fields.CurrencyField(help_text='The reporting currency; amounts in others are shown beside it, never added.', max_length=3, validators=[plum_site.lib.fields.check_currency])),
-                ('stage_order', models.CharField(choices=[('view_first', 'Viewed, then unlocked'), ('unlock_first', 'Unlocked, then viewed')], default='view_first', max_length=12)),
-                ('recorded_stages', models.JSONField(default=list, help_text='Stages this program records: a set that only grows.')),
-                ('member_attributes', models.JSONField(default=list, help_text='Attributes of members that are kept at all.')),
-                ('reporting_attributes', models.JSONField(default=list, help_text='Kept attributes that figures are broken down by fast.')),
-                ('minimum_group', models.PositiveSmallIntegerField(default=5, help_text='Smaller groups are suppressed; 1 switches it off.')),
-                ('settlement_days', models.PositiveSmallIntegerField(default=30, help_text='After so many days reversals have arrived.')),
-                ('ready_day', models.PositiveSmallIntegerField(default=3, help_text='Day of the next month on which the cut-off freezes.')),
-                ('report_day', models.PositiveSmallIntegerField(default=5, help_text='Day of the next month on which the report goes out.')),
-                ('creates_unknown_members', models.BooleanField(default=True, help_text='Whether an event of an unknown member creates the member, pseudonymously.')),
-                ('is_demo', models.BooleanField(default=False)),
-                ('ended_date', models.DateField(blank=True, help_text='Last day of a program that has ended: no later month is reviewed.', null=True)),
-                ('catalog_revision', models.PositiveBigIntegerField(default=0, editable=False)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.SlugField(max_length=40, unique=True)),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("employee", "Employee recognition"),
+                            ("channel", "Channel partner incentive"),
+                            ("loyalty", "Customer loyalty"),
+                        ],
+                        default="employee",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(default="UTC", help_text="IANA name; it decides where a month begins.", max_length=64),
+                ),
+                (
+                    "currency",
+                    plum_site.lib.fields.CurrencyField(
+                        help_text="The reporting currency; amounts in others are shown beside it, never added.",
+                        max_length=3,
+                        validators=[plum_site.lib.fields.check_currency],
+                    ),
+                ),
+                (
+                    "stage_order",
+                    models.CharField(
+                        choices=[("view_first", "Viewed, then unlocked"), ("unlock_first", "Unlocked, then viewed")],
+                        default="view_first",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "recorded_stages",
+                    models.JSONField(default=list, help_text="Stages this program records: a set that only grows."),
+                ),
+                ("member_attributes", models.JSONField(default=list, help_text="Attributes of members that are kept at all.")),
+                (
+                    "reporting_attributes",
+                    models.JSONField(default=list, help_text="Kept attributes that figures are broken down by fast."),
+                ),
+                (
+                    "minimum_group",
+                    models.PositiveSmallIntegerField(default=5, help_text="Smaller groups are suppressed; 1 switches it off."),
+                ),
+                (
+                    "settlement_days",
+                    models.PositiveSmallIntegerField(default=30, help_text="After so many days reversals have arrived."),
+                ),
+                (
+                    "ready_day",
+                    models.PositiveSmallIntegerField(default=3, help_text="Day of the next month on which the cut-off freezes."),
+                ),
+                (
+                    "report_day",
+                    models.PositiveSmallIntegerField(default=5, help_text="Day of the next month on which the report goes out."),
+                ),
+                (
+                    "creates_unknown_members",
+                    models.BooleanField(
+                        default=True, help_text="Whether an event of an unknown member creates the member, pseudonymously."
+                    ),
+                ),
+                ("is_demo", models.BooleanField(default=False)),
+                (
+                    "ended_date",
+                    models.DateField(
+                        blank=True, help_text="Last day of a program that has ended: no later month is reviewed.", null=True
+                    ),
+                ),
+                ("catalog_revision", models.PositiveBigIntegerField(default=0, editable=False)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['name', 'id'],
+                "ordering": ["name", "id"],
             },
         ),
         migrations.CreateModel(
-            name='SeasonalIndex',
+            name="SeasonalIndex",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month_start_date', models.DateField()),
-                ('expected_index', models.DecimalField(decimal_places=6, max_digits=9)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("month_start_date", models.DateField()),
+                ("expected_index", models.DecimalField(decimal_places=6, max_digits=9)),
             ],
             options={
-                'verbose_name_plural': 'seasonal indexes',
+                "verbose_name_plural": "seasonal indexes",
             },
         ),
         migrations.CreateModel(
-            name='Partner',
+            name="Partner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(max_length=200)),
-                ('name', models.CharField(max_length=300)),
-                ('country', plum_site.lib.fields.CountryField(blank=True, max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}$', 'Write the country as two capital letters, such as DE.')])),
-                ('state', models.CharField(choices=[('prospect', 'Prospect'), ('onboarding', 'Onboarding'), ('active', 'Active'), ('on_notice', 'On notice'), ('improvement_plan', 'Improvement plan'), ('replacing', 'Being replaced'), ('retired', 'Retired'), ('paused', 'Paused'), ('rejected', 'Rejected')], default='active', max_length=20)),
-                ('created_at', models.DateTimeField()),
-                ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='partners', to='partners.category')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(max_length=200)),
+                ("name", models.CharField(max_length=300)),
+                (
+                    "country",
+                    plum_site.lib.fields.CountryField(
+                        blank=True,
+                        max_length=2,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z]{2}$", "Write the country as two capital letters, such as DE."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("prospect", "Prospect"),
+                            ("onboarding", "Onboarding"),
+                            ("active", "Active"),
+                            ("on_notice", "On notice"),
+                            ("improvement_plan", "Improvement plan"),
+                            ("replacing", "Being replaced"),
+                            ("retired", "Retired"),
+                            ("paused", "Paused"),
+                            ("rejected", "Rejected"),
+                        ],
+                        default="active",
+                        max_length=20,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "category",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="partners", to="partners.category"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'id'],
+                "ordering": ["name", "id"],
             },
         ),
     ]

@@ -6,105 +6,169 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('partners', '0001_initial'),
+        ("partners", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='partner',
-            name='owner',
-            field=models.ForeignKey(blank=True, help_text='Who is told about flags.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='owned_partners', to=settings.AUTH_USER_MODEL),
+            model_name="partner",
+            name="owner",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Who is told about flags.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="owned_partners",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='contractterms',
-            name='partner',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='contract_terms', to='partners.partner'),
+            model_name="contractterms",
+            name="partner",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="contract_terms", to="partners.partner"
+            ),
         ),
         migrations.AddField(
-            model_name='contact',
-            name='partner',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='contacts', to='partners.partner'),
+            model_name="contact",
+            name="partner",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="contacts", to="partners.partner"),
         ),
         migrations.AddField(
-            model_name='partnertransition',
-            name='partner',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transitions', to='partners.partner'),
+            model_name="partnertransition",
+            name="partner",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="transitions", to="partners.partner"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='program',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['employee', 'channel', 'loyalty'])), name='partners_program_kind_known'),
+            model_name="program",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["employee", "channel", "loyalty"])), name="partners_program_kind_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='program',
-            constraint=models.CheckConstraint(condition=models.Q(('stage_order__in', ['view_first', 'unlock_first'])), name='partners_program_stage_order_known'),
+            model_name="program",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("stage_order__in", ["view_first", "unlock_first"])), name="partners_program_stage_order_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='program',
-            constraint=models.CheckConstraint(condition=models.Q(('minimum_group__gte', 1)), name='partners_program_minimum_group_positive'),
+            model_name="program",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("minimum_group__gte", 1)), name="partners_program_minimum_group_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='program',
-            constraint=models.CheckConstraint(condition=models.Q(('ready_day__gte', 1), ('ready_day__lte', 28), ('report_day__gte', models.F('ready_day')), ('report_day__lte', 28)), name='partners_program_days_in_order'),
+            model_name="program",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("ready_day__gte", 1),
+                    ("ready_day__lte", 28),
+                    ("report_day__gte", models.F("ready_day")),
+                    ("report_day__lte", 28),
+                ),
+                name="partners_program_days_in_order",
+            ),
         ),
         migrations.AddField(
-            model_name='partner',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='partners', to='partners.program'),
+            model_name="partner",
+            name="program",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="partners", to="partners.program"),
         ),
         migrations.AddField(
-            model_name='category',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='categories', to='partners.program'),
+            model_name="category",
+            name="program",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="categories", to="partners.program"
+            ),
         ),
         migrations.AddField(
-            model_name='seasonalindex',
-            name='category',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='seasonal_indexes', to='partners.category'),
+            model_name="seasonalindex",
+            name="category",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="seasonal_indexes", to="partners.category"
+            ),
         ),
         migrations.AddField(
-            model_name='seasonalindex',
-            name='program',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='seasonal_indexes', to='partners.program'),
+            model_name="seasonalindex",
+            name="program",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="seasonal_indexes", to="partners.program"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contractterms',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_date__isnull', True), ('ends_date__gte', models.F('starts_date')), _connector='OR'), name='partners_contractterms_ends_after_start'),
+            model_name="contractterms",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_date__isnull", True), ("ends_date__gte", models.F("starts_date")), _connector="OR"),
+                name="partners_contractterms_ends_after_start",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contractterms',
-            constraint=models.CheckConstraint(condition=models.Q(('commission_percent__isnull', True), models.Q(('commission_percent__gte', 0), ('commission_percent__lte', 100)), _connector='OR'), name='partners_contractterms_commission_is_percent'),
+            model_name="contractterms",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("commission_percent__isnull", True),
+                    models.Q(("commission_percent__gte", 0), ("commission_percent__lte", 100)),
+                    _connector="OR",
+                ),
+                name="partners_contractterms_commission_is_percent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contact',
-            constraint=models.UniqueConstraint(fields=('partner', 'email', 'role'), name='partners_contact_once'),
+            model_name="contact",
+            constraint=models.UniqueConstraint(fields=("partner", "email", "role"), name="partners_contact_once"),
         ),
         migrations.AddConstraint(
-            model_name='contact',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['account', 'finance', 'technical', 'legal'])), name='partners_contact_role_known'),
+            model_name="contact",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["account", "finance", "technical", "legal"])), name="partners_contact_role_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='partner',
-            constraint=models.UniqueConstraint(fields=('program', 'external_id'), name='partners_partner_once'),
+            model_name="partner",
+            constraint=models.UniqueConstraint(fields=("program", "external_id"), name="partners_partner_once"),
         ),
         migrations.AddConstraint(
-            model_name='partner',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['prospect', 'onboarding', 'active', 'on_notice', 'improvement_plan', 'replacing', 'retired', 'paused', 'rejected'])), name='partners_partner_state_known'),
+            model_name="partner",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "prospect",
+                            "onboarding",
+                            "active",
+                            "on_notice",
+                            "improvement_plan",
+                            "replacing",
+                            "retired",
+                            "paused",
+                            "rejected",
+                        ],
+                    )
+                ),
+                name="partners_partner_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='category',
-            constraint=models.UniqueConstraint(fields=('program', 'code'), name='partners_category_once'),
+            model_name="category",
+            constraint=models.UniqueConstraint(fields=("program", "code"), name="partners_category_once"),
         ),
         migrations.AddConstraint(
-            model_name='seasonalindex',
-            constraint=models.UniqueConstraint(fields=('program', 'category', 'month_start_date'), name='partners_seasonalindex_once'),
+            model_name="seasonalindex",
+            constraint=models.UniqueConstraint(
+                fields=("program", "category", "month_start_date"), name="partners_seasonalindex_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='seasonalindex',
-            constraint=models.CheckConstraint(condition=models.Q(('expected_index__gt', 0)), name='partners_seasonalindex_positive'),
+            model_name="seasonalindex",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expected_index__gt", 0)), name="partners_seasonalindex_positive"
+            ),
         ),
     ]
