@@ -16,4 +16,4 @@ WHITENOISE_AUTOREFRESH = True  # nothing is collected for a test run
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file as in production, so that WAL, threads and child processes behave as there; nothing in it need survive.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
-    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
+    DATABASES["default"]["OPTIONS"]["init_command"] += "; PRAGMA synchronous=OFF"
