@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.safestring import SafeString
@@ -31,7 +31,7 @@ class ScorecardAdmin(ReadOnlyModelAdmin):
     list_filter = ["standing", "partner__category"]
     list_select_related = ["partner__category", "cycle", "decision"]
     search_fields = ["partner__name", "partner__external_id"]
-    ordering = ["-cycle__month_start_date", "rank", "id"]
+    ordering = ["-cycle__month_start_date", F("rank").asc(nulls_last=True), "id"]
     change_form_template = "reviews/scorecard.html"
     intro = "One card for each partner and month, zero activity included. Nobody goes unreviewed."
     empty_text = "No scorecard yet: they come with the first review."

@@ -20,7 +20,7 @@ def print_review(command: PlumCommand, review: dict[str, Any], progress: Progres
     standings = Counter(Standing(partner["standing"]).label.lower() for partner in review["partners"])
     flags = sum(len(partner["flags"]) for partner in review["partners"])
     found = ", ".join(f"{count} {label}" for label, count in standings.most_common()) or "nobody to review"
-    command.say(f"{len(review['partners'])} partners: {found}. {flags} flags. {progress}.")
+    command.say(f"{len(review['partners'])} partners: {found}. {flags} {'flag' if flags == 1 else 'flags'}. {progress}.")
     command.say(f"Ledger up to batch {review['cutoff']}, digest {review['digest'][:16]}.")
 
 

@@ -1,0 +1,112 @@
+"""Deciding: by whom, about whom, and when it is refused."""
+
+import pytest
+
+from plum_site.lib.errors import InvalidInput, NotFound
+from plum_site.lib.models import AuditEvent, User
+from reviews.choices import CycleState, DecisionKind
+from reviews.models import Decision, ReviewCycle, Scorecard
+from reviews.selectors import list_open_flags, list_undecided, summarise_progress
+from reviews.services import UnableToDecide, decide, decide_by_standing, decide_in_bulk
+from tests.factories.reviews import GOOD, IN_JULY, MAY, make_reviewable_program, record_month, reviewed
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create(username="ada")
+
+
+@pytest.fixture
+def cycle() -> ReviewCycle:
+    """June with one partner that fell, one that is fine, one with little and one with nothing."""
+    program = make_reviewable_program("fell", "good", "little", "quiet")
+    record_month(program, "2026-05", {"fell": GOOD})
+    record_month(program, "2026-06", {"fell": {"views": 300, "unlocks": 9}, "good": GOOD, "little": {"views": 5}})
+    return reviewed(program)
+
+
+def card(cycle: ReviewCycle, partner: str) -> Scorecard:
+    return Scorecard.objects.get(cycle=cycle, partner__external_id=partner)
+
+
+def test_a_decision_is_written_with_its_audit_row(cycle: ReviewCycle, ada: User) -> None:
+    decision = decide(scorecard_id=card(cycle, "fell").pk, kind="act", actor=ada, at=IN_JULY, comment="call them")
+
+    assert (decision.kind, decision.is_by_rule, decision.decided_by) == ("act", False, f"user:{ada.pk}")
+    entry = AuditEvent.objects.get(action="reviews.decide")
+    assert (entry.before, entry.after) == (None, {"kind": "act", "by_rule": False, "comment": "call them"})
+
+
+def test_a_person_overrules_the_rule(cycle: ReviewCycle, ada: User) -> None:
+    decide(scorecard_id=card(cycle, "good").pk, kind="monitor", actor=ada, at=IN_JULY)
+
+    assert Decision.objects.get(scorecard=card(cycle, "good")).kind == DecisionKind.MONITOR
+    assert AuditEvent.objects.get(action="reviews.decide").before == {"kind": "pass", "by_rule": True, "comment": ""}
+
+
+def test_the_same_decision_again_changes_nothing(cycle: ReviewCycle, ada: User) -> None:
+    for _ in range(2):
+        decide(scorecard_id=card(cycle, "fell").pk, kind="act", actor=ada, at=IN_JULY)
+
+    assert AuditEvent.objects.filter(action="reviews.decide").count() == 1
+
+
+@pytest.mark.parametrize(("kind", "comment", "code"), [("maybe", "", "unknown_decision"), ("exempt", "  ", "comment_required")])
+def test_decisions_that_are_refused(cycle: ReviewCycle, ada: User, kind: str, comment: str, code: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        decide(scorecard_id=card(cycle, "fell").pk, kind=kind, actor=ada, at=IN_JULY, comment=comment)
+
+    assert refusal.value.code == code
+    assert list_undecided(cycle.pk) == ["fell", "little", "quiet"]
+
+
+def test_nobody_decides_about_an_unknown_scorecard(ada: User) -> None:
+    with pytest.raises(NotFound):
+        decide(scorecard_id=1, kind="pass", actor=ada, at=IN_JULY)
+    with pytest.raises(NotFound):
+        decide_by_standing(cycle_id=1, actor=ada, at=IN_JULY)
+
+
+def test_a_closed_review_takes_no_decision(ada: User) -> None:
+    closed = reviewed(make_reviewable_program("P1"), state=CycleState.CLOSED)
+
+    with pytest.raises(UnableToDecide) as refusal:
+        decide(scorecard_id=card(closed, "P1").pk, kind="act", actor=ada, at=IN_JULY)
+
+    assert refusal.value.code == "cycle_closed"
+
+
+def test_bulk_is_all_or_nothing(cycle: ReviewCycle, ada: User) -> None:
+    other = reviewed(cycle.program, MAY)
+    mine = [card(cycle, name).pk for name in ("fell", "little")]
+
+    with pytest.raises(NotFound):
+        decide_in_bulk(cycle_id=cycle.pk, scorecard_ids=[*mine, card(other, "fell").pk], kind="monitor", actor=ada, at=IN_JULY)
+    assert list_undecided(cycle.pk) == ["fell", "little", "quiet"]
+
+    decide_in_bulk(cycle_id=cycle.pk, scorecard_ids=mine, kind="monitor", actor=ada, at=IN_JULY)
+    assert list_undecided(cycle.pk) == ["quiet"]
+    assert AuditEvent.objects.filter(action="reviews.decide").count() == 2
+
+
+def test_by_standing_decides_about_the_undecided_only(cycle: ReviewCycle, ada: User) -> None:
+    decide(scorecard_id=card(cycle, "quiet").pk, kind="act", actor=ada, at=IN_JULY)
+
+    decide_by_standing(cycle_id=cycle.pk, actor=ada, at=IN_JULY)
+
+    kinds = dict(Decision.objects.values_list("scorecard__partner__external_id", "kind"))
+    assert kinds == {"fell": "monitor", "good": "pass", "little": "exempt", "quiet": "act"}
+    assert Decision.objects.get(scorecard__partner__external_id="good").is_by_rule
+    assert Decision.objects.get(scorecard__partner__external_id="little").comment == "Decided by standing."
+
+
+def test_progress_and_open_flags(cycle: ReviewCycle, ada: User) -> None:
+    assert str(summarise_progress(cycle.pk)) == "1 decided by rule, 0 by people, 3 need you"
+    assert [flag.scorecard.partner.external_id for flag in list_open_flags(cycle.program_id)] == ["fell"]
+
+    decide(scorecard_id=card(cycle, "fell").pk, kind="act", actor=ada, at=IN_JULY)
+
+    assert str(summarise_progress(cycle.pk)) == "1 decided by rule, 1 by people, 2 need you"
+    assert list(list_open_flags(cycle.program_id)) == []
