@@ -4,14 +4,13 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 from cryptography import exceptions
 
 from plum_site.lib import errors
-from tests.support.source import APPS, PACKAGES, ROOT, code, files, name, texts
+from tests.support.source import APPS, PACKAGES, ROOT, code, files, name
 
 # layer: the labels that each of its public functions needs
 LABELS = {"services": ("Raises", "Writes"), "selectors": ("Shape",), "rules": (), "metrics": (), "workflow": ()}
@@ -90,14 +89,10 @@ def test_services_take_who_and_when_by_name(layer: str, function: Callable) -> N
 def test_documents_that_the_code_names_exist() -> None:
     missing = {}
     for path in [*code(), *files(".py", "tests"), *files(".html", *PACKAGES), *files(".yaml", *PACKAGES)]:
-        lines = texts(path) if path.suffix == ".py" else enumerate(path.read_text().splitlines(), 1)
-        comments = [(0, path.read_text())] if path.suffix == ".py" else []
-        for _, text in [*lines, *comments]:
-            for document in DOCUMENT.findall(text):
-                if not exists(document):
-                    missing.setdefault(name(path), set()).add(document)
+        gone = {document for document in DOCUMENT.findall(path.read_text(encoding="utf-8")) if not exists(document)}
+        if gone:
+            missing[name(path)] = gone
 
-    missing.pop(name(Path(__file__)), None)
     assert missing == {}
 
 

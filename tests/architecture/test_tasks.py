@@ -15,7 +15,8 @@ def named_calls(verb: str) -> dict[str, str]:
     found = {}
     for path in code():
         for call in calls(path):
-            if ast.unparse(call.func) in {verb, f"jobs.{verb}"}:
+            called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if called == verb:
                 texts = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "name")]
                 found |= {
                     text.value: name(path) for text in texts if isinstance(text, ast.Constant) and isinstance(text.value, str)

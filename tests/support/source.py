@@ -45,9 +45,10 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def calls(path: Path) -> Iterator[ast.Call]:
+@cache
+def calls(path: Path) -> tuple[ast.Call, ...]:
     """Every call in one file."""
-    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+    return tuple(node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
