@@ -8,9 +8,10 @@ import msgspec
 
 from activity.api.descriptions import event_schema_document
 from plum_site.api import describe_api
-from plum_site.lib.access import ANYONE, Operation, operations
+from plum_site.lib.access import ANYONE, OPERATOR, SIGNED_IN, Operation, operations
 from plum_site.lib.choices import Role, Scope
 
+OPEN_TO = {ANYONE: "anyone", SIGNED_IN: "anyone with a role in some program", OPERATOR: "operators"}
 PEOPLE = {role.value: role.label for role in Role}
 
 
@@ -47,11 +48,7 @@ def write_permissions() -> str:
     lines += ["", "## API tokens", "", "| scope | what it is for | operations |", "| --- | --- | --- |"]
     lines += [describe_scope(scope, [row for row in rows if scope.value in row.scopes]) for scope in Scope]
     lines += ["", "## Open", "", "| operation | to whom |", "| --- | --- |"]
-    lines += [
-        f"| {name(row)} | {'anyone' if row.open_to == ANYONE else 'anyone with a role in some program'} |"
-        for row in rows
-        if row.open_to
-    ]
+    lines += [f"| {name(row)} | {OPEN_TO[row.open_to]} |" for row in rows if row.open_to]
     lines += ["", "## Addresses", "", "| address | operation |", "| --- | --- |"]
     lines += [f"| `{route}` | `{row.id}` |" for row in rows for route in row.routes]
     return "\n".join(lines) + "\n"

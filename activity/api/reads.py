@@ -4,25 +4,39 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from activity.api.serializers import BatchOutput, CatalogOffer, CatalogQuery, MetricsOutput, MetricsQuery
+from activity.api.serializers import (
+    BatchOutput,
+    CatalogOffer,
+    CatalogQuery,
+    MetricsOutput,
+    MetricsQuery,
+    TimelineOutput,
+    TimelineQuery,
+)
 from activity.models import IngestBatch
 from activity.selectors import summarise
 from activity.selectors.batches import list_batches_of_token
 from activity.services.browsing import list_ranked_for_member
+from activity.services.timelines import open_timeline
 from offers.selectors import RankedOffer, get_segment, list_ranked
 from partners.models import Program
 from partners.selectors import get_program_by_id
 from plum_site.lib import clock
+from plum_site.lib.access import actor_of
 from plum_site.lib.api import ApiView, ListView, refuse_parameters
 from plum_site.lib.models import ApiToken
 from plum_site.lib.periods import local_date
 
 CHOICES = ("member", "segment")
+REASON_HEADER = OpenApiParameter(
+    "Plum-Reason", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Why it is read; keeps the reason out of addresses."
+)
 ANY_ATTRIBUTE = OpenApiParameter(
     "attributes",
     {"type": "object", "additionalProperties": {"type": "string"}},
@@ -64,6 +78,30 @@ class MetricsView(ApiView):
             where=query.get("where", {}),
         )
         return Response({name: getattr(summary, name) for name in ("as_of", "recorded_stages", "rows")})
+
+
+class TimelineView(ApiView):
+    """
+    Everything one member did, in time order. It needs a reason, and every reading is in the audit log with it.
+    """
+
+    operations: ClassVar = {"GET": "timeline.read"}
+    problems = (422,)
+    Query = TimelineQuery
+    Output = TimelineOutput
+    described_parameters = (REASON_HEADER,)
+
+    def get(self, request: Request, external_id: str) -> Response:
+        """By the member's outside id."""
+        query = self.read_query(request)
+        events = open_timeline(
+            program=get_program_by_id(self.program_id),
+            external_id=external_id,
+            reason=query.get("reason") or request.headers.get("Plum-Reason", ""),
+            actor=actor_of(request).name,
+            at=clock.now(),
+        )
+        return Response(TimelineOutput({"member": external_id, "events": events}).data)
 
 
 class CatalogView(ListView):

@@ -1,5 +1,7 @@
 """The answers and parameters of the activity API, for reading, writing and its description."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from activity.choices import Outcome
@@ -99,7 +101,7 @@ class MetricRow(serializers.Serializer):
 
 def describe_metric(metric: Metric) -> serializers.Field:
     """One metric as a field: its unit as a type, its formula in words."""
-    options = {"allow_null": True, "help_text": f"{metric.label}: {metric.formula}."}
+    options: dict[str, Any] = {"allow_null": True, "help_text": f"{metric.label}: {metric.formula}."}
     match metric.unit:
         case Unit.COUNT | Unit.MEMBERS:
             return serializers.IntegerField(**options)
@@ -119,6 +121,44 @@ class MetricsOutput(serializers.Serializer):
     as_of = serializers.IntegerField(help_text="Number of the newest seal that counts.")
     recorded_stages = serializers.ListField(child=serializers.CharField())
     rows = MetricRow(many=True)
+
+
+class TimelineQuery(serializers.Serializer):
+    """Why a timeline is read; the header Plum-Reason says it too."""
+
+    reason = serializers.CharField(
+        required=False, max_length=500, help_text="Why it is read; logged. Needed, here or in the header Plum-Reason."
+    )
+
+
+class TimelineEvent(serializers.Serializer):
+    """One event, in the field names of an events file; absent values are null."""
+
+    event_id = serializers.CharField(allow_null=True)
+    source = serializers.CharField()  # type: ignore[assignment]
+    occurred_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField(allow_null=True)
+    received_at = serializers.DateTimeField(allow_null=True)
+    kind = serializers.CharField()
+    status = serializers.CharField()
+    reason_code = serializers.CharField(allow_null=True)
+    partner = serializers.CharField()
+    offer = serializers.CharField()
+    spend_amount = serializers.CharField(allow_null=True)
+    spend_currency = serializers.CharField(allow_null=True)
+    reward_cost_amount = serializers.CharField(allow_null=True)
+    reward_cost_currency = serializers.CharField(allow_null=True)
+    transaction_ref = serializers.CharField(allow_null=True)
+    reverses = serializers.CharField(allow_null=True)
+    medium = serializers.CharField(allow_null=True)
+    position = serializers.IntegerField(allow_null=True)
+
+
+class TimelineOutput(serializers.Serializer):
+    """Everything one member did, in time order."""
+
+    member = serializers.CharField(help_text="The outside id that was asked for.")
+    events = TimelineEvent(many=True)
 
 
 class CatalogQuery(serializers.Serializer):

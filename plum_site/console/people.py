@@ -64,7 +64,8 @@ class UserAdmin(ServiceModelAdmin):
 
     program_path = ""
     read_operation = "people.read"
-    add_operation = change_operation = "people.manage"
+    add_operation = "people.manage"
+    change_operation = "people.edit"
     list_display = ["username", "full_name", "email", "roles_here", "active", "signed_in_at"]
     search_fields = ["username", "first_name", "last_name", "email"]
     ordering = ["username", "id"]
@@ -79,9 +80,6 @@ class UserAdmin(ServiceModelAdmin):
         if actor_of(request).is_operator:
             return everyone
         return everyone.filter(pk__in=here.values("user_id"))
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return actor_of(request).is_operator and super().has_change_permission(request, obj)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if self.has_change_permission(request, obj) or obj is None:

@@ -25,6 +25,8 @@ from plum_site.lib.models import ApiToken, RoleGrant, User
 
 ANYONE = "anyone"
 SIGNED_IN = "signed_in"
+OPERATOR = "operator"
+OPEN_TO = ("", ANYONE, SIGNED_IN, OPERATOR)
 KEYS = {"title", "roles", "scopes", "open_to", "writes", "routes"}
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 TARGET = re.compile(r"/\S*|[\w:-]+")
@@ -32,7 +34,7 @@ TARGET = re.compile(r"/\S*|[\w:-]+")
 
 @dataclass(frozen=True)
 class Operation:
-    """One row of permissions.yaml. open_to: "anyone", "signed_in" or "" (then roles and scopes decide)."""
+    """One row of permissions.yaml. open_to: one of OPEN_TO; "": roles and scopes decide."""
 
     id: str
     title: str
@@ -107,6 +109,8 @@ def may(actor: Actor, operation: str, program_id: int | None) -> bool:
         return True
     if row.open_to == SIGNED_IN:
         return actor.is_operator or bool(actor.roles)
+    if row.open_to == OPERATOR:
+        return actor.is_operator
     if program_id is None:
         return False
     if actor.token is not None:
@@ -195,8 +199,8 @@ def parse_operation(name: str, row: Any) -> Operation:
         raise refuse(f"unknown role {sorted(bad)[0]}")
     if bad := scopes - set(Scope.values):
         raise refuse(f"unknown scope {sorted(bad)[0]}")
-    if open_to not in ("", ANYONE, SIGNED_IN):
-        raise refuse(f"open_to is {ANYONE} or {SIGNED_IN}, not {open_to}")
+    if open_to not in OPEN_TO:
+        raise refuse(f"open_to is {', '.join(OPEN_TO[1:])}, not {open_to}")
     if bool(open_to) == bool(roles or scopes):
         raise refuse("say who may: either roles and scopes, or open_to")
     routes = tuple(row.get("routes", ()))

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from activity.metrics import METRICS
+from activity.rules import FILE_COLUMNS
 from activity.selectors import summarise
 from offers.services import save_ranking
 from partners.models import Program
+from plum_site.lib.models import ApiToken, AuditEvent
 from tests.factories.events import make_event
 from tests.factories.ledger import event, make_stocked_program, record
 from tests.factories.offers import make_segment
@@ -149,3 +151,40 @@ def ids(program: Program, *names: str) -> list[int]:
     """Row ids of offers."""
     rows = dict(program.offers.values_list("external_id", "pk"))
     return [rows[name] for name in names]
+
+
+class TestTimeline:
+    def test_every_event_in_time_order(self, client: TokenClient, program: Program) -> None:
+        spent = event(2, "redeemed", occurred_at="2026-06-14T10:00:00.000001Z", spend_amount="5.00", spend_currency="EUR")
+        record(program, [event(1), spent, event(3, member="M2")])
+        answer = get(client, "members/M1/timeline?reason=asked+by+the+member")
+        assert (answer.status_code, answer.body["member"]) == (200, "M1")
+        assert [row["event_id"] for row in answer.body["events"]] == ["e2", "e1"]
+        first = answer.body["events"][0]
+        assert (first["occurred_at"], first["spend_amount"], first["spend_currency"], first["partner"], first["offer"]) == (
+            "2026-06-14T10:00:00.000001Z",
+            "5.00",
+            "EUR",
+            "P1",
+            "O1",
+        )
+        assert first["medium"] is None
+
+    def test_names_are_those_of_a_file(self, client: TokenClient, program: Program) -> None:
+        record(program, [event(1)])
+        [row] = get(client, "members/M1/timeline?reason=check").body["events"]
+        assert set(row) - {"partner", "recorded_at"} == set(FILE_COLUMNS) - {"member"}
+
+    def test_the_reading_is_logged_with_its_reason(self, client: TokenClient, program: Program) -> None:
+        client.get("/api/v1/members/M1/timeline", headers={"Plum-Reason": "complaint 7"})
+        row = AuditEvent.objects.get(action="activity.read_timeline")
+        token = ApiToken.objects.get()
+        assert (row.actor, row.comment, row.program_id) == (f"token:{token.pk}", "complaint 7", program.pk)
+
+    def test_without_a_reason_nothing_is_read(self, client: TokenClient) -> None:
+        answer = get(client, "members/M1/timeline")
+        assert (answer.status_code, answer.body["code"]) == (422, "reason_missing")
+
+    def test_a_member_that_nobody_is(self, client: TokenClient) -> None:
+        assert get(client, "members/nobody/timeline?reason=check").status_code == 404
+        assert not AuditEvent.objects.filter(action="activity.read_timeline").exists()

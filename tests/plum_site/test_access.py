@@ -40,7 +40,7 @@ def test_a_row_is_read_whole() -> None:
         ("a.b: Read\n", "a.b: expected a table with a title"),
         ("a.b: {title: Read, roles: [boss]}\n", "unknown role boss"),
         ("a.b: {title: Read, scopes: ['all:all']}\n", "unknown scope all:all"),
-        ("a.b: {title: Read, open_to: everyone}\n", "open_to is anyone or signed_in"),
+        ("a.b: {title: Read, open_to: everyone}\n", "open_to is anyone, signed_in, operator"),
         ("a.b: {title: Read}\n", "say who may"),
         ("a.b: {title: Read, roles: [analyst], open_to: anyone}\n", "say who may"),
         ("a.b: {title: Read, role: [analyst]}\n", "unknown key role"),
@@ -70,6 +70,7 @@ class TestPeople:
         assert not may(actor, "catalog.edit", other.pk)
         assert not may(actor, "rule.edit", own.pk)
         assert not may(actor, "catalog.edit", None)
+        assert not may(actor, "people.edit", own.pk)
         assert programs_of(actor) == [own.pk]
 
     def test_several_roles_add_up(self) -> None:
@@ -111,6 +112,7 @@ class TestPeople:
         programs = [make_program("one"), make_program("two")]
         actor = Actor(user=make_person("root", is_superuser=True))
         assert all(may(actor, "review.close", program.pk) for program in programs)
+        assert may(actor, "people.edit", None)
         assert not may(actor, "event.send", programs[0].pk)
         assert programs_of(actor) == [program.pk for program in programs]
 

@@ -18,11 +18,13 @@ class Address:
     One address. target: "/path/{name}" for the API, "namespace:name" for the console.
 
     methods: those that its view has a handler for; of a console view (a function), those that cannot be told are ().
+    names: what stands in the address for a row.
     """
 
     target: str
     methods: tuple[str, ...]
     view: Any
+    names: tuple[str, ...] = ()
 
     @property
     def is_api(self) -> bool:
@@ -45,12 +47,13 @@ def _walk(patterns: list[Any], prefix: str, namespace: str) -> Iterator[Address]
 
 
 def _address(pattern: URLPattern, path: str, namespace: str) -> Address:
+    names = tuple(pattern.pattern.regex.groupindex)
     view_class = getattr(pattern.callback, "cls", None) or getattr(pattern.callback, "view_class", None)
     if namespace == "api:" or (view_class is not None and issubclass(view_class, ApiView)):
         methods = tuple(method for method in METHODS if hasattr(view_class, method.lower()))
-        return Address(path, methods, view_class)
+        return Address(path, methods, view_class, names)
     method = getattr(pattern.callback, "method", None)
-    return Address(f"{namespace}{pattern.name or path}", (method,) if method else (), pattern.callback)
+    return Address(f"{namespace}{pattern.name or path}", (method,) if method else (), pattern.callback, names)
 
 
 def _template(pattern: URLPattern | URLResolver) -> str:
