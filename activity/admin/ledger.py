@@ -22,6 +22,7 @@ STATUS_TONES = {Status.CONFIRMED: "good", Status.FAILED: "warn", Status.REVERSED
 class EventAdmin(KeysetModelAdmin):
     """Every fact, newest recorded first."""
 
+    has_history = False
     read_operation = "event.read"
     filterset_class = EventFilter
     list_display = ["recorded", "occurred", "what", "how", "who", "offer_link", "spend", "reward_cost", "source_code"]
@@ -107,6 +108,7 @@ class EventAdmin(KeysetModelAdmin):
 class IngestBatchAdmin(KeysetModelAdmin):
     """What came in, batch by batch, and what became of it."""
 
+    has_history = False
     read_operation = "batch.read"
     list_display = [
         "named",
@@ -206,6 +208,7 @@ class EventSourceAdmin(ReadOnlyModelAdmin):
 class SealAdmin(KeysetModelAdmin):
     """The proof of the history: batches in one dense order, chained by hash."""
 
+    has_history = False
     read_operation = "ledger.verify"
     list_display = ["number", "sealed_at", "batch_link", "events", "chain_hex"]
     list_select_related = ["batch"]

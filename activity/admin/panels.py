@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 
 from activity.metrics import METRICS, Tally, measure, shown_rates
 from activity.selectors.recent import find_last_day, recent_days, tally_recent
@@ -46,10 +46,10 @@ def recent_cells(request: HttpRequest, grain: str, rows: Sequence[Any]) -> dict[
     cells = {}
     for row in rows:
         figures = measure(tallies.get(row.pk, Tally()), program.recorded_stages)
-        parts = [(count(figures["redemptions"]), " redeemed")]
-        cells[row.pk] = format_html_join(
-            "", "{}{}", [*parts, *([(" · ", amounts(figures["spend"]))] if figures["spend"] else [])]
-        )
+        lines = [format_html("{} redeemed", count(figures["redemptions"]))]
+        if figures["spend"]:
+            lines.append(amounts(figures["spend"], program.currency))
+        cells[row.pk] = format_html_join(format_html("<br>"), "{}", ((line,) for line in lines))
     return cells
 
 

@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django_filters import CharFilter, FilterSet
 
-from plum_site.lib.admin import ReadOnlyModelAdmin, console_admin
+from plum_site.lib.admin import KeysetModelAdmin, console_admin
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import AuditEvent, Job, Outbox, User
 from plum_site.lib.present import Table, badge
@@ -18,15 +19,27 @@ JOB_TONES = {JobState.DUE: "idle", JobState.RUNNING: "info", JobState.DONE: "goo
 MESSAGE_TONES = {OutboxState.WAITING: "idle", OutboxState.SENT: "good", OutboxState.DEAD: "bad"}
 
 
+class AuditFilter(FilterSet):
+    """Audit entries of one object, one actor or one kind of act."""
+
+    object_ref = CharFilter(label="Object, such as partners.Partner:42")
+    actor = CharFilter(label="Who, such as user:3")
+    action = CharFilter(label="What, such as plum.grant_role")
+
+    class Meta:
+        model = AuditEvent
+        fields: list[str] = []
+
+
 @console_admin(Job)
-class JobAdmin(ReadOnlyModelAdmin):
+class JobAdmin(KeysetModelAdmin):
     """What runs in the background for this program."""
 
     program_path = "program_id"
+    has_history = False
     read_operation = "job.read"
     list_display = ["name", "state_now", "progress", "created_at", "started_at", "finished_at", "attempts"]
-    list_filter = ["state", "name"]
-    ordering = ["-id"]
+    list_filter = ["state"]
     intro = "Work that runs in the background. A job that fails is tried again; one that was given up says why."
     empty_text = "No job yet. Running a review plans one."
     fields = [
@@ -90,14 +103,14 @@ def show_progress(job: Job) -> SafeString:
 
 
 @console_admin(Outbox)
-class OutboxAdmin(ReadOnlyModelAdmin):
+class OutboxAdmin(KeysetModelAdmin):
     """Messages that leave or have left."""
 
     program_path = "program_id"
+    has_history = False
     read_operation = "job.read"
     list_display = ["channel", "recipient", "state_now", "created_at", "sent_at", "attempts"]
-    list_filter = ["state", "channel"]
-    ordering = ["-id"]
+    list_filter = ["state"]
     fields = ["channel", "recipient", "state_now", "message_id", "created_at", "due_at", "sent_at", "attempts", "error"]
     readonly_fields = ["state_now"]
     intro = "Mail and webhooks, each written in the transaction that caused it and sent after the commit."
@@ -110,16 +123,14 @@ class OutboxAdmin(ReadOnlyModelAdmin):
 
 
 @console_admin(AuditEvent)
-class AuditEventAdmin(ReadOnlyModelAdmin):
+class AuditEventAdmin(KeysetModelAdmin):
     """Every change of this program, newest first."""
 
     program_path = "program_id"
+    has_history = False
     read_operation = "audit.read"
     list_display = ["at", "actor_shown", "action", "object_ref", "comment"]
-    list_filter = ["action"]
-    search_fields = ["=object_ref", "=actor"]
-    search_help_text = "An object such as partners.Partner:42, or an actor such as user:3."
-    ordering = ["-id"]
+    filterset_class = AuditFilter
     fields = ["at", "actor_shown", "action", "object_ref", "comment"]
     readonly_fields = ["actor_shown"]
     intro = "Who changed what, and when. Written with the change itself; the database refuses to edit or delete a line."

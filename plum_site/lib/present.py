@@ -98,13 +98,13 @@ def instant(value: datetime | None) -> SafeString | str:
         '<time datetime="{}" title="{}">{}</time>',
         value.isoformat(),
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        formats.date_format(local, "j M Y, H:i"),
+        formats.date_format(local, "DATETIME_FORMAT"),
     )
 
 
 def day(value: date | None) -> SafeString | str:
     """A calendar day of the program."""
-    return NO_DATA if value is None else formats.date_format(value, "j M Y")
+    return NO_DATA if value is None else formats.date_format(value, "DATE_FORMAT")
 
 
 def month(value: date) -> str:

@@ -132,6 +132,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = "plum_site.formats"
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"

@@ -8,6 +8,7 @@ service call. Every row is seen through the program's wall, every page names the
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.filters import FieldListFilter, RelatedFieldListFilter
 from django.contrib.admin.views.main import ChangeList
@@ -15,6 +16,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.text import capfirst
 
 from plum_site.lib.access import actor_of, check
 from plum_site.lib.admin.frame import Button, View, allowed, guarded, program_of, show, url_of
@@ -100,12 +102,15 @@ class ProgramModelAdmin(admin.ModelAdmin):
     change_operation: ClassVar[str] = ""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they would count the whole table, once for each choice
     list_per_page = 50
     list_max_show_all = 200
     actions = None
     change_form_template = "plum/detail.html"
     change_list_template = "plum/list.html"
+    formfield_overrides = {models.DateField: {"widget": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}}
     intro: ClassVar[str] = ""
+    has_history: ClassVar[bool] = True
     empty_text: ClassVar[str] = "Nothing here yet."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -179,18 +184,27 @@ class ProgramModelAdmin(admin.ModelAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         row = self.get_object(request, object_id)
-        context: dict[str, Any] = {"may_read_audit": allowed(request, "audit.read"), **(extra_context or {})}
+        context: dict[str, Any] = {
+            "may_read_audit": self.has_history and allowed(request, "audit.read"),
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+        }
         if row is not None and self.has_view_permission(request, row):
             context |= {
                 "tables": self.tables(request, row),
                 "buttons": self.buttons(request, row),
                 "panels": panels_for(request, row, program_of(request).pk),
+                "title": str(row),
                 "subtitle": None,
             }
-        return super().change_view(request, object_id, form_url, context)
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        one = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**one, **(extra_context or {})})
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        context = {"intro": self.intro, "empty_text": self.empty_text, "title": str(self.opts.verbose_name_plural).capitalize()}
+        context = {"intro": self.intro, "empty_text": self.empty_text, "title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def act(self, address: str, view: View, name: str, operation: str, method: str = "POST") -> URLPattern:

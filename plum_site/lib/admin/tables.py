@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV, XLSX
+from import_export.forms import ExportForm
 
 from plum_site.lib.admin.frame import allowed, person_of, program_of
 from plum_site.lib.admin.rows import ProgramModelAdmin
@@ -23,6 +24,8 @@ class TablesMixin(ImportExportMixin, ProgramModelAdmin):
     show_change_form_export = False
     import_export_change_list_template = "plum/list_with_tables.html"
     import_template_name = "plum/import.html"
+    export_template_name = "plum/export.html"
+    export_form_class = ExportForm
 
     def has_import_permission(self, request: HttpRequest) -> bool:
         return allowed(request, self.tables_operation)

@@ -11,6 +11,7 @@
         }
     });
 
+    each('select[data-goes]', (field) => field.addEventListener('change', () => { window.location.search = field.value; }));
     each('[data-submits]', (field) => field.addEventListener('change', () => field.form.requestSubmit()));
     each('form[data-submits-itself]', (form) => form.requestSubmit());
 
