@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import plum_site.tasks  # noqa: F401 - registers every handler, as a worker does
 from plum_site.lib import jobs
+from plum_site.lib.choices import JobState
 from plum_site.lib.models import Job
 
 
@@ -23,3 +25,9 @@ def planned(at: datetime, key: str = "test.work:1", **changes: Any) -> Job:
     """A job that is due at `at`."""
     values: dict[str, Any] = {"name": "test.work", "key": key, "program_id": None, "arguments": {}, "due_at": at, "at": at}
     return jobs.plan(**(values | changes))
+
+
+def run_due(at: datetime | None = None, **conditions: Any) -> list[str]:
+    """Run the jobs that are due, in the order of their keys, as a worker would; how each ended."""
+    due = Job.objects.filter(state=JobState.DUE, due_at__lte=at or jobs.database_now(), **conditions).order_by("key")
+    return [jobs.run_job(job.pk, at) for job in due]

@@ -120,6 +120,10 @@ class Lab:
                 continue
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def start_command(self, name: str, *arguments: str) -> None:
+        """Start one command and do not wait for it."""
+        self.start(name, [sys.executable, str(ROOT / "manage.py"), *arguments])
+
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
