@@ -2,16 +2,26 @@
 
 from activity.selectors.figures import PARTS, Summary, settled_span, summarise
 from activity.selectors.ledger import Head, SourceActivity, Unsealed, count_unsealed, head_of, list_sources
+from activity.selectors.offer_states import OfferState, StageTimes, list_offer_states
+from activity.selectors.recent import tally_days, tally_program, tally_recent
+from activity.selectors.timeline import list_timeline
 
 __all__ = [
     "PARTS",
     "Head",
+    "OfferState",
     "SourceActivity",
+    "StageTimes",
     "Summary",
     "Unsealed",
     "count_unsealed",
     "head_of",
+    "list_offer_states",
     "list_sources",
+    "list_timeline",
     "settled_span",
     "summarise",
+    "tally_days",
+    "tally_program",
+    "tally_recent",
 ]
