@@ -10,6 +10,7 @@ from activity.api.descriptions import event_schema_document
 from plum_site.api import describe_api
 from plum_site.lib.access import ANYONE, OPERATOR, SIGNED_IN, Operation, operations
 from plum_site.lib.choices import Role, Scope
+from plum_site.schedule import write_schedule
 
 OPEN_TO = {ANYONE: "anyone", SIGNED_IN: "anyone with a role in some program", OPERATOR: "operators"}
 PEOPLE = {role.value: role.label for role in Role}
@@ -74,4 +75,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/event.schema.json": write_event_schema,
     "docs/reference/openapi.json": write_openapi,
     "docs/reference/permissions.md": write_permissions,
+    "docs/reference/schedule.md": write_schedule,
 }

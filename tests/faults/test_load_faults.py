@@ -165,8 +165,6 @@ def test_many_kills_in_the_middle_of_loads(lab: Lab, tmp_path: Path) -> None:
 
     tally = endure(lab, tmp_path / "events", kills, (FILE_EVENTS, HTTP_EVENTS))
 
-    print(
-        f"{tally.counted.total()} kills counted {dict(tally.counted)}, {tally.missed} missed, stored at the kill: {tally.fractions}"
-    )
+    print(f"{kills} kills: {dict(tally.counted)}; {tally.missed} missed the middle; stored by then: {tally.fractions}")
     assert tally.counted.total() == kills, tally
     assert min(tally.counted["web"], tally.counted["worker"]) >= kills // 4, tally

@@ -7,7 +7,9 @@ from plum_site.reference import PAGES
 
 
 class Command(PlumCommand):
-    help = "Write the pages of docs/ that are made from the code: permissions, the API, the event schema."
+    help = "Write the pages of docs/ that are made from the code: permissions, schedule, the API, the event schema."
+    example = "./plum manage write_reference"
+    reports = False
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write those that differ."""
