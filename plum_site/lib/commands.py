@@ -149,14 +149,18 @@ class PlumCommand(BaseCommand):
 
     def print_table(self, headers: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
         """Write a table to standard output: numbers to the right, empty values as a dash, full width in a pipe."""
-        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
         cells = [list(row) for row in rows]
         for index, header in enumerate(headers):
             numeric = bool(cells) and all(isinstance(row[index], int | float) or row[index] is None for row in cells)
             table.add_column(header, justify="right" if numeric else "left", overflow="fold")
         for row in cells:
             table.add_row(*(Text("–" if cell is None else str(cell)) for cell in row))
-        self._console().print(table)
+        console = self._console()
+        with console.capture() as text:
+            console.print(table)
+        # The blanks that fill up columns would only break lines, here and wherever the text is shown again.
+        self.stdout.write("\n".join(line.rstrip() for line in text.get().splitlines()))
 
     def say(self, text: str) -> None:
         """A sentence for people: to standard output, or to standard error where standard output holds JSON."""

@@ -88,6 +88,18 @@ def test_a_table_shows_text_as_it_is_and_is_not_cut_in_a_pipe() -> None:
     assert "x" * 300 in wide.getvalue()
 
 
+def test_a_table_in_a_pipe_has_no_blanks_at_the_end_of_its_lines() -> None:
+    out = io.StringIO()
+    command = Report()
+    command.stdout._out = out
+    command.print_table(["text", "note"], [["x" * 30, None], ["y", ""]], title="A title that is shorter than the table is")
+
+    lines = out.getvalue().splitlines()
+    assert lines == [line.rstrip() for line in lines]
+    assert lines[-1] == "y"
+    assert lines[-2] == "x" * 30 + "  –"
+
+
 def test_progress_is_a_bar_on_a_terminal_and_nothing_in_a_pipe() -> None:
     leader, follower = pty.openpty()
     command = Report()

@@ -86,6 +86,20 @@ def test_run_review_prints_a_ranked_table(program: Program) -> None:
     )
 
 
+def test_a_shortened_table_keeps_the_flagged_and_the_top_in_their_order(program: Program) -> None:
+    run("run_review", "--month", "2026-06")
+
+    def partners(text: str) -> list[str]:
+        return [line.split()[1] for line in text.splitlines() if line.strip()[:1] in {"1", "2", "–"}]
+
+    assert partners(run("show_review", "--most", "1")) == ["fell"]
+    text = run("show_review", "--most", "2")
+    assert partners(text) == ["good", "fell"]
+    assert "… and 1 more: ./plum manage show_review --program acme --month 2026-06\n" in text
+    assert "3 partners:" in text
+    assert run("show_review", "--most", "3") == run("show_review")
+
+
 def test_close_refuses_and_lists_the_undecided(program: Program, ada: User) -> None:
     error = refused("run_review", "--month", "2026-06", "--close", "--as", "ada")
 

@@ -13,11 +13,17 @@ class Command(PlumCommand):
     """Prints a stored review; reads only."""
 
     help = "Print the review of a month as it is stored: the latest one that was frozen, unless --month names another."
-    example = "./plum manage show_review --program acme --month 2026-03"
+    example = """
+    ./plum manage show_review --program acme --month 2026-03
+    ./plum manage show_review --program acme --most 25
+    """
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--program", required=True, help="code of the program")
         parser.add_argument("--month", type=month, help="the month, as YYYY-MM")
+        parser.add_argument(
+            "--most", type=int, metavar="N", help="in the table at most so many partners: the flagged ones, then the top"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         program = get_program(options["program"])
@@ -28,4 +34,4 @@ class Command(PlumCommand):
         if self.as_json:
             self.print_json(review)
         else:
-            print_review(self, review, summarise_progress(cycle.pk))
+            print_review(self, review, summarise_progress(cycle.pk), options["most"])
