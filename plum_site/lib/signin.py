@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core import signing
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
 from plum_site.lib.errors import NotAllowed
@@ -23,6 +24,11 @@ def make_link_token(user: User, at: datetime) -> str:
     last = user.last_login.isoformat() if user.last_login else ""
     claims = {"user": user.pk, "last": last, "until": (at + LIFE).isoformat(), "password": _password_mark(user)}
     return signing.dumps(claims, salt=SALT)
+
+
+def make_link(user: User, at: datetime, base_url: str) -> str:
+    """The whole link, as it is sent to the person."""
+    return base_url.rstrip("/") + reverse("admin:sign_in_by_link", args=[make_link_token(user, at)])
 
 
 def take_link_token(token: str, at: datetime) -> User:

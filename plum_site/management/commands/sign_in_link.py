@@ -4,11 +4,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
-from django.urls import reverse
 
 from plum_site.lib.clock import now
 from plum_site.lib.commands import PlumCommand, find_user
-from plum_site.lib.signin import LIFE, make_link_token
+from plum_site.lib.signin import LIFE, make_link
 
 
 class Command(PlumCommand):
@@ -24,8 +23,7 @@ class Command(PlumCommand):
 
     def handle(self, *, username: str, base_url: str, **options: Any) -> None:
         at = now()
-        path = reverse("admin:sign_in_by_link", args=[make_link_token(find_user(username), at)])
-        link = base_url.rstrip("/") + path
+        link = make_link(find_user(username), at, base_url)
         if self.as_json:
             self.print_json({"username": username, "link": link, "expires_at": at + LIFE})
         else:
