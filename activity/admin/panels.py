@@ -12,7 +12,7 @@ from plum_site.lib.admin import program_of
 from plum_site.lib.clock import now
 from plum_site.lib.panels import column, panel
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import NOT_RECORDED, Table, amounts, count, day, rate
+from plum_site.lib.present import BREAK, NOT_RECORDED, Table, amounts, count, day, rate
 
 SHOWN = ("views", "unlocks", "activations", "redemptions", "spend", "reversals", "failures")
 
@@ -49,7 +49,7 @@ def recent_cells(request: HttpRequest, grain: str, rows: Sequence[Any]) -> dict[
         lines = [format_html("{} redeemed", count(figures["redemptions"]))]
         if figures["spend"]:
             lines.append(amounts(figures["spend"], program.currency))
-        cells[row.pk] = format_html_join(format_html("<br>"), "{}", ((line,) for line in lines))
+        cells[row.pk] = format_html_join(BREAK, "{}", ((line,) for line in lines))
     return cells
 
 

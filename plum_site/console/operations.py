@@ -13,7 +13,7 @@ from django_filters import CharFilter, FilterSet
 from plum_site.lib.admin import KeysetModelAdmin, console_admin
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import AuditEvent, Job, Outbox, User
-from plum_site.lib.present import Table, badge
+from plum_site.lib.present import LIVE, Table, badge
 
 JOB_TONES = {JobState.DUE: "idle", JobState.RUNNING: "info", JobState.DONE: "good", JobState.DEAD: "bad"}
 MESSAGE_TONES = {OutboxState.WAITING: "idle", OutboxState.SENT: "good", OutboxState.DEAD: "bad"}
@@ -94,7 +94,7 @@ def show_progress(job: Job) -> SafeString:
         '<span class="plum-progress" data-url="{}"{}><progress max="{}" value="{}" aria-label="Progress of {}"></progress> '
         '<span class="plum-progress-text" role="status">{}</span></span>',
         reverse("admin:plum_job_progress", args=[job.pk]),
-        "" if ended else format_html(' data-live="{}"', "1"),
+        "" if ended else LIVE,
         total,
         done,
         job.name,

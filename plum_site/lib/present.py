@@ -17,9 +17,11 @@ from django.utils.safestring import SafeString
 
 from plum_site.lib.money import exponent
 
-NO_DATA = SafeString('<span class="plum-none" title="No data: there is nothing to divide by">–</span>')
+NO_DATA = SafeString('<span class="plum-none" title="No data">–</span>')
 NOT_RECORDED = SafeString('<span class="plum-none" title="This program does not record the stage">not recorded</span>')
 SUPPRESSED = SafeString('<span class="plum-suppressed" title="The group is too small to show">suppressed</span>')
+BREAK = SafeString("<br>")
+LIVE = SafeString(' data-live="1"')
 
 # Shape and word carry the meaning, colour repeats it.
 TONES = {"good": "●", "fair": "◐", "warn": "▲", "bad": "■", "idle": "○", "info": "◆"}
@@ -86,7 +88,7 @@ def amounts(money: dict[str, str] | None, first: str = "") -> SafeString | str:
         return NO_DATA
     codes = sorted(money, key=lambda code: (code != first, code))
     lines = ((formats.number_format(Decimal(money[code]), exponent(code), force_grouping=True), code) for code in codes)
-    return format_html_join(format_html("<br>"), '<span class="plum-amount">{} {}</span>', lines)
+    return format_html_join(BREAK, '<span class="plum-amount">{} {}</span>', lines)
 
 
 def instant(value: datetime | None) -> SafeString | str:
