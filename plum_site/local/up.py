@@ -10,10 +10,12 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+from plum_site.local.done import Done
 from plum_site.local.door import door
 from plum_site.local.processes import read_pid, stop_services, write_pid
 from plum_site.local.services import Services, free_port, port_owner, valkey_answers, valkey_command
@@ -50,11 +52,6 @@ def web_answers(port: int) -> bool:
         line.request("GET", "/healthz")
         return line.getresponse().status == 200
     return False
-
-
-def code_of(program: Any) -> str:
-    """The code of a program as a command's JSON names it: bare, or in an object."""
-    return str(program if isinstance(program, str) else program.get("code") or program["program"])
 
 
 def up(options: argparse.Namespace) -> None:
@@ -121,12 +118,20 @@ class Start:
 
     def __init__(self, options: argparse.Namespace, steps: Any, services: Services, port: int, url: str) -> None:
         self.options, self.steps, self.services, self.port, self.url = options, steps, services, port, url
-        self.var, self.done = services.var, services.var / "run" / "done.json"
+        self.var, self.done = services.var, Done(services.var, services.env)
 
-    def manage(self, *arguments: str, live: bool = False, secret: bool = False) -> str:
+    def manage(self, *arguments: str, watch: Callable[[], None] | None = None, **how: bool) -> str:
         """Standard output of one management command, while the services are watched."""
         command = [door.PYTHON, str(door.ROOT / "manage.py"), *arguments]
-        return str(self.steps.run(command, self.services.env, live=live, watch=self.services.watch, secret=secret))
+        return str(self.steps.run(command, self.services.env, watch=watch or self.services.watch, **how))
+
+    def manage_once(self, name: str, mark: Callable[[], str], *arguments: str, **how: bool) -> bool:
+        """Run one management command unless an earlier start did and nothing has changed since; whether it ran."""
+        if self.done.has(name, mark()):
+            return False
+        self.manage(*arguments, **how)
+        self.done.remember(name, mark())
+        return True
 
     def everything(self) -> dict[str, Any]:
         """Start all; what there is to show at the end, as one object."""
@@ -137,35 +142,36 @@ class Start:
         with steps.step("Valkey"):
             steps.note = self.start_valkey()
         with steps.step("Database"):
-            self.manage("migrate", "--no-input")
-            steps.note = "DATABASE_URL" if self.services.env.get("DATABASE_URL") else str(self.var / "plum.sqlite3")
+            migrated = self.manage_once("database", self.done.migrations, "migrate", "--no-input")
+            steps.note = "migrated" if migrated else "unchanged"
         with steps.step("Static files"):
-            steps.note = self.collect_static()
-        with steps.step("Demo program"):
-            demo = {} if options.no_demo else json.loads(self.manage("seed_demo", "--format", "json", live=True))
-            steps.note = ", ".join(map(code_of, demo["programs"])) if demo else "left out"
-        with steps.step("Worker and beat"):
-            self.start_workers()
+            collected = self.manage_once("static", self.done.static, "collectstatic", "--no-input")
+            steps.note = "collected" if collected else "unchanged"
+        with steps.step("Demo programs"):
+            seeded = not options.no_demo and self.manage_once("demo", self.done.demo, "seed_demo", "--format", "json", live=True)
+            steps.note = "left out" if options.no_demo else "made" if seeded else "unchanged"
+        with steps.step("Services"):
+            self.start_web()
+            if seeded:
+                self.start_workers()  # there is work for them; else the console comes first
         with steps.step("Monthly reviews"):
-            progress = json.loads(self.manage("review_progress", "--wait", "--format", "json", live=True) or "{}")
-            codes = [code_of(program) for program in demo.get("programs") or progress.get("programs") or []]
-            reviews = [self.find_review(code) for code in codes]
-        for review in reviews:
-            if not options.json:
-                steps.say(f"\n{review.rstrip()}\n")
+            shown = self.review(seeded)
+            steps.note = ", ".join(f"{review['program']} {review['month']}" for review in shown["reviews"]) or "none yet"
+        if not options.json and shown["text"]:
+            steps.say(f"\n{shown['text'].rstrip()}\n")
         with steps.step("Console"):
             self.services.wait_for(lambda: web_answers(self.port), "The web server")
-            link = self.sign_in_link() if demo and not options.once else None
+            self.start_workers()
             steps.note = self.url
         return {
             "url": self.url,
-            "sign_in_link": link,
+            "sign_in_link": shown["sign_in_link"],
             "state_folder": str(self.var),
             "log": str(log),
-            "programs": codes,
-            "users": demo.get("users", []),
-            "progress": progress,
-            "reviews": reviews,
+            "programs": [row["program"] for row in shown["programs"]],
+            "users": shown["users"],
+            "progress": {"programs": shown["programs"]},
+            "reviews": shown["reviews"],
             "steps": steps.times,
         }
 
@@ -187,17 +193,17 @@ class Start:
         self.services.wait_for(lambda: valkey_answers(path), "Valkey")
         return str(path)
 
-    def collect_static(self) -> str:
-        """Gather the static files unless they are those of the last run."""
-        digest = door.tree_digest("*/static/**/*", "plum_site/settings/*.py")
-        if door.read_json(self.done).get("static") == digest and (self.var / "static").is_dir():
-            return "unchanged"
-        self.manage("collectstatic", "--no-input")
-        self.done.write_text(json.dumps({"static": digest}), encoding="utf-8")
-        return "collected"
+    def start_web(self) -> None:
+        """Start the console; it loads while the reviews are read or made."""
+        web = [door.PYTHON, "-m", "gunicorn", "plum_site.wsgi:application", "--bind", f"127.0.0.1:{self.port}", "--preload"]
+        threads = ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+        self.services.start("web", [*web, *threads, "--no-control-socket", "--access-logfile", "-"], self.url)
+        self.services.watch()
 
     def start_workers(self) -> None:
-        """Start worker, beat and web; the web server warms up while the reviews are made."""
+        """Start worker and beat, unless they have been started."""
+        if "worker" in self.services.children:
+            return
         quiet = ["-W", "ignore:You're running the worker with superuser privileges"]  # loopback only, its own broker
         celery = [door.PYTHON, *quiet, "-m", "celery", "-A", "plum_site.celery"]
         pool = ["--pool", "prefork", "-c", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
@@ -205,25 +211,45 @@ class Start:
         self.services.start(
             "beat", [*celery, "beat", "--schedule", str(self.var / "run" / "beat-schedule"), "--loglevel", "INFO"]
         )
-        web = [door.PYTHON, "-m", "gunicorn", "plum_site.wsgi:application", "--bind", f"127.0.0.1:{self.port}", "--preload"]
-        threads = ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
-        self.services.start("web", [*web, *threads, "--no-control-socket", "--access-logfile", "-"], self.url)
         self.services.watch()
 
-    def find_review(self, code: str) -> Any:
-        """A program's latest consolidated review: a table to print, or for --json the object."""
-        if self.options.json:
-            return json.loads(self.manage("show_review", "--program", code, "--format", "json"))
-        return self.manage("show_review", "--program", code)
+    def review(self, seeded: bool) -> dict[str, Any]:
+        """What there is to show, once the worker has made the review of every month that is over."""
+        if seeded:
+            self.wait_for_reviews()
+        shown = self.read_reviews()
+        if shown["waiting"] and not seeded:
+            self.start_workers()
+            self.wait_for_reviews()
+            shown = self.read_reviews()
+        return shown
 
-    def sign_in_link(self) -> str:
-        """A link that signs the admin in once; kept out of the transcript."""
-        return self.manage("sign_in_link", "--username", "admin", "--base-url", self.url, secret=True).strip()
+    def wait_for_reviews(self) -> None:
+        """Show what worker and beat do until every month is reviewed. Where one cannot be, the console is there to see why."""
+        try:
+            self.manage("review_progress", "--wait", "--format", "json", live=True)
+        except door.Stop as fault:
+            self.services.watch()
+            if self.options.once:
+                raise
+            self.steps.say(str(fault))
+
+    def read_reviews(self) -> dict[str, Any]:
+        """The answer of `welcome`; worker and beat start as soon as the console answers, so that they do not delay it."""
+
+        def watch() -> None:
+            self.services.watch()
+            if "worker" not in self.services.children and web_answers(self.port):
+                self.start_workers()
+
+        who = ["--sign-in", "admin", "--base-url", self.url] if not (self.options.once or self.options.no_demo) else []
+        found: dict[str, Any] = json.loads(self.manage("welcome", "--format", "json", *who, watch=watch, secret=True))
+        return found
 
 
 def show_welcome(steps: Any, result: dict[str, Any], once: bool) -> None:
     """Where the console is, who can sign in, and what to try next."""
-    people = sorted((user["role"], user["username"], user.get("program") or "all") for user in result["users"])
+    people = sorted((user["role"], user["username"], user["program"]) for user in result["users"])
     if people:
         steps.say("\nPeople of the demo (no passwords: ./plum manage sign_in_link --username NAME signs one in):")
         for line in door.table([("role", "username", "program"), *people]):

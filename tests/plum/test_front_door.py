@@ -18,7 +18,7 @@ import pytest
 
 from plum_site.local.door import door
 from plum_site.local.services import free_port, port_owner
-from plum_site.local.up import choose_port, code_of, hold_state
+from plum_site.local.up import choose_port, hold_state
 from tests.support.phases import Count, read_report
 
 
@@ -275,6 +275,17 @@ def test_given_urls_win_over_the_embedded_parts(tmp_path, monkeypatch):
     assert "DATABASE_URL" not in env
 
 
+def test_bytecode_is_kept_even_where_python_is_told_to_write_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLUM_VAR", str(tmp_path / "var"))
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    env = door.environment()
+    assert env["PYTHONPYCACHEPREFIX"] == str(door.VENV / "bytecode")
+    assert "PYTHONDONTWRITEBYTECODE" not in env
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE")
+    assert "PYTHONPYCACHEPREFIX" not in door.environment()
+
+
 def test_a_second_up_on_the_same_state_is_refused(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "plum.pid").write_text("4711 1 2 http://127.0.0.1:8000\n", encoding="utf-8")
@@ -328,10 +339,6 @@ def test_a_secret_stays_out_of_the_transcript(steps, tmp_path):
     steps.close()
     assert "secret-link" not in path.read_text(encoding="utf-8")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_programs_may_be_named_bare_or_in_an_object():
-    assert [code_of(form) for form in ("a", {"code": "a"}, {"program": "a"})] == ["a", "a", "a"]
 
 
 def test_the_summary_counts_as_people_do(tmp_path):

@@ -16,20 +16,43 @@ from plum_site.local.processes import process_facts, read_pid, running, stop_ser
 from plum_site.local.services import free_port
 
 MANAGE = """
-import json, pathlib, sys, time
+import json, pathlib, sqlite3, sys, time
 command, *rest = sys.argv[1:]
-if command == "migrate" and pathlib.Path("broken").exists():
-    sys.exit("the disk is full")
-if command == "seed_demo":
-    print(json.dumps({"programs": ["toy"], "users": [{"username": "admin", "role": "program admin", "program": "toy"}]}))
+here = pathlib.Path(__file__).parent
+with open(here / "ran", "a") as ran:
+    ran.write(command + "\\n")
+database = sqlite3.connect(here / "var" / "plum.sqlite3")
+if command == "migrate":
+    if (here / "broken").exists():
+        sys.exit("the disk is full")
+    database.execute("create table if not exists django_migrations (id integer primary key, app, name, applied)")
+    database.execute("create table if not exists plum_auditevent (id integer primary key, object_ref, at, action)")
+    if not database.execute("select 1 from django_migrations").fetchone():
+        database.execute("insert into django_migrations (app, name, applied) values ('toy', '0001', ?)", [str(time.time())])
+elif command == "collectstatic":
+    (here / "var" / "static").mkdir(exist_ok=True)
+    (here / "var" / "static" / "staticfiles.json").write_text("{}")
+elif command == "seed_demo":
+    if not database.execute("select 1 from plum_auditevent").fetchone():
+        row = ["partners.Program:1", str(time.time()), "demo.finish_seeding"]
+        database.execute("insert into plum_auditevent (object_ref, at, action) values (?, ?, ?)", row)
+    print(json.dumps({"programs": ["toy"]}))
 elif command == "review_progress":
     print("toy: 1 of 1 months", file=sys.stderr)
-    time.sleep(60 if pathlib.Path("slow").exists() else 0)
+    time.sleep(60 if (here / "slow").exists() else 0)
+    if (here / "dead").exists():
+        sys.exit("1 months are not consolidated yet.")
     print(json.dumps({"programs": [{"program": "toy"}]}))
-elif command == "show_review":
-    print(json.dumps({"program": "toy", "month": "2026-06"}) if "json" in rest else "1  Acme  excellent")
-elif command == "sign_in_link":
-    print("http://127.0.0.1/sign-in/once")
+elif command == "welcome":
+    print(json.dumps({
+        "programs": [{"program": "toy", "months_due": 1, "months_done": 1, "latest": "2026-06"}],
+        "waiting": ["toy 2026-06"] if (here / "dead").exists() else [],
+        "reviews": [{"program": "toy", "month": "2026-06"}],
+        "text": "1  Acme  excellent\\n",
+        "users": [{"username": "admin", "role": "program_admin", "program": "toy"}],
+        "sign_in_link": "http://127.0.0.1/sign-in/once" if "--sign-in" in rest else None,
+    }))
+database.commit()
 """
 CELERY = """
 import os
@@ -59,8 +82,7 @@ def toy(checkout, tmp_path):
     python = place / ".venv" / "bin" / "python"
     python.write_text(f'#!/bin/sh\nexec {checkout / ".venv/bin/python"} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
-    stamp = {**door.wanted_stamp("runtime"), "at": str(place / ".venv")}
-    (place / ".venv" / "plum-stamp.json").write_text(json.dumps(stamp), encoding="utf-8")
+    Toy(place).stamp()
     yield Toy(place)
     Toy(place).run("down")
 
@@ -71,6 +93,12 @@ class Toy:
     def __init__(self, place: Path) -> None:
         self.place, self.var = place, place / "var"
         self.env = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "DATABASE_URL", "PLUM_VAR")}
+
+    def stamp(self) -> None:
+        """Say that the environment is complete for the lock as it is."""
+        runtime = door.digest((self.place / "requirements.lock").read_bytes())
+        stamp = {**door.wanted_stamp("runtime"), "at": str(self.place / ".venv"), "runtime": runtime}
+        (self.place / ".venv" / "plum-stamp.json").write_text(json.dumps(stamp), encoding="utf-8")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run one command of this checkout to its end."""
@@ -101,6 +129,13 @@ class Toy:
                 found.add(int(folder.name))
         return found
 
+    def ran(self) -> list[str]:
+        """The management commands that have run, in order, since the last time."""
+        path = self.place / "ran"
+        names = path.read_text(encoding="utf-8").split() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return names
+
     def sessions(self) -> set[int]:
         """The sessions of all services that were ever remembered here."""
         self.seen = getattr(self, "seen", set())
@@ -127,6 +162,7 @@ def test_up_serves_refuses_a_second_one_and_goes_down_in_order(toy):
     said = toy.wait_for("Ctrl-C stops everything.")
     assert "1  Acme  excellent" in said
     assert "http://127.0.0.1/sign-in/once" in said
+    assert "sign-in/once" not in "".join(path.read_text(encoding="utf-8") for path in (toy.var / "log").glob("plum-*.log"))
     state = json.loads(toy.run("status", "--json").stdout)
     assert {row["name"] for row in state["processes"]} == {"plum", "valkey", "worker", "beat", "web"}
     second = toy.run("up", "--port", "0")
@@ -140,6 +176,52 @@ def test_up_serves_refuses_a_second_one_and_goes_down_in_order(toy):
     assert up.wait(10) == 0
     assert not toy.processes()
     assert "Stopped: beat, worker, web, valkey." in (toy.place / "out").read_text(encoding="utf-8")
+
+
+ALL = ["migrate", "collectstatic", "seed_demo", "review_progress", "welcome"]
+
+
+@pytest.mark.faults
+def test_the_second_start_does_nothing_again_that_holds(toy):
+    once = ("up", "--once", "--port", "0")
+    assert toy.run(*once).returncode == 0
+    assert toy.ran() == ALL
+    second = toy.run(*once)
+    assert toy.ran() == ["welcome"]
+    assert second.stdout.count("unchanged") == 4
+    assert toy.run(*once, "--no-demo").returncode == 0
+    assert toy.ran() == ["welcome"]
+
+    (toy.place / "plum_site" / "migrations").mkdir()
+    (toy.place / "plum_site" / "migrations" / "0002_more.py").touch()
+    toy.run(*once)
+    assert toy.ran() == ["migrate", "welcome"]
+    (toy.place / "plum_site" / "static").mkdir()
+    (toy.place / "plum_site" / "static" / "new.css").touch()
+    toy.run(*once)
+    assert toy.ran() == ["collectstatic", "welcome"]
+    lock = toy.place / "requirements.lock"
+    lock.write_text(lock.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    toy.stamp()
+    toy.run(*once)
+    assert toy.ran() == ALL
+
+    (toy.var / "plum.sqlite3").unlink()
+    toy.run(*once)
+    assert toy.ran() == ["migrate", "seed_demo", "review_progress", "welcome"]
+
+
+@pytest.mark.faults
+def test_a_month_that_cannot_be_reviewed_is_said_and_the_console_stays(toy):
+    (toy.place / "dead").touch()
+    once = toy.run("up", "--once", "--port", "0")
+    assert once.returncode == 1
+    assert "1 months are not consolidated yet." in once.stderr
+    up = toy.start()
+    said = toy.wait_for("Ctrl-C stops everything.")
+    assert "1 months are not consolidated yet." in said
+    assert toy.run("down").returncode == 0
+    assert up.wait(10) == 0
 
 
 @pytest.mark.faults
