@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any, Literal
 
-from activity.choices import Origin
-from activity.models import IngestBatch
 from activity.selectors import count_unsealed
+from activity.services.loading import loading_mark
 from partners.selectors import list_programs
 from plum_site.lib import jobs
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
@@ -20,8 +19,6 @@ from reviews.selectors import list_due_months
 
 NIGHT = time(2, 0)  # UTC
 AFTER_START = timedelta(minutes=10)  # a machine that slept at night makes up for it, but not while it starts
-FILE_QUIET = timedelta(seconds=10)  # a folder that is being loaded is not reviewed half
-NEWEST = 50
 MONTHS_AHEAD = 3
 
 
@@ -54,16 +51,10 @@ def _unsealed(at: datetime) -> Iterator[Due]:
             yield Due({"program_id": program.pk})
 
 
-def _is_loading(program_id: int, at: datetime) -> bool:
-    """Whether one of the newest batches comes from a file and is so young that more will follow."""
-    newest = IngestBatch.objects.filter(program_id=program_id).order_by("-id").values_list("origin", "recorded_at")[:NEWEST]
-    return any(origin == Origin.FILE and at - FILE_QUIET < recorded_at <= at for origin, recorded_at in newest)
-
-
 def _months(at: datetime) -> Iterator[Due]:
     for program in list_programs():
-        if _is_loading(program.pk, at):
-            continue
+        if jobs.is_busy(loading_mark(program.pk), at):
+            continue  # a folder that is being loaded is not reviewed half
         today = local_date(at, program.time_zone)
         for month in list_due_months(program, today):
             yield Due(

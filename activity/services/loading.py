@@ -8,6 +8,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -32,6 +33,7 @@ from partners.models import Program
 from partners.rules import SavedRows, parse_partner, parse_seasonal_index
 from partners.selectors import find_program
 from partners.services import create_program, grow_recorded_stages, save_partners, save_seasonal_index
+from plum_site.lib import jobs
 from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import User
 
@@ -108,6 +110,11 @@ class RejectsFile:
             self._file.close()
 
 
+def loading_mark(program_id: int) -> str:
+    """The name under which `jobs.is_busy` says whether a folder is being loaded into a program."""
+    return f"activity.load_folder:{program_id}"
+
+
 def load_folder(
     *,
     folder: Path,
@@ -121,9 +128,10 @@ def load_folder(
     Load a canonical folder into a program, which is created if its code is new.
 
     Faults of files are found first and write nothing; faulty rows go to a rejects file and the others are kept.
-    Every stage that a confirmed event carries is added to the program's recorded stages. Seals the ledger.
+    Every stage that a confirmed event carries is added to the program's recorded stages. Seals the ledger. While it
+    runs, the program is marked as being loaded, so that no month of it is reviewed half.
     Raises: UnableToReadFolder, InvalidInput, DomainError (settings that an existing program has otherwise).
-    Writes: partners, offers, activity, plum_auditevent; var/rejects/.
+    Writes: partners, offers, activity, plum_auditevent, plum_heartbeat; var/rejects/.
     Source: docs/tour.md
     """
     started = monotonic()
@@ -132,8 +140,13 @@ def load_folder(
     report.ignored = sorted(path.name for path in folder.iterdir() if path.name not in KNOWN_FILES | {tables["events"].path.name})
     program = _prepare_program(new_program, tables, actor, at)
     rejects = RejectsFile(program.code, at)
-    try:
-        bound: dict[str, Any] = {"program_id": program.pk, "actor": actor, "at": at}
+    bound: dict[str, Any] = {"program_id": program.pk, "actor": actor, "at": at}
+    with closing(rejects), jobs.busy(loading_mark(program.pk)) as still_here:
+
+        def show(step: str, done: int, total: int) -> None:
+            still_here()
+            progress(step, done, total)
+
         report.partners = _load_rows(
             tables["partners.csv"], rejects, parse_partner, lambda rows: save_partners(rows=rows, **bound)
         )
@@ -142,10 +155,8 @@ def load_folder(
                 tables["seasonal_index.csv"], rejects, parse_seasonal_index, lambda rows: save_seasonal_index(rows=rows, **bound)
             )
         report.offers = _load_rows(tables["offers.csv"], rejects, parse_offer, lambda rows: save_offers(rows=rows, **bound))
-        report.members = _load_members(program, tables["members.csv"], rejects, actor, at, progress)
-        _load_events(program, tables["events"], rejects, report, source, actor, at, progress)
-    finally:
-        rejects.close()
+        report.members = _load_members(program, tables["members.csv"], rejects, actor, at, show)
+        _load_events(program, tables["events"], rejects, report, source, actor, at, show)
     seal_ledger(program_id=program.pk, at=at)
     report.rejected_rows = rejects.count
     report.rejects_file = str(rejects.path) if rejects.count else None

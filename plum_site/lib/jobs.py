@@ -14,8 +14,10 @@ All instants here come from the database (or from `at`), never from the worker's
 import logging
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -36,6 +38,7 @@ SWEEP_GAP = timedelta(seconds=5)  # two beats, or a queue of old messages, sweep
 SWEEP_LIMIT = 200  # messages in one sweep: a backlog is worked off from the front
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=5), timedelta(minutes=10)
 KEEP_DONE = timedelta(days=90)
+BUSY_AT_MOST = timedelta(minutes=2)
 ERROR_LENGTH = 4000
 
 log = logging.getLogger("plum.jobs")
@@ -157,6 +160,34 @@ def show_life(name: str, at: datetime, **details: Any) -> None:
     """Note that a part of the running system lives. Writes: plum_heartbeat."""
     if not Heartbeat.objects.filter(name=name).update(at=at, details=details):
         Heartbeat.objects.get_or_create(name=name, defaults={"at": at, "details": details})
+
+
+@contextmanager
+def busy(name: str) -> Iterator[Callable[[], None]]:
+    """
+    While the block runs, `is_busy(name)`; call what it gives now and then, it costs little. A process that dies is
+    taken for busy until BUSY_AT_MOST after its last call.
+
+    Writes: plum_heartbeat.
+    """
+    shown = float("-inf")
+
+    def show() -> None:
+        nonlocal shown
+        if monotonic() - shown >= SHOW_SECONDS:
+            show_life(name, database_now())
+            shown = monotonic()
+
+    show()
+    try:
+        yield show
+    finally:
+        Heartbeat.objects.filter(name=name).delete()
+
+
+def is_busy(name: str, at: datetime) -> bool:
+    """Whether somebody is in the midst of what `busy` was called with."""
+    return Heartbeat.objects.filter(name=name, at__gt=at - BUSY_AT_MOST).exists()
 
 
 def _claim(job: Job, at: datetime) -> bool:

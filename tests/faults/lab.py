@@ -4,6 +4,7 @@ One running Plum of its own for a fault test: broker, worker, beat and web as re
 Everything lies in one folder and listens on unix sockets and loopback; only processes started here are signalled.
 """
 
+import http.client
 import json
 import os
 import shutil
@@ -98,9 +99,15 @@ class Lab:
         wait_for(self._web_answers, "the web server")
 
     def _web_answers(self) -> bool:
-        with socket.socket() as line:
-            line.settimeout(1)
-            return line.connect_ex(("127.0.0.1", self.port)) == 0
+        """Whether it serves; a connection alone may still be with the process that was just killed."""
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            line.request("GET", "/healthz")
+            return line.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            line.close()
 
     def _celery(self) -> list[str]:
         return [sys.executable, *QUIET, "-m", "celery", "-A", "plum_site.celery"]

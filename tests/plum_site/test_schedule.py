@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from activity.services.loading import NewProgram, load_folder
 from plum_site import schedule, tasks
 from plum_site.celery import app
 from plum_site.lib import jobs
@@ -14,7 +15,7 @@ from plum_site.lib.choices import JobState
 from plum_site.lib.models import Heartbeat, Job
 from plum_site.lib.periods import month_text
 from reviews.models import ReviewCycle
-from tests.factories.ledger import event, make_stocked_program, record
+from tests.factories.ledger import event, make_stocked_program, record, write_folder
 from tests.factories.programs import make_program
 
 NIGHT = datetime(2026, 7, 15, 2, 0, tzinfo=UTC)
@@ -101,17 +102,32 @@ def test_months_that_were_missed_are_made_up_for_and_then_rest(at: datetime) -> 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.both_engines
-def test_a_folder_that_is_being_loaded_is_not_reviewed_half(at: datetime, woken: list[Any]) -> None:
-    program = make_stocked_program(at=datetime(2026, 7, 2, tzinfo=UTC))
-    record(program, [event(1)], at=at - timedelta(seconds=3))
-    woken.clear()
+def test_a_folder_that_is_being_loaded_is_not_reviewed_half(tmp_path: Path, woken: list[Any]) -> None:
+    """However long it takes, also where the loader dies: then a little later."""
+    seen: list[int] = []
 
-    schedule.plan_due(at)
-    assert not Job.objects.filter(name="reviews.consolidate_month").exists()
-    assert woken == [("activity.seal_ledger", {"program_id": program.pk})]
+    def sweep_in_between(step: str, done: int, total: int) -> None:
+        schedule.plan_due(jobs.database_now())
+        seen.append(Job.objects.filter(name="reviews.consolidate_month").count())
 
-    schedule.plan_due(at + schedule.FILE_QUIET)
+    folder = write_folder(tmp_path / "folder", [event(number) for number in range(3)])
+    load_folder(folder=folder, new_program=NewProgram("acme"), actor="system", at=jobs.database_now(), progress=sweep_in_between)
+    assert seen
+    assert set(seen) == {0}
+
+    schedule.plan_due(jobs.database_now())
     assert Job.objects.filter(name="reviews.consolidate_month").exists()
+
+
+@pytest.mark.django_db
+def test_who_died_in_the_midst_of_something_is_not_busy_for_ever() -> None:
+    at = jobs.database_now()
+    with jobs.busy("test.load") as still_here:
+        still_here()
+        assert jobs.is_busy("test.load", at)
+        assert not jobs.is_busy("test.load", at + jobs.BUSY_AT_MOST + timedelta(seconds=5))
+    assert not jobs.is_busy("test.load", at)
+    assert not Heartbeat.objects.filter(name="test.load").exists()
 
 
 @pytest.mark.django_db(transaction=True)
