@@ -46,6 +46,7 @@ def tamper(table: str, change: str, where: str = "1 = 1") -> None:
     """An edit by somebody who may do everything, triggers or not."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with foreign keys still to be checked cannot be altered
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         else:
             cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [table])
@@ -54,7 +55,6 @@ def tamper(table: str, change: str, where: str = "1 = 1") -> None:
         cursor.execute(f"UPDATE {table} SET {change} WHERE {where}")
         assert cursor.rowcount >= 1
         if connection.vendor == "postgresql":
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
