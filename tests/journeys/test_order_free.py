@@ -32,7 +32,7 @@ MEMBERS, OFFERS = 40, {"O1": "P1", "O2": "P1", "O3": "P2", "O4": "P3"}
 CURRENCIES = ("EUR", "JPY", "KWD")
 AMOUNTS = {"EUR": "24.90", "JPY": "3200", "KWD": "7.125"}
 # Changes only when the facts, the metrics, the default rules or the digest's format do: then on purpose, and on both engines.
-DIGEST = "5f8ff21e9da162ab7cb47fa3ad761e482a066448314168c97b51434f6b92eeb6"
+DIGEST = "8524969b69748dfedff0ee49352ffb3bd52988444dd4d67803d17cd97705c195"
 
 
 def facts() -> list[dict[str, Any]]:
