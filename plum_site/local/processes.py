@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 # Stopped in this order: nothing new is planned, what runs is finished, then the doors close, then the broker goes.
 SERVICES = {"beat": "celery", "worker": "celery", "web": "gunicorn", "valkey": "valkey-server"}
-PATIENCE = {"plum": 120, "beat": 10, "worker": 60, "web": 15, "valkey": 10}
+PATIENCE = {"plum": 90, "beat": 10, "worker": 30, "web": 15, "valkey": 10}
+SILENT_SECONDS = 3  # then it is said what is being waited for
 
 
 class Facts(NamedTuple):
@@ -92,8 +93,13 @@ def stop_services(
         if running(var, name):
             stopped.append(name)
             os.kill(entry.pid, signal.SIGTERM)
-            until = time.monotonic() + PATIENCE[name]
-            while running(var, name) and time.monotonic() < until and not hurry():
+            began, told = time.monotonic(), False
+            while running(var, name) and time.monotonic() < began + PATIENCE[name] and not hurry():
+                if not told and time.monotonic() > began + SILENT_SECONDS:
+                    told = True
+                    say(
+                        f"{name} finishes what it is doing; a job that is broken off after {PATIENCE[name]} s is done again later"
+                    )
                 reap()
                 time.sleep(0.05)
             if running(var, name):

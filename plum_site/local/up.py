@@ -120,16 +120,17 @@ class Start:
         self.options, self.steps, self.services, self.port, self.url = options, steps, services, port, url
         self.var, self.done = services.var, Done(services.var, services.env)
 
-    def manage(self, *arguments: str, watch: Callable[[], None] | None = None, **how: bool) -> str:
+    def manage(self, *arguments: str, live: bool = False, secret: bool = False, watch: Callable[[], None] | None = None) -> str:
         """Standard output of one management command, while the services are watched."""
         command = [door.PYTHON, str(door.ROOT / "manage.py"), *arguments]
-        return str(self.steps.run(command, self.services.env, watch=watch or self.services.watch, **how))
+        watch = watch or self.services.watch
+        return str(self.steps.run(command, self.services.env, live=live, secret=secret, watch=watch))
 
-    def manage_once(self, name: str, mark: Callable[[], str], *arguments: str, **how: bool) -> bool:
+    def manage_once(self, name: str, mark: Callable[[], str], *arguments: str, live: bool = False) -> bool:
         """Run one management command unless an earlier start did and nothing has changed since; whether it ran."""
         if self.done.has(name, mark()):
             return False
-        self.manage(*arguments, **how)
+        self.manage(*arguments, live=live)
         self.done.remember(name, mark())
         return True
 
@@ -149,7 +150,7 @@ class Start:
             steps.note = "collected" if collected else "unchanged"
         with steps.step("Demo programs"):
             seeded = not options.no_demo and self.manage_once("demo", self.done.demo, "seed_demo", "--format", "json", live=True)
-            steps.note = "left out" if options.no_demo else "made" if seeded else "unchanged"
+            steps.note = "left out" if options.no_demo else "complete" if seeded else "unchanged"
         with steps.step("Services"):
             self.start_web()
             if seeded:
