@@ -97,9 +97,8 @@ def stop_services(
             while running(var, name) and time.monotonic() < began + PATIENCE[name] and not hurry():
                 if not told and time.monotonic() > began + SILENT_SECONDS:
                     told = True
-                    say(
-                        f"{name} finishes what it is doing; a job that is broken off after {PATIENCE[name]} s is done again later"
-                    )
+                    cost = "; a job that is cut off is done again later" if name == "worker" else ""
+                    say(f"waiting up to {PATIENCE[name]} s for {name} to finish what it is doing{cost}")
                 reap()
                 time.sleep(0.05)
             if running(var, name):

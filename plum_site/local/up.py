@@ -120,11 +120,10 @@ class Start:
         self.options, self.steps, self.services, self.port, self.url = options, steps, services, port, url
         self.var, self.done = services.var, Done(services.var, services.env)
 
-    def manage(self, *arguments: str, live: bool = False, secret: bool = False, watch: Callable[[], None] | None = None) -> str:
+    def manage(self, *arguments: str, live: bool = False, secret: bool = False) -> str:
         """Standard output of one management command, while the services are watched."""
         command = [door.PYTHON, str(door.ROOT / "manage.py"), *arguments]
-        watch = watch or self.services.watch
-        return str(self.steps.run(command, self.services.env, live=live, secret=secret, watch=watch))
+        return str(self.steps.run(command, self.services.env, live=live, watch=self.services.watch, secret=secret))
 
     def manage_once(self, name: str, mark: Callable[[], str], *arguments: str, live: bool = False) -> bool:
         """Run one management command unless an earlier start did and nothing has changed since; whether it ran."""
@@ -154,7 +153,7 @@ class Start:
         with steps.step("Services"):
             self.start_web()
             if seeded:
-                self.start_workers()  # there is work for them; else the console comes first
+                self.start_workers()  # there is work for them
         with steps.step("Monthly reviews"):
             shown = self.review(seeded)
             steps.note = ", ".join(f"{review['program']} {review['month']}" for review in shown["reviews"]) or "none yet"
@@ -202,7 +201,7 @@ class Start:
         self.services.watch()
 
     def start_workers(self) -> None:
-        """Start worker and beat, unless they have been started."""
+        """Start worker and beat, unless they have been started: last, where nothing waits for them."""
         if "worker" in self.services.children:
             return
         quiet = ["-W", "ignore:You're running the worker with superuser privileges"]  # loopback only, its own broker
@@ -236,15 +235,9 @@ class Start:
             self.steps.say(str(fault))
 
     def read_reviews(self) -> dict[str, Any]:
-        """The answer of `welcome`; worker and beat start as soon as the console answers, so that they do not delay it."""
-
-        def watch() -> None:
-            self.services.watch()
-            if "worker" not in self.services.children and web_answers(self.port):
-                self.start_workers()
-
+        """The answer of `welcome`."""
         who = ["--sign-in", "admin", "--base-url", self.url] if not (self.options.once or self.options.no_demo) else []
-        found: dict[str, Any] = json.loads(self.manage("welcome", "--format", "json", *who, watch=watch, secret=True))
+        found: dict[str, Any] = json.loads(self.manage("welcome", "--format", "json", *who, secret=True))
         return found
 
 
