@@ -36,6 +36,8 @@ class OfferForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            del self.fields["title"]  # a listing has its own page and its own versions
         minor, currency = self.instance.reward_cost_minor, self.instance.reward_cost_currency
         if self.instance.pk and minor is not None and "reward_cost" in self.fields:
             self.initial["reward_cost"] = f"{format_minor(minor, currency)} {currency}"

@@ -96,17 +96,6 @@ def draw_funnel(funnel: Sequence[Mapping[str, Any]]) -> Chart:
     )
 
 
-def draw_standings(standings: Sequence[tuple[str, str, int]]) -> Chart:
-    """How many partners have which standing, best first: (label, tone, number)."""
-    labels = [label for label, _, _ in standings]
-    figure = go.Figure([bars("Partners", labels, [number for _, _, number in standings], "main", "")])
-    figure.update_layout(showlegend=False, bargap=0.4)
-    rows = [[label, count(number)] for label, _, number in standings]
-    total = sum(number for _, _, number in standings)
-    table = Table("", ["Standing", "Partners"], rows, numeric=frozenset({1}))
-    return Chart("standings", "Standings", f"{total} partners were scored.", to_json(figure), table)
-
-
 def draw_lines(trend: Sequence[Mapping[str, Any]], keys: Sequence[str], form: str, title: str) -> go.Figure:
     """One line a metric over the months."""
     months = [short_month(parse_month(row["month"])) for row in trend]

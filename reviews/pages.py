@@ -297,6 +297,7 @@ def show_scorecard(card: Scorecard) -> dict[str, Any]:
         "late": make_late(card),
         "trend": trend,
         "funnel": funnel,
+        "has_funnel": any(chart.id == "funnel-pairs" for chart in funnel),
         "decision": decision,
         "decision_badge": show_decision(card),
         "decided_by": names.get(decision.decided_by, "") if decision else "",

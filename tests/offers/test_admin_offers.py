@@ -1,0 +1,153 @@
+"""The catalog in the console: offers, listings, audiences, segments in words, rankings with undo."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from offers.models import Audience, Listing, Offer, RankingRevision, Segment
+from partners.models import Program
+from tests.factories.offers import make_offer, make_segment
+from tests.factories.partners import make_partner
+from tests.factories.people import make_member_of_staff
+from tests.factories.programs import make_program
+from tests.support.pages import errors_of, sign_in, text_of
+
+CHANGE = "admin:offers_offer_change"
+
+
+@pytest.fixture
+def program(db: None) -> Program:
+    program = make_program()
+    make_partner(program, "P1")
+    return program
+
+
+@pytest.fixture
+def client(program: Program) -> Client:
+    return sign_in(make_member_of_staff(program, "program_admin"))
+
+
+@pytest.fixture
+def offer(program: Program) -> Offer:
+    return make_offer(program, "O1")
+
+
+def order(program: Program) -> list[int]:
+    newest = RankingRevision.objects.filter(program=program).order_by("-number").first()
+    assert newest is not None
+    ids: list[int] = newest.offer_ids
+    return ids
+
+
+def test_a_new_offer_begins_as_a_draft_with_its_first_listing(client: Client, program: Program) -> None:
+    partner = program.partners.get()
+    values = {"partner": partner.pk, "external_id": "O5", "title": "Ten off", "offer_type": "discount", "reward_cost": "2.50 EUR"}
+    assert client.post(reverse("admin:offers_offer_add"), values).status_code == 302
+    offer = Offer.objects.get(program=program, external_id="O5")
+    assert (offer.state, offer.reward_cost_minor, offer.listings.get().title) == ("draft", 250, "Ten off")
+
+
+def test_a_cost_without_currency_is_refused_beside_its_field(client: Client, program: Program) -> None:
+    partner = program.partners.get()
+    values = {"partner": partner.pk, "external_id": "O5", "title": "Ten off", "offer_type": "discount", "reward_cost": "2.50"}
+    assert "reward_cost" in errors_of(client.post(reverse("admin:offers_offer_add"), values))
+    assert not Offer.objects.exists()
+
+
+def test_a_change_keeps_listing_partner_and_type(client: Client, offer: Offer) -> None:
+    values = {"category": "lunch", "face_value": "15%", "face_value_currency": "", "starts_date": "2026-02-01", "ends_date": ""}
+    assert client.post(reverse(CHANGE, args=[offer.pk]), values).status_code == 302
+    offer.refresh_from_db()
+    assert (offer.category, offer.offer_type, str(offer.starts_date)) == ("lunch", "discount", "2026-02-01")
+    assert offer.listings.count() == 1
+
+
+def test_a_new_listing_is_a_new_version(client: Client, offer: Offer) -> None:
+    values = {"title": "Better words", "text": "Really", "creative_url": "", "terms": ""}
+    assert client.post(reverse("admin:offers_offer_publish_listing", args=[offer.pk]), values).status_code == 302
+    assert list(Listing.objects.filter(offer=offer).order_by("number").values_list("number", "title")) == [
+        (1, "Offer O1"),
+        (2, "Better words"),
+    ]
+    page = text_of(client.get(reverse(CHANGE, args=[offer.pk])))
+    assert "Better words" in page
+    assert "Offer O1" in page
+
+
+def test_an_audience_is_a_segment_of_this_program(client: Client, program: Program, offer: Offer) -> None:
+    segment, foreign = make_segment(program), make_segment(make_program("other"))
+    save = reverse("admin:offers_offer_save_audience", args=[offer.pk])
+    assert "segment" in errors_of(client.post(save, {"segment": foreign.pk}))
+    assert "countries" in errors_of(client.post(save, {"segment": segment.pk, "countries": "Germany"}))
+    assert client.post(save, {"segment": segment.pk, "countries": "de, at"}).status_code == 302
+    audience = Audience.objects.get(offer=offer)
+    assert (audience.segment, sorted(audience.countries)) == (segment, ["AT", "DE"])
+
+
+def test_a_segment_is_shown_in_words(client: Client, program: Program) -> None:
+    values = {
+        "name": "Card people in the north",
+        "code": "cards-north",
+        "attribute_0": "business_unit",
+        "operator_0": "is",
+        "values_0": "cards, unknown",
+        "attribute_1": "region",
+        "operator_1": "is_not",
+        "values_1": "south",
+    }
+    assert client.post(reverse("admin:offers_segment_add"), values).status_code == 302
+    segment = Segment.objects.get(program=program)
+    assert segment.rule[0] == {"attribute": "business_unit", "operator": "is", "values": ["cards", ""]}
+    page = text_of(client.get(reverse("admin:offers_segment_changelist")))
+    assert "business unit is one of cards, unknown and region is none of south" in page
+
+
+def test_a_condition_without_values_is_refused(client: Client) -> None:
+    values = {"name": "Nobody", "code": "nobody", "attribute_0": "region", "operator_0": "is", "values_0": ""}
+    assert errors_of(client.post(reverse("admin:offers_segment_add"), values))
+    assert not Segment.objects.exists()
+
+
+def test_an_order_is_saved_and_undone(client: Client, program: Program) -> None:
+    first, second = make_offer(program, "O1"), make_offer(program, "O2")
+    before = order(program)
+    page = client.get(reverse("admin:offers_rankingrevision_order"))
+    assert "O1" in page.context["form"].initial["offers"]
+    save = reverse("admin:offers_rankingrevision_save_order")
+    assert client.post(save, {"offers": "O2  Offer O2\nO1", "comment": "O2 does better"}).status_code == 302
+    assert order(program) == [second.pk, first.pk]
+    newest = RankingRevision.objects.order_by("-number")[0]
+    client.post(reverse("admin:offers_rankingrevision_undo", args=[newest.pk]))
+    assert order(program) == before
+    assert RankingRevision.objects.count() == newest.number + 1
+
+
+def test_an_order_with_an_unknown_offer_changes_nothing(client: Client, program: Program, offer: Offer) -> None:
+    before = order(program)
+    answer = client.post(reverse("admin:offers_rankingrevision_save_order"), {"offers": "O1\nO404"})
+    assert "O404" in str(errors_of(answer)["offers"])
+    assert order(program) == before
+
+
+def test_only_one_revision_of_a_ranking_is_in_force(client: Client, program: Program) -> None:
+    make_offer(program, "O1")
+    make_offer(program, "O2")
+    client.post(reverse("admin:offers_rankingrevision_save_order"), {"offers": "O2\nO1"})
+    page = text_of(client.get(reverse("admin:offers_rankingrevision_changelist")))
+    assert (page.count("● In force"), page.count("○ Replaced")) == (1, 2)
+
+
+def test_the_list_narrows_to_what_offers_are_today(client: Client, program: Program) -> None:
+    make_offer(program, "live")
+    make_offer(program, "over", ends_date=program.created_at.date())
+    url = reverse("admin:offers_offer_changelist")
+    assert [row.external_id for row in client.get(url, {"today": "expired"}).context["cl"].result_list] == ["over"]
+    assert [row.external_id for row in client.get(url, {"today": "live"}).context["cl"].result_list] == ["live"]
+
+
+def test_a_program_admin_leads_a_draft_to_live(client: Client, program: Program) -> None:
+    offer = make_offer(program, "O7", state="draft")
+    for name in ("submit", "publish"):
+        assert client.post(reverse("admin:offers_offer_done", args=[offer.pk, name]), {"comment": ""}).status_code == 302
+    offer.refresh_from_db()
+    assert offer.state == "published"

@@ -1,0 +1,201 @@
+"""The review workbench and the scorecard: decide singly and in bulk, close, run, and what the pages say."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from partners.models import Program
+from plum_site.lib.models import Job
+from reviews.choices import CycleState
+from reviews.models import Decision, ReviewCycle, ReviewPolicy, Rule, Scorecard
+from tests.factories.people import make_member_of_staff
+from tests.factories.reviews import GOOD, make_reviewable_program, record_month, reviewed
+from tests.support.pages import errors_of, list_inline, sign_in, text_of
+
+CYCLE, CARD = "admin:reviews_reviewcycle_change", "admin:reviews_scorecard_change"
+BAD = {**GOOD, "views": 300, "unlocks": 20, "reversals": 15}
+
+
+@pytest.fixture
+def program(db: None) -> Program:
+    program = make_reviewable_program("P1", "P2", "P3")
+    record_month(program, "2026-05", {"P1": GOOD, "P2": GOOD, "P3": GOOD})
+    record_month(program, "2026-06", {"P1": GOOD, "P2": BAD})
+    return program
+
+
+@pytest.fixture
+def cycle(program: Program) -> ReviewCycle:
+    return reviewed(program)
+
+
+@pytest.fixture
+def client(program: Program) -> Client:
+    return sign_in(make_member_of_staff(program, "program_admin"))
+
+
+def card(cycle: ReviewCycle, partner: str) -> Scorecard:
+    return Scorecard.objects.get(cycle=cycle, partner__external_id=partner)
+
+
+def undecided(cycle: ReviewCycle) -> list[int]:
+    return list(Scorecard.objects.filter(cycle=cycle, decision__isnull=True).order_by("pk").values_list("pk", flat=True))
+
+
+def test_the_workbench_shows_who_needs_a_person(client: Client, cycle: ReviewCycle) -> None:
+    page = client.get(reverse(CYCLE, args=[cycle.pk]), {"show": "you"})
+    assert {line["card"].pk for line in page.context["lines"]} == set(undecided(cycle))
+    flagged = client.get(reverse(CYCLE, args=[cycle.pk]), {"show": "flagged"})
+    assert [line["card"].partner.external_id for line in flagged.context["lines"]] == ["P2", "P3"]
+    assert "need" in text_of(page)
+
+
+def test_a_scorecard_holds_the_standard_form_in_order(client: Client, cycle: ReviewCycle) -> None:
+    page = client.get(reverse(CARD, args=[card(cycle, "P2").pk]))
+    said = text_of(page)
+    places = [
+        said.index(word) for word in ("Month before", "Rates", "How the score came about", "Ordered funnel", "Volumes by month")
+    ]
+    places += [said.index(word, places[-1]) for word in ("Flags", "Comment (needed to exempt)", "Late events", "Sign-off")]
+    assert places == sorted(places)
+    assert "Many reversals" in said
+    assert not list_inline(page.content.decode())
+
+
+def test_charts_are_data_and_every_one_has_its_rows(client: Client, cycle: ReviewCycle) -> None:
+    page = client.get(reverse(CARD, args=[card(cycle, "P1").pk])).content.decode()
+    blocks = re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', page, flags=re.S)
+    assert {name for name, _ in blocks} == {"funnel", "trend-volumes", "trend-rates"}
+    for _, text in blocks:
+        assert json.loads(text)["data"]
+    assert page.count("The same rows as a table") == len(blocks)
+
+
+def test_a_month_without_events_is_not_filled_with_zeros(client: Client, cycle: ReviewCycle) -> None:
+    silent = card(cycle, "P3")
+    assert silent.standing == "no_activity"
+    said = text_of(client.get(reverse(CARD, args=[silent.pk])))
+    assert "There is nothing to divide by this month" in said
+    assert "Impressions not recorded" in said
+
+
+def test_a_decision_leads_to_the_next_that_needs_one(client: Client, cycle: ReviewCycle) -> None:
+    first, *rest = undecided(cycle)
+    url = reverse("admin:reviews_scorecard_decide", args=[first])
+    answer = client.post(url, {"kind": "monitor", "comment": "", "then": "next"})
+    assert answer.status_code == 302
+    assert answer["Location"] in {reverse(CARD, args=[pk]) for pk in rest}
+    decision = Decision.objects.get(scorecard_id=first)
+    assert (decision.kind, decision.is_by_rule) == ("monitor", False)
+
+
+def test_to_exempt_someone_needs_a_reason(client: Client, cycle: ReviewCycle) -> None:
+    first = undecided(cycle)[0]
+    answer = client.post(reverse("admin:reviews_scorecard_decide", args=[first]), {"kind": "exempt", "comment": ""})
+    assert "comment" in answer.context["decision_form"].errors
+    assert not Decision.objects.filter(scorecard_id=first).exists()
+
+
+def test_a_bulk_decision_asks_first_then_decides_all(client: Client, cycle: ReviewCycle) -> None:
+    chosen = undecided(cycle)
+    data = {"scorecard": chosen, "kind": "monitor"}
+    ask = client.post(reverse("admin:reviews_reviewcycle_ask_bulk", args=[cycle.pk]), data)
+    assert f"Decide about {len(chosen)} partners" in text_of(ask)
+    assert undecided(cycle) == chosen
+    assert client.post(reverse("admin:reviews_reviewcycle_decide_bulk", args=[cycle.pk]), data).status_code == 302
+    assert undecided(cycle) == []
+
+
+def test_a_bulk_decision_about_nobody_or_strangers_decides_nothing(client: Client, cycle: ReviewCycle) -> None:
+    other = reviewed(make_reviewable_program("P1", code="other"))
+    foreign = Scorecard.objects.filter(cycle=other).first()
+    before = Decision.objects.count()
+    for chosen in ([], [foreign.pk] if foreign else []):
+        client.post(reverse("admin:reviews_reviewcycle_decide_bulk", args=[cycle.pk]), {"scorecard": chosen, "kind": "pass"})
+    assert Decision.objects.count() == before
+
+
+def test_closing_is_refused_with_the_names_of_the_undecided(client: Client, cycle: ReviewCycle) -> None:
+    close = reverse("admin:reviews_reviewcycle_close", args=[cycle.pk])
+    said = text_of(client.post(close, follow=True))
+    assert "was not closed" in said
+    assert "P2" in said
+    client.post(
+        reverse("admin:reviews_reviewcycle_decide_bulk", args=[cycle.pk]), {"scorecard": undecided(cycle), "kind": "monitor"}
+    )
+    assert "never changes from now on" in text_of(client.post(close, follow=True))
+    cycle.refresh_from_db()
+    assert cycle.state == CycleState.CLOSED
+    page = text_of(client.get(reverse(CYCLE, args=[cycle.pk])))
+    assert "Consolidate again" not in page
+    assert "For the chosen partners" not in page
+
+
+def test_an_analyst_reads_and_decides_nothing(program: Program, cycle: ReviewCycle) -> None:
+    client = sign_in(make_member_of_staff(program, "analyst"))
+    first = undecided(cycle)[0]
+    assert client.get(reverse(CARD, args=[first])).status_code == 200
+    assert client.post(reverse("admin:reviews_scorecard_decide", args=[first]), {"kind": "pass"}).status_code == 403
+    assert client.post(reverse("admin:reviews_reviewcycle_close", args=[cycle.pk])).status_code == 403
+
+
+def test_running_a_month_plans_one_job_and_shows_its_progress(client: Client, cycle: ReviewCycle) -> None:
+    answer = client.post(reverse("admin:reviews_reviewcycle_run"), {"month": "2026-06-01"})
+    job = Job.objects.get(name="reviews.consolidate_month")
+    assert answer["Location"] == reverse("admin:plum_job_change", args=[job.pk])
+    assert job.arguments["month"] == "2026-06-01"
+    progress = client.get(reverse("admin:plum_job_progress", args=[job.pk])).json()
+    assert (progress["state"], progress["ended"]) == ("due", False)
+    assert "Working on this month now" in text_of(client.get(reverse(CYCLE, args=[cycle.pk])))
+
+
+def test_a_month_that_cannot_be_reviewed_plans_nothing(client: Client, cycle: ReviewCycle) -> None:
+    for month in ("2031-01-01", "nonsense", ""):
+        client.post(reverse("admin:reviews_reviewcycle_run"), {"month": month})
+    assert not Job.objects.exists()
+
+
+def test_the_csv_has_the_rows_that_are_shown(client: Client, cycle: ReviewCycle) -> None:
+    answer = client.get(reverse("admin:reviews_reviewcycle_csv", args=[cycle.pk]), {"show": "flagged"})
+    row, silent = csv.DictReader(io.StringIO(answer.content.decode()))
+    assert silent["partner"] == "P3"
+    assert (row["partner"], row["redemptions"], row["flags"]) == ("P2", "40", "reversal_rate_high unlock_rate_fall")
+
+
+def test_a_partner_shows_standing_and_open_flags(client: Client, cycle: ReviewCycle) -> None:
+    bad = card(cycle, "P2")
+    said = text_of(client.get(reverse("admin:partners_partner_change", args=[bad.partner_id])))
+    assert "Many reversals" in said
+    assert bad.get_standing_display() in said
+    listed = client.get(reverse("admin:partners_partner_changelist"))
+    assert bad.get_standing_display() in text_of(listed)
+
+
+def test_a_rule_is_changed_as_a_new_version(client: Client, cycle: ReviewCycle, program: Program) -> None:
+    rule = Rule.objects.get(program=program, code="reversal_rate_high")
+    url = reverse("admin:reviews_rule_change", args=[rule.pk])
+    values = dict(client.get(url).context["adminform"].form.initial)
+    fields = {name: values[name] for name in values if name not in {"code", "program"}}
+    assert client.post(url, {**fields, "threshold": "0.1", "name": "Too many reversals"}).status_code == 302
+    assert list(rule.versions.order_by("number").values_list("number", flat=True)) == [1, 2]
+    refused = client.post(url, {**fields, "threshold": "-1"})
+    assert errors_of(refused)
+    assert rule.versions.count() == 2
+    client.post(reverse("admin:reviews_rule_deactivate", args=[rule.pk]))
+    rule.refresh_from_db()
+    assert not rule.is_active
+
+
+def test_a_policy_whose_weights_do_not_add_up_is_refused(client: Client, cycle: ReviewCycle, program: Program) -> None:
+    form = client.get(reverse("admin:reviews_reviewpolicy_write")).context["form"]
+    values = {name: field.initial for name, field in form.fields.items()}
+    save = reverse("admin:reviews_reviewpolicy_save")
+    assert errors_of(client.post(save, {**values, "weight_reversal_rate": 90}))
+    assert ReviewPolicy.objects.filter(program=program).count() == 1
+    assert client.post(save, {**values, "minimum_events": 50}).status_code == 302
+    assert ReviewPolicy.objects.filter(program=program).count() == 2
