@@ -5,25 +5,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from offers.services import change_offer_state
 from partners.rules import SeasonalRow
 from partners.services import save_partner, save_seasonal_index, update_program
-from plum_site.lib.errors import DomainError, NotFound
+from plum_site.lib.errors import DomainError
 from plum_site.lib.models import AuditEvent, User
 from reviews.choices import CycleState, DecisionKind, Standing
 from reviews.models import CycleTransition, Decision, Flag, ReviewCycle, ReviewPolicy, Rule, Scorecard
 from reviews.services import (
-    UnableToCloseCycle,
     UnableToFreezeCycle,
     UnableToOpenCycle,
-    close_cycle,
     consolidate_cycle,
     cycles,
     decide,
-    decide_by_standing,
     freeze,
     open_cycle,
 )
@@ -227,102 +224,6 @@ def test_a_flag_that_is_no_longer_one_goes() -> None:
 
     assert not Flag.objects.exists()
     assert Decision.objects.get().is_by_rule
-
-
-def test_close_is_refused_while_a_partner_is_undecided() -> None:
-    program = make_reviewable_program("good", "quiet", "silent")
-    record_month(program, "2026-06", {"good": GOOD})
-    cycle = reviewed(program)
-
-    with pytest.raises(UnableToCloseCycle) as refusal:
-        close_cycle(cycle_id=cycle.pk, actor="system", at=IN_JULY)
-
-    assert refusal.value.undecided == ["quiet", "silent"]
-    assert "quiet, silent" in refusal.value.detail
-    cycle.refresh_from_db()
-    assert cycle.state == CycleState.READY
-
-
-def test_an_open_cycle_cannot_be_closed_nor_an_unknown_one() -> None:
-    program = make_reviewable_program()
-    cycle = reviewed(program, state=CycleState.OPEN, at=IN_JUNE)
-    decide_by_standing(cycle_id=cycle.pk, actor="system", at=IN_JUNE)
-
-    with pytest.raises(UnableToCloseCycle) as refusal:
-        close_cycle(cycle_id=cycle.pk, actor="system", at=IN_JUNE)
-    assert refusal.value.code == "not_ready"
-    with pytest.raises(NotFound):
-        close_cycle(cycle_id=cycle.pk + 1, actor="system", at=IN_JUNE)
-
-
-def test_closing_is_logged_and_closing_again_changes_nothing() -> None:
-    ada = User.objects.create(username="ada")
-    cycle = reviewed(make_reviewable_program(), state=CycleState.CLOSED)
-
-    again = close_cycle(cycle_id=cycle.pk, actor=ada, at=IN_JULY + timedelta(days=9))
-
-    assert (again.closed_at, again.closed_by) == (IN_JULY, cycle.closed_by)
-    assert AuditEvent.objects.get(action="reviews.close_cycle").after == {"state": "closed", "digest": cycle.digest}
-    assert CycleTransition.objects.filter(cycle=cycle, name="close").count() == 1
-
-
-def test_a_closed_month_is_shown_as_it_was_closed() -> None:
-    program = make_reviewable_program()
-    record_month(program, "2026-06", {"P1": GOOD})
-    closed = reviewed(program, state=CycleState.CLOSED)
-    record_month(program, "2026-06", {"P1": {"views": 500}}, tag="late")
-
-    again = consolidate(program, by_hand=True)
-
-    assert (again.cutoff, again.digest, again.consolidated_at) == (closed.cutoff, closed.digest, closed.consolidated_at)
-    assert cards_of(again)["P1"].metrics["views"] == 300
-
-
-FIELDS = {ReviewCycle: "digest", Scorecard: "standing", Flag: "metric", Decision: "comment", CycleTransition: "comment"}
-
-
-@pytest.fixture
-def closed_review() -> ReviewCycle:
-    program = make_reviewable_program("fell", "good")
-    record_month(program, "2026-05", {"fell": GOOD})
-    record_month(program, "2026-06", {"fell": BAD})
-    return reviewed(program, state=CycleState.CLOSED)
-
-
-@pytest.mark.parametrize("model", FIELDS)
-def test_the_database_refuses_to_change_a_closed_review(model: Any, closed_review: ReviewCycle) -> None:
-    with pytest.raises(IntegrityError, match="refused"), transaction.atomic():
-        model.objects.update(**{FIELDS[model]: "watch"})
-
-
-@pytest.mark.parametrize("model", FIELDS)
-def test_the_database_refuses_to_delete_from_a_closed_review(model: Any, closed_review: ReviewCycle) -> None:
-    with pytest.raises(IntegrityError, match="refused"), transaction.atomic():
-        model.objects.all()._raw_delete("default")
-
-
-@pytest.mark.parametrize("model", [Scorecard, Flag])
-def test_the_database_refuses_to_add_to_a_closed_review(model: Any, closed_review: ReviewCycle) -> None:
-    row = model.objects.first()
-    row.pk = None
-    if model is Scorecard:
-        row.partner = make_partner(closed_review.program, "new")
-    else:
-        row.scorecard = Scorecard.objects.get(partner__external_id="good")
-
-    with pytest.raises(IntegrityError, match="into what is closed refused"), transaction.atomic():
-        row.save(force_insert=True)
-
-
-def test_nothing_is_moved_into_a_closed_review() -> None:
-    program = make_reviewable_program("P1")
-    closed = reviewed(program, state=CycleState.CLOSED)
-    make_partner(program, "P2")
-    make_offer(program, "O-P2", partner_external_id="P2")
-    other = reviewed(program, MAY, at=IN_JULY + timedelta(days=1))
-
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Scorecard.objects.filter(cycle=other, partner__external_id="P2").update(cycle=closed)
 
 
 def test_everything_is_frozen_by_value() -> None:
