@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from partners.selectors import get_program_by_id
-from plum_site.health import find_health
+from plum_site.health import find_readiness
 from plum_site.lib.api import ApiView
 from plum_site.lib.api_access import OperationPermission
 from plum_site.lib.models import ApiToken
@@ -59,7 +59,7 @@ class ReadinessView(ApiView):
     def get(self, request: Request) -> Response:
         """No detail: who may know more asks the health page."""
         self.read_query(request)
-        if not find_health().ready:
+        if not find_readiness().ready:
             headers = {"Retry-After": "5"}
             raise Problem(503, "not_ready", "Plum cannot serve requests now. `manage.py health` says why.", headers=headers)
         return Response({"status": "ok"})

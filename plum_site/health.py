@@ -55,31 +55,39 @@ class Health:
         return {"ok": self.ok, "ready": self.ready, **self.figures, "checks": [asdict(check) for check in self.checks]}
 
 
-def find_health() -> Health:
-    """Look at database, tables, broker, worker, beat, ledger, jobs, disk and the last verification."""
+def find_readiness() -> Health:
+    """Look at what serving requests needs and nothing else: database, tables, disk."""
     figures: dict[str, Any] = {"database": False, "migrated": False}
     checks: list[Check] = []
+    _look_at_database(figures, checks)
     _look_at_disk(figures, checks)
-    try:
-        at = jobs.database_now()
-        waiting = _list_unapplied()
-    except DatabaseError as error:
-        checks.insert(0, Check("database", False, str(error).strip(), "is it running, and is DATABASE_URL right?"))
-        _look_at_broker(figures, checks)
-        return Health(figures, checks)
-    figures |= {"database": True, "migrated": not waiting}
-    names = f"not applied: {', '.join(waiting[:5])}" if waiting else "all applied"
-    checks[:0] = [
-        Check("database", True, f"{connection.vendor} answers"),
-        Check("migrations", not waiting, names, "./plum manage migrate"),
-    ]
+    return Health(figures, checks)
+
+
+def find_health() -> Health:
+    """Look at database, tables, disk, broker, worker, beat, ledger, jobs and the last verification."""
+    found = find_readiness()
+    figures, checks = dict(found.figures), list(found.checks)
     _look_at_broker(figures, checks)
-    if not waiting:
+    if figures["migrated"]:
+        at = jobs.database_now()
         _look_at_parts(figures, checks, at)
         _look_at_ledger(figures, checks, at)
         _look_at_jobs(figures, checks, at)
         _look_at_verification(figures, checks)
     return Health(figures, checks)
+
+
+def _look_at_database(figures: dict[str, Any], checks: list[Check]) -> None:
+    try:
+        waiting = _list_unapplied()
+    except DatabaseError as error:
+        checks.append(Check("database", False, str(error).strip(), "is it running, and is DATABASE_URL right?"))
+        return
+    figures |= {"database": True, "migrated": not waiting}
+    detail = f"not applied: {', '.join(waiting[:5])}" if waiting else "all applied"
+    checks.append(Check("database", True, f"{connection.vendor} answers"))
+    checks.append(Check("migrations", not waiting, detail, "./plum manage migrate"))
 
 
 def _list_unapplied() -> list[str]:

@@ -161,8 +161,8 @@ class TestTheRest:
             assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
     def test_not_ready(self) -> None:
-        with mock.patch("plum_site.api.find_health") as find_health:
-            find_health.return_value.ready = False
+        with mock.patch("plum_site.api.find_readiness") as find_health:
+            find_readiness.return_value.ready = False
             response = TokenClient().get("/readyz")
         assert (response.status_code, response.json()["code"], response["Retry-After"]) == (503, "not_ready", "5")
 

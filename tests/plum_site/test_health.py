@@ -109,12 +109,25 @@ def test_a_database_that_is_gone_is_said_and_not_raised(running: None, monkeypat
     def refuse() -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(jobs, "database_now", refuse)
+    monkeypatch.setattr(health, "_list_unapplied", refuse)
 
     found = find_health()
 
     assert (found.ok, found.ready, found.figures["database"]) == (False, False, False)
     assert found.checks[0].detail == "connection refused"
+
+
+@pytest.mark.django_db
+def test_readiness_asks_nobody_but_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> str:
+        raise AssertionError("the broker was asked")
+
+    monkeypatch.setattr(health, "broker_fault", refuse)
+
+    found = health.find_readiness()
+
+    assert found.ready
+    assert [check.name for check in found.checks] == ["database", "migrations", "disk"]
 
 
 @pytest.mark.django_db
