@@ -161,7 +161,7 @@ class TestTheRest:
             assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
     def test_not_ready(self) -> None:
-        with mock.patch("plum_site.api.find_readiness") as find_health:
+        with mock.patch("plum_site.api.find_readiness") as find_readiness:
             find_readiness.return_value.ready = False
             response = TokenClient().get("/readyz")
         assert (response.status_code, response.json()["code"], response["Retry-After"]) == (503, "not_ready", "5")
@@ -186,5 +186,7 @@ class TestTheRest:
         page = response.content.decode()
         assert "script-src 'self'" in response["Content-Security-Policy"]
         assert "<script>" not in page
+        assert "<style" not in page
+        assert "style=" not in page
         assert "http://" not in page.replace("http://testserver", "")
         assert "https://" not in page
