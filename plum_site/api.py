@@ -101,6 +101,7 @@ class DocumentationView(SpectacularSwaggerSplitView):
     permission_classes = [OperationPermission]
     schema = None
     url_name = "api:description"
+    template_name = "plum/api_docs.html"  # without the inline style of the framework's own
 
 
 @lru_cache(maxsize=1)
