@@ -20,7 +20,7 @@ from reviews.selectors import (
 )
 from reviews.services import digest_stored
 
-GRACE = timedelta(days=1)  # how long back-filling the months of a new program, or a ready day, may take
+GRACE = timedelta(days=1)  # how long back-filling may take once reviews have begun, and consolidation after a ready day
 
 
 @check("cycles")
@@ -38,11 +38,13 @@ def _check_months(program: Program, cycles: list[ReviewCycle]) -> Finding:
     """One cycle for each month, once there was time to make it."""
     at = now()
     reviewed = {cycle.month_start_date for cycle in cycles}
+    # A demo is made with a history of months at once: it has its day from its first review on.
+    begun_at = min((cycle.opened_at for cycle in cycles), default=at if program.is_demo else program.created_at)
     months = list_reviewed_months(program, local_date(at, program.time_zone))
     violations = []
     for month in months:
         ready_at = first_instant(next_month(month).replace(day=program.ready_day), program.time_zone)
-        if month not in reviewed and at > max(ready_at, program.created_at) + GRACE:
+        if month not in reviewed and at > max(ready_at, begun_at) + GRACE:
             violations.append(f"{month_text(month)} has no consolidated review")
     return Finding(f"{program.code}: a review for every month", len(months), violations)
 

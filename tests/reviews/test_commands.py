@@ -214,15 +214,22 @@ def violations() -> list[str]:
     return [text for finding in verify.run("cycles") for text in finding.violations]
 
 
-def test_verify_gives_a_new_program_a_day_for_its_months(program: Program) -> None:
+def test_verify_gives_a_program_a_day_from_its_first_review_on(program: Program) -> None:
     reviewed(program)
-    program.created_at = IN_JULY - timedelta(hours=23)
-    program.save(update_fields=["created_at"])
-    assert violations() == []
+    missing = [f"2026-{number:02d} has no consolidated review" for number in range(1, 6)]
 
-    program.created_at = IN_JULY - timedelta(hours=25)
-    program.save(update_fields=["created_at"])
-    assert violations() == ["2026-05 has no consolidated review"]
+    with time_machine.travel(IN_JULY + timedelta(hours=23), tick=False):
+        assert violations() == []
+    with time_machine.travel(IN_JULY + timedelta(hours=25), tick=False):
+        assert violations() == missing
+
+
+def test_verify_names_a_program_that_is_never_reviewed_but_waits_for_a_demo(program: Program) -> None:
+    assert len(violations()) == 6
+    program.is_demo = True
+    program.save(update_fields=["is_demo"])
+
+    assert violations() == []
 
 
 @pytest.fixture
