@@ -1,6 +1,6 @@
 """The activity history, and by which batches it came in. Nothing here can be edited: the ledger is appended."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
@@ -49,7 +49,7 @@ class EventAdmin(KeysetModelAdmin):
         "received_at",
         "batch",
     ]
-    readonly_fields = fields
+    readonly_fields: ClassVar[Any] = fields
 
     def recorded(self, row: Event) -> SafeString:
         return link(url_of(row), f"#{row.pk}")
@@ -139,7 +139,7 @@ class IngestBatchAdmin(KeysetModelAdmin):
         "rejected",
         "sealed",
     ]
-    readonly_fields = fields
+    readonly_fields: ClassVar[Any] = fields
 
     def named(self, row: IngestBatch) -> SafeString:
         return link(url_of(row), f"Batch {row.pk}")
@@ -215,7 +215,7 @@ class SealAdmin(KeysetModelAdmin):
     intro = "Every batch is sealed in order; each seal carries the hash of all before it. `verify ledger` checks them all."
     empty_text = "Nothing is sealed yet. Sealing follows each delivery within a minute."
     fields = ["number", "sealed_at", "batch_link", "events", "root_hex", "chain_hex"]
-    readonly_fields = fields
+    readonly_fields: ClassVar[Any] = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Seal]:
         return super().get_queryset(request).annotate(event_count=F("batch__accepted_count"))

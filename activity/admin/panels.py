@@ -46,7 +46,7 @@ def recent_cells(request: HttpRequest, grain: str, rows: Sequence[Any]) -> dict[
     cells = {}
     for row in rows:
         figures = measure(tallies.get(row.pk, Tally()), program.recorded_stages)
-        lines = [format_html("{} redeemed", count(figures["redemptions"]))]
+        lines: list[str] = [format_html("{} redeemed", count(figures["redemptions"]))]
         if figures["spend"]:
             lines.append(amounts(figures["spend"], program.currency))
         cells[row.pk] = format_html_join(BREAK, "{}", ((line,) for line in lines))

@@ -97,7 +97,7 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
         cost = "reward_cost" if self.has_change_permission(request, obj) else "reward_cost_shown"
         return [*shown, *values, cost, "starts_date", "ends_date"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fixed = ["partner_link", "external_id", "offer_type", "state_today", "live_dates", "audience_now", "place"]
         return [*fixed, "reward_cost_shown"] if obj else []
 

@@ -52,7 +52,7 @@ class SegmentAdmin(ServiceModelAdmin):
             ("Who is in it: all of these must hold", {"fields": rows, "description": "No condition: every member."}),
         ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
             return []
         return ["code"] if self.has_change_permission(request, obj) else ["who"]

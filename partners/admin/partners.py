@@ -89,7 +89,7 @@ class PartnerAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
             return ["external_id", "name", "category", "country", "state_now", "owner"]
         return ["external_id", "name", "category_code", "country", *(["state_now", "owner"] if obj else [])]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["external_id", "state_now", "owner"] if obj else []
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

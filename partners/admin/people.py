@@ -20,7 +20,7 @@ class OfPartnerAdmin(ServiceModelAdmin):
     add_operation = change_operation = "catalog.edit"
     list_select_related = ["partner"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["partner"] if obj else []
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:

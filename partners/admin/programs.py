@@ -1,6 +1,6 @@
 """The program's own settings."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.http import HttpRequest
@@ -66,7 +66,7 @@ class ProgramAdmin(ServiceModelAdmin):
     form = ProgramForm
     list_display = ["name", "code", "kind", "time_zone", "currency", "stages", "is_demo"]
     intro = "The settings of this program. What is fixed is fixed because days, months and closed reviews rest on it."
-    fieldsets = [
+    fieldsets: ClassVar[Any] = [
         (None, {"fields": ["name", "kind", "is_demo", "ended_date"]}),
         ("Fixed", {"fields": FIXED}),
         ("Members and privacy", {"fields": ["creates_unknown_members", *LISTS, "minimum_group"]}),
@@ -79,7 +79,7 @@ class ProgramAdmin(ServiceModelAdmin):
         lists = ["member_attributes", "reporting_attributes"]
         return [(None, {"fields": [*FIXED, *CHANGEABLE, *lists]})]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return FIXED
 
     def save_through(self, request: HttpRequest, row: Program, form: Any, is_new: bool) -> Program:

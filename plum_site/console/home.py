@@ -157,9 +157,5 @@ def make_flags(flags: list[Any]) -> Table:
 
 def make_ranks(title: str, cards: list[Scorecard]) -> Table:
     """A few scorecards of one end of the ranking."""
-    rows = [
-        [link(url_of(card), card.partner), show_standing(card.standing), str(card.score), str(card.rank)] for card in cards
-    ]
+    rows = [[link(url_of(card), card.partner), show_standing(card.standing), str(card.score), str(card.rank)] for card in cards]
     return Table(title, ["Partner", "Standing", "Score", "Rank"], rows, "Nobody.", frozenset({2, 3}))
-
-

@@ -91,7 +91,7 @@ class UserAdmin(ServiceModelAdmin):
             return ["username", "email", "first_name", "last_name", "role"]
         return ["username", "first_name", "last_name", "email", "is_active", "signed_in_at"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["username", "signed_in_at"] if obj else []
 
     def save_through(self, request: HttpRequest, row: User, form: Any, is_new: bool) -> User:
@@ -235,7 +235,7 @@ class ApiTokenAdmin(ServiceModelAdmin):
             "revoked_at",
         ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["state", "may"] if obj else []
 
     def save_through(self, request: HttpRequest, row: ApiToken, form: Any, is_new: bool) -> ApiToken:

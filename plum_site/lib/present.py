@@ -61,7 +61,7 @@ def link(url: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
-def count(value: float | None) -> SafeString | str:
+def count(value: float | Decimal | None) -> SafeString | str:
     """A whole number with thousands separated; NO_DATA for None."""
     return NO_DATA if value is None else formats.number_format(value, 0, force_grouping=True)
 

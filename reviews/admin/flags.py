@@ -1,6 +1,6 @@
 """Flags: which rule was crossed, by how much, and what it rests on."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Case, IntegerField, OrderBy, QuerySet, Value, When
@@ -73,9 +73,9 @@ class FlagAdmin(ReadOnlyModelAdmin):
         "evidence_shown",
         "opened_at",
     ]
-    readonly_fields = fields
+    readonly_fields: ClassVar[Any] = fields
 
-    def get_ordering(self, request: HttpRequest) -> list[Any]:  # type: ignore[override]
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
         return order()
 
     def tables(self, request: HttpRequest, row: Flag) -> list[Table]:

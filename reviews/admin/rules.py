@@ -71,7 +71,7 @@ class RuleAdmin(ServiceModelAdmin):
             return ["name", "code", "says", "severity", "active"]
         return ["code", "active", "name", *VERSION_FIELDS]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
             return []
         return ["code", "active"] if self.has_change_permission(request, obj) else ["says", "severity", "active"]

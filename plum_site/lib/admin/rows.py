@@ -50,7 +50,7 @@ def within(request: HttpRequest, model: type[models.Model]) -> QuerySet[Any]:
 class WithinProgramFilter(RelatedFieldListFilter):
     """A list filter over a foreign key that offers only rows of the current program."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         ordering = self.field_admin_ordering(field, request, model_admin)
         ids = within(request, field.remote_field.model).values("pk")
         choices: list[tuple[Any, str]] = field.get_choices(
@@ -122,7 +122,7 @@ class ProgramModelAdmin(admin.ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ColumnedChangeList
 
-    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         """The columns of the class, and those that apps higher up add."""
         program = program_of(request)
         added = columns_for(request, self.model._meta.label, program.pk) if program is not None else []
