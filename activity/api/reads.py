@@ -111,6 +111,7 @@ class CatalogView(ListView):
     """
 
     operations: ClassVar = {"GET": "catalog.read"}
+    problems = (404,)
     Query = CatalogQuery
     Output = CatalogOffer
     order = ("position",)

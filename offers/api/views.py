@@ -84,6 +84,7 @@ class RankingsView(ListView):
     """The revisions of one ranking, newest first: that for everyone, or that of a segment."""
 
     operations: ClassVar = {"GET": "catalog.read"}
+    problems = (404,)
     Query = RankingsQuery
     Output = RankingOutput
     order = ("-number",)

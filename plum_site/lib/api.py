@@ -197,8 +197,12 @@ class PagingQuery(serializers.Serializer):
     limit = serializers.IntegerField(
         required=False, min_value=1, max_value=LIMIT_LARGEST, default=LIMIT_DEFAULT, help_text="Rows on one page."
     )
-    cursor = serializers.CharField(
-        required=False, allow_blank=True, max_length=2000, help_text="`next_cursor` of the page before, with the same filters."
+    cursor = serializers.RegexField(
+        r"^[0-9A-Za-z_:=-]*$",
+        required=False,
+        allow_blank=True,
+        max_length=2000,
+        help_text="`next_cursor` of the page before, with the same filters.",
     )
 
 
