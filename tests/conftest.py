@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck, settings
 
 from tests.support import template_database
 
@@ -47,6 +48,10 @@ sys.addaudithook(refuse_network)
 # Django would flush after a test with real commits, which the append-only triggers refuse.
 TransactionTestCase._fixture_setup = classmethod(lambda cls: template_database.make())
 TransactionTestCase._fixture_teardown = lambda test: template_database.restore()
+
+# On a busy machine a slow draw says nothing about the code.
+settings.register_profile("plum", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plum")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

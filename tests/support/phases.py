@@ -63,7 +63,7 @@ def test(*, quick: bool, long: bool, only: str | None, arguments: list[str]) -> 
     ran = Count()
     needed = set().union(*(SERVERS[phase] for phase in phases))
     with (
-        tempfile.TemporaryDirectory(prefix="plum-test-", ignore_cleanup_errors=True) as scratch,
+        tempfile.TemporaryDirectory(prefix="plt-", ignore_cleanup_errors=True) as scratch,
         servers(Path(scratch), needed) as urls,
     ):
         Path(scratch).chmod(0o711)  # a PostgreSQL that a test starts as another user has to get through
@@ -101,7 +101,8 @@ def servers(scratch: Path, names: set[str]):
 
 def environment(phase: str, scratch: Path, urls: dict[str, str]) -> dict[str, str]:
     """The variables of one phase. A database that the caller works with is never touched."""
-    var, temporary = scratch / f"var-{phase}", scratch / f"tmp-{phase}"
+    # Short names: tests put unix sockets in there, whose paths may not exceed 107 bytes.
+    var, temporary = scratch / f"v-{phase}", scratch / f"t-{phase}"
     var.mkdir(mode=0o700)
     temporary.mkdir(mode=0o711)
     env = {**os.environ, "PLUM_VAR": str(var), "TMPDIR": str(temporary), "REDIS_URL": urls["valkey"]}
@@ -125,6 +126,7 @@ def run_phase(phase: str, scratch: Path, urls: dict[str, str], *, quick: bool, l
     print(f"\n==== {phase}: {expression}", flush=True)
     env = environment(phase, scratch, urls)
     pytest = [sys.executable, "-m", "pytest", "-p", "no:valkey", "-m", expression, *(["--long"] if long else [])]
+    pytest.append(f"--basetemp={env['TMPDIR']}/b")
     if phase == "browser":
         collected = count_collected(pytest, env, arguments)
         path = chromium.find() if collected else None
