@@ -80,10 +80,6 @@ class Pieces:
         """Every condition, joined by AND."""
         return " AND ".join(part for part in [*self.conditions, self.by_source, self.inside, *more] if part)
 
-    def where_outside(self, *more: str) -> str:
-        """The same, for the members that the attribute filter leaves out."""
-        return " AND ".join(part for part in [*self.conditions, self.by_source, f"NOT ({self.inside})", *more] if part)
-
     def is_of_first(self) -> str:
         """The conditions that depend on the event and not on its offer: what a funnel asks of a pair's first step."""
         return " AND ".join(part for part in [self.by_source, self.inside] if part) or "1 = 1"

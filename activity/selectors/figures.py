@@ -16,7 +16,6 @@ from plum_site.lib.periods import month_start, month_text, months_between, next_
 
 PARTS = ("eligible", "settled", "funnel")
 LONGEST_DAYS = 20 * 366  # a slip in a year must not ask for a million rows
-REST = "\x7f"  # sorts after every label; never shown
 
 
 @dataclass(frozen=True)
@@ -193,20 +192,28 @@ def _hidden(breakdown: Breakdown, span: Span, prefix: Prefix, sizes: Mapping[Key
     """
     The row keys that are suppressed.
 
-    Where members are filtered, those left out are a group of their own: the figures of a total less those of the
-    rows shown would be theirs.
+    A filter by members adds up some groups of the breakdown by the same attributes. A row with some but not all of its
+    hidden groups would give these away, less those that are shown.
     """
     minimum = breakdown.program.minimum_group
     if not breakdown.is_by_members() or minimum <= 1:
         return set()
-    groups = {(*key, ""): size for key, size in sizes.items()}
     filtered = [name for name in breakdown.where if name in breakdown.attributes]
-    if filtered:
-        plain = [name for name in breakdown.by if name not in breakdown.attributes]
-        outside = count_sizes(Breakdown(breakdown.program, plain, breakdown.where), span, prefix, outside=True)
-        for key, size in outside.items():
-            parts = dict(zip(plain, key, strict=True))
-            groups[*(parts.get(name, REST) for name in breakdown.by), REST] = size
-    positions = [index for index, name in enumerate(breakdown.by) if name in breakdown.attributes]
-    hidden = hide(groups, [*positions, len(breakdown.by)], minimum)
-    return {key[:-1] for key in hidden if key[-1] != REST}
+    free = [index for index, name in enumerate(breakdown.by) if name in breakdown.attributes and name not in filtered]
+    hidden = hide(sizes, free, minimum)
+    if not filtered:
+        return hidden
+    names = [*breakdown.by, *(name for name in filtered if name not in breakdown.by)]
+    plain = {name: values for name, values in breakdown.where.items() if name not in filtered}
+    cells = count_sizes(Breakdown(breakdown.program, names, plain), span, prefix)
+    too_small = hide(cells, [index for index, name in enumerate(names) if name in breakdown.attributes], minimum)
+    width = len(breakdown.by)
+    shared = [index for index, name in enumerate(breakdown.by) if name not in filtered]
+    families: dict[Key, set[Key]] = {}
+    rows: dict[Key, set[Key]] = {}
+    for cell in too_small:
+        family = tuple(cell[index] for index in shared)
+        families.setdefault(family, set()).add(cell)
+        if all(cell[names.index(name)] in breakdown.where[name] for name in filtered):
+            rows.setdefault(cell[:width], set()).add(cell)
+    return hidden | {key for key, held in rows.items() if families[tuple(key[index] for index in shared)] - held}

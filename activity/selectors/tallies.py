@@ -95,11 +95,10 @@ def count_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key,
     }
 
 
-def count_sizes(breakdown: Breakdown, span: Span, prefix: Prefix, *, outside: bool = False) -> dict[Key, int]:
-    """Distinct members of every group; outside: of those that the attribute filter leaves out."""
+def count_sizes(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, int]:
+    """Distinct members with any event, of every group that has any."""
     pieces, label = breakdown.pieces(span), breakdown.labeller(span)
-    more = ("e.member_id IS NOT NULL", prefix.condition())
-    where = pieces.where_outside(*more) if outside else pieces.where(*more)
+    where = pieces.where("e.member_id IS NOT NULL", prefix.condition())
     width = len(pieces.groups)
     inner = f"SELECT DISTINCT {_named(pieces.groups)}e.member_id FROM activity_event e {pieces.joins} WHERE {where}"
     sql = f"{pieces.with_clause()}SELECT {_names(width)}count(*) FROM ({inner}) t" + _group_by(width)
