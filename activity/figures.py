@@ -29,7 +29,14 @@ def draw_days(days: Mapping[date, Tally], first: date, end: date, recorded_stage
     figure = go.Figure(traces)
     figure.update_layout(hovermode="x unified", yaxis={"rangemode": "tozero", "title": "Redemptions"})
     if any(spend):
-        second = {"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False, "title": f"Spend ({currency})"}
+        second = {
+            "overlaying": "y",
+            "side": "right",
+            "rangemode": "tozero",
+            "showgrid": False,
+            "tickmode": "auto",
+            "title": f"Spend ({currency})",
+        }
         figure.update_layout(yaxis2=second, margin={"r": 64})
     figure.update_xaxes(type="date", tickformat="%-d %b")
     rows = [[day(one), count(figures[one]["redemptions"]), amounts(figures[one]["spend"])] for one in span if one in days]
