@@ -18,7 +18,7 @@ from reviews.choices import CycleState
 from reviews.models import CycleTransition, ReviewCycle
 from reviews.rules import digest_cards, make_cards
 from reviews.selectors import find_cycle, find_first_reviewable_month, list_undecided, read_config, read_input
-from reviews.services.decisions import pass_by_rule
+from reviews.services.decisions import decide_by_rule
 from reviews.services.rules import install_default_rules
 from reviews.services.scorecards import replace_scorecards
 from reviews.workflow import TRANSITIONS
@@ -127,9 +127,9 @@ def consolidate_cycle(
         cycle.cutoff, cycle.config, cycle.digest, cycle.consolidated_at = cutoff, config, digest, at
         cycle.save(update_fields=["cutoff", "config", "digest", "consolidated_at"])
         replace_scorecards(cycle=cycle, cards=cards, at=at)
-        passed = pass_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
+        decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
         flags = sum(len(card.flags) for card in cards)
-        after = {"cutoff": cutoff, "digest": digest, "scorecards": len(cards), "flags": flags, "passed_by_rule": passed}
+        after = {"cutoff": cutoff, "digest": digest, "scorecards": len(cards), "flags": flags, "decided_by_rule": decided}
         audit.record(
             program_id=program_id, actor=actor, action="reviews.consolidate_cycle", row=cycle, at=at, before=before, after=after
         )

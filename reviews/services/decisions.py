@@ -10,13 +10,16 @@ from plum_site.lib.errors import DomainError, InvalidInput, NotFound
 from plum_site.lib.models import User
 from reviews.choices import CycleState, DecisionKind, Standing
 from reviews.models import Decision, ReviewCycle, Scorecard
-from reviews.rules import PASSING
 
 BY_STANDING = {
     Standing.EXCELLENT: DecisionKind.PASS,
     Standing.ON_TRACK: DecisionKind.PASS,
     Standing.INSUFFICIENT_DATA: DecisionKind.EXEMPT,
     Standing.NO_ACTIVITY: DecisionKind.EXEMPT,
+}
+REASONS = {
+    DecisionKind.PASS: "No flag and a passing standing.",
+    DecisionKind.EXEMPT: "No flag and too little activity to be judged.",
 }
 
 
@@ -68,18 +71,26 @@ def decide_by_standing(*, cycle_id: int, actor: User | str, at: datetime) -> lis
     return _decide_all(cycle_id, kinds, actor, at, "Decided by standing.")
 
 
-def pass_by_rule(*, cycle: ReviewCycle, policy_number: int, at: datetime) -> int:
+def decide_by_rule(*, cycle: ReviewCycle, policy_number: int, at: datetime) -> int:
     """
-    Pass the undecided partners that need nobody: no flag, and a passing standing. Returns how many.
+    Decide about the undecided partners that need nobody: those without a flag whose standing is good, who pass, or that
+    had too little activity to be judged, who are exempt. Returns how many; the others are for people.
 
     Runs in the transaction of the consolidation, which writes the audit row.
 
     Raises: nothing.
     Writes: reviews_decision.
     """
-    cards = Scorecard.objects.filter(cycle=cycle, decision__isnull=True, flags__isnull=True, standing__in=PASSING)
+    cards = Scorecard.objects.filter(cycle=cycle, decision__isnull=True, flags__isnull=True, standing__in=BY_STANDING)
     decisions = [
-        Decision(scorecard=card, kind=DecisionKind.PASS, is_by_rule=True, decided_by=f"policy:{policy_number}", decided_at=at)
+        Decision(
+            scorecard=card,
+            kind=BY_STANDING[Standing(card.standing)],
+            is_by_rule=True,
+            decided_by=f"policy:{policy_number}",
+            decided_at=at,
+            comment=REASONS[BY_STANDING[Standing(card.standing)]],
+        )
         for card in cards
     ]
     Decision.objects.bulk_create(decisions)

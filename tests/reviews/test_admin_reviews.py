@@ -10,12 +10,15 @@ from django.test import Client
 from django.urls import reverse
 
 from partners.models import Program
-from plum_site.lib.models import Job
+from plum_site.lib.models import AuditEvent, Job
 from reviews.choices import CycleState
 from reviews.models import Decision, ReviewCycle, ReviewPolicy, Rule, Scorecard
+from tests.factories.jobs import run_due
 from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, make_reviewable_program, record_month, reviewed
 from tests.support.pages import errors_of, list_inline, sign_in, text_of
+
+pytestmark = pytest.mark.slow
 
 CYCLE, CARD = "admin:reviews_reviewcycle_change", "admin:reviews_scorecard_change"
 BAD = {**GOOD, "views": 300, "unlocks": 20, "reversals": 15}
@@ -152,6 +155,20 @@ def test_running_a_month_plans_one_job_and_shows_its_progress(client: Client, cy
     progress = client.get(reverse("admin:plum_job_progress", args=[job.pk])).json()
     assert (progress["state"], progress["ended"]) == ("due", False)
     assert "Working on this month now" in text_of(client.get(reverse(CYCLE, args=[cycle.pk])))
+
+
+def test_the_job_consolidates_a_ready_month_again_in_the_name_of_who_asked(
+    client: Client, program: Program, cycle: ReviewCycle
+) -> None:
+    record_month(program, "2026-06", {"P3": GOOD}, tag="late-")
+    client.post(reverse("admin:reviews_reviewcycle_run"), {"month": "2026-06-01"})
+    job = Job.objects.get(name="reviews.consolidate_month")
+    assert run_due() == ["done"]
+    job.refresh_from_db()
+    assert job.state == "done", job.error
+    assert card(cycle, "P3").metrics["redemptions"] == GOOD["redemptions"]
+    newest = AuditEvent.objects.filter(action="reviews.consolidate_cycle").order_by("-id")[0]
+    assert newest.actor.startswith("user:")
 
 
 def test_a_month_that_cannot_be_reviewed_plans_nothing(client: Client, cycle: ReviewCycle) -> None:

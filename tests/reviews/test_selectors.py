@@ -9,7 +9,7 @@ from partners.models import Program
 from partners.services import change_partner_state, update_program
 from plum_site.lib.errors import NotFound
 from reviews.choices import CycleState
-from reviews.models import Scorecard
+from reviews.models import Decision, Scorecard
 from reviews.rules import EVENTS, LIVE
 from reviews.selectors import (
     check_cycle,
@@ -108,6 +108,7 @@ def test_a_card_that_is_missing_is_a_gap_and_one_too_many_as_well(program: Progr
     cycle = reviewed(program)
     other = reviewed(program, MAY)
     make_partner(program, "P3")
+    Decision.objects.filter(scorecard__cycle=cycle, scorecard__partner__external_id="P2").delete()
     Scorecard.objects.filter(cycle=cycle, partner__external_id="P2").delete()
     surplus = Scorecard.objects.get(cycle=other, partner__external_id="P2")
     Scorecard.objects.filter(pk=surplus.pk).update(cycle=cycle, partner=program.partners.get(external_id="P3"))

@@ -15,22 +15,23 @@ from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 IN_JUNE = datetime(2026, 6, 20, 12, 0, tzinfo=UTC)
 BAD = {"views": 300, "unlocks": 9}
 
 
 def test_close_is_refused_while_a_partner_is_undecided() -> None:
-    program = make_reviewable_program("good", "quiet", "silent")
-    record_month(program, "2026-06", {"good": GOOD})
+    program = make_reviewable_program("good", "fell", "sank")
+    record_month(program, "2026-05", {"good": GOOD, "fell": GOOD, "sank": GOOD})
+    record_month(program, "2026-06", {"good": GOOD, "fell": BAD, "sank": BAD})
     cycle = reviewed(program)
 
     with pytest.raises(UnableToCloseCycle) as refusal:
         close_cycle(cycle_id=cycle.pk, actor="system", at=IN_JULY)
 
-    assert refusal.value.undecided == ["quiet", "silent"]
-    assert "quiet, silent" in refusal.value.detail
+    assert refusal.value.undecided == ["fell", "sank"]
+    assert "fell, sank" in refusal.value.detail
     cycle.refresh_from_db()
     assert cycle.state == CycleState.READY
 

@@ -119,16 +119,19 @@ def test_a_failed_or_reversed_event_alone_makes_a_card() -> None:
     }  # fmt: skip
 
 
-def test_partners_without_flags_in_a_passing_standing_are_passed_by_rule() -> None:
+def test_partners_without_flags_that_are_fine_or_cannot_be_judged_are_decided_by_rule() -> None:
     program = make_reviewable_program("fell", "good", "quiet")
     record_month(program, "2026-05", {"fell": GOOD, "good": GOOD})
     record_month(program, "2026-06", {"fell": BAD, "good": GOOD})
 
     cards = cards_of(reviewed(program))
 
-    [decision] = Decision.objects.all()
-    assert (decision.scorecard, decision.kind, decision.is_by_rule) == (cards["good"], DecisionKind.PASS, True)
-    assert decision.decided_by == "policy:1"
+    decisions = {decision.scorecard: decision for decision in Decision.objects.all()}
+    assert {card: decision.kind for card, decision in decisions.items()} == {
+        cards["good"]: DecisionKind.PASS,
+        cards["quiet"]: DecisionKind.EXEMPT,
+    }
+    assert {(decision.is_by_rule, decision.decided_by) for decision in decisions.values()} == {(True, "policy:1")}
     [flag] = Flag.objects.all()
     assert (flag.scorecard, flag.rule_version.rule.code) == (cards["fell"], "unlock_rate_fall")
     assert (float(flag.observed), float(flag.threshold)) == (0.03, 0.18)
@@ -207,7 +210,7 @@ def test_people_keep_their_decisions_where_nothing_changed() -> None:
 
     reviewed(program, at=IN_JULY + timedelta(days=1))
 
-    [kept] = Decision.objects.all()
+    kept = Decision.objects.get(is_by_rule=False)
     assert (kept.scorecard, kept.kind, kept.decided_at) == (cards["fell"], DecisionKind.ACT, IN_JULY)
     flag.refresh_from_db()
     assert (flag.opened_at, flag.evidence["denominator"]) == (IN_JULY, 301)
@@ -279,7 +282,7 @@ def test_a_consolidation_that_fails_leaves_nothing_behind(monkeypatch: pytest.Mo
     def fail(**_: Any) -> int:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(cycles, "pass_by_rule", fail)
+    monkeypatch.setattr(cycles, "decide_by_rule", fail)
     with pytest.raises(RuntimeError, match="power cut"):
         consolidate(program, by_hand=True)
 
@@ -340,6 +343,7 @@ def test_the_review_of_a_running_month_stays_open() -> None:
     assert consolidate(program, month=JULY, by_hand=True).state == CycleState.OPEN
 
 
+@pytest.mark.slow
 def test_a_month_takes_as_many_statements_for_thirty_partners_as_for_three() -> None:
     counts = {}
     for size in (3, 30):

@@ -20,10 +20,11 @@ def ada() -> User:
 
 @pytest.fixture
 def cycle() -> ReviewCycle:
-    """June with one partner that fell, one that is fine, one with little and one with nothing."""
-    program = make_reviewable_program("fell", "good", "little", "quiet")
-    record_month(program, "2026-05", {"fell": GOOD})
-    record_month(program, "2026-06", {"fell": {"views": 300, "unlocks": 9}, "good": GOOD, "little": {"views": 5}})
+    """June with two partners that fell, one that is fine, one with little and one with nothing."""
+    program = make_reviewable_program("fell", "good", "little", "quiet", "sank")
+    bad = {"views": 300, "unlocks": 9}
+    record_month(program, "2026-05", {"fell": GOOD, "sank": GOOD})
+    record_month(program, "2026-06", {"fell": bad, "sank": bad, "good": GOOD, "little": {"views": 5}})
     return reviewed(program)
 
 
@@ -43,7 +44,11 @@ def test_a_person_overrules_the_rule(cycle: ReviewCycle, ada: User) -> None:
     decide(scorecard_id=card(cycle, "good").pk, kind="monitor", actor=ada, at=IN_JULY)
 
     assert Decision.objects.get(scorecard=card(cycle, "good")).kind == DecisionKind.MONITOR
-    assert AuditEvent.objects.get(action="reviews.decide").before == {"kind": "pass", "by_rule": True, "comment": ""}
+    assert AuditEvent.objects.get(action="reviews.decide").before == {
+        "kind": "pass",
+        "by_rule": True,
+        "comment": "No flag and a passing standing.",
+    }
 
 
 def test_the_same_decision_again_changes_nothing(cycle: ReviewCycle, ada: User) -> None:
@@ -59,7 +64,7 @@ def test_decisions_that_are_refused(cycle: ReviewCycle, ada: User, kind: str, co
         decide(scorecard_id=card(cycle, "fell").pk, kind=kind, actor=ada, at=IN_JULY, comment=comment)
 
     assert refusal.value.code == code
-    assert list_undecided(cycle.pk) == ["fell", "little", "quiet"]
+    assert list_undecided(cycle.pk) == ["fell", "sank"]
 
 
 def test_nobody_decides_about_an_unknown_scorecard(ada: User) -> None:
@@ -80,33 +85,34 @@ def test_a_closed_review_takes_no_decision(ada: User) -> None:
 
 def test_bulk_is_all_or_nothing(cycle: ReviewCycle, ada: User) -> None:
     other = reviewed(cycle.program, MAY)
-    mine = [card(cycle, name).pk for name in ("fell", "little")]
+    mine = [card(cycle, name).pk for name in ("fell", "sank")]
 
     with pytest.raises(NotFound):
         decide_in_bulk(cycle_id=cycle.pk, scorecard_ids=[*mine, card(other, "fell").pk], kind="monitor", actor=ada, at=IN_JULY)
-    assert list_undecided(cycle.pk) == ["fell", "little", "quiet"]
+    assert list_undecided(cycle.pk) == ["fell", "sank"]
 
     decide_in_bulk(cycle_id=cycle.pk, scorecard_ids=mine, kind="monitor", actor=ada, at=IN_JULY)
-    assert list_undecided(cycle.pk) == ["quiet"]
+    assert list_undecided(cycle.pk) == []
     assert AuditEvent.objects.filter(action="reviews.decide").count() == 2
 
 
 def test_by_standing_decides_about_the_undecided_only(cycle: ReviewCycle, ada: User) -> None:
-    decide(scorecard_id=card(cycle, "quiet").pk, kind="act", actor=ada, at=IN_JULY)
+    decide(scorecard_id=card(cycle, "sank").pk, kind="act", actor=ada, at=IN_JULY)
 
     decide_by_standing(cycle_id=cycle.pk, actor=ada, at=IN_JULY)
 
     kinds = dict(Decision.objects.values_list("scorecard__partner__external_id", "kind"))
-    assert kinds == {"fell": "monitor", "good": "pass", "little": "exempt", "quiet": "act"}
+    assert kinds == {"fell": "pass", "good": "pass", "little": "exempt", "quiet": "exempt", "sank": "act"}
     assert Decision.objects.get(scorecard__partner__external_id="good").is_by_rule
-    assert Decision.objects.get(scorecard__partner__external_id="little").comment == "Decided by standing."
+    assert Decision.objects.get(scorecard__partner__external_id="little").is_by_rule
+    assert Decision.objects.get(scorecard__partner__external_id="fell").comment == "Decided by standing."
 
 
 def test_progress_and_open_flags(cycle: ReviewCycle, ada: User) -> None:
-    assert str(summarise_progress(cycle.pk)) == "1 decided by rule, 0 by people, 3 need you"
-    assert [flag.scorecard.partner.external_id for flag in list_open_flags(cycle.program_id)] == ["fell"]
+    assert str(summarise_progress(cycle.pk)) == "3 decided by rule, 0 by people, 2 need you"
+    assert [flag.scorecard.partner.external_id for flag in list_open_flags(cycle.program_id)] == ["fell", "sank"]
 
     decide(scorecard_id=card(cycle, "fell").pk, kind="act", actor=ada, at=IN_JULY)
 
-    assert str(summarise_progress(cycle.pk)) == "1 decided by rule, 1 by people, 2 need you"
-    assert list(list_open_flags(cycle.program_id)) == []
+    assert str(summarise_progress(cycle.pk)) == "3 decided by rule, 1 by people, 1 need you"
+    assert [flag.scorecard.partner.external_id for flag in list_open_flags(cycle.program_id)] == ["sank"]

@@ -28,7 +28,7 @@ from tests.factories.reviews import (
     reviewed,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 LATER = IN_JULY + timedelta(days=2)
 FELL = {"views": 300, "unlocks": 9}
