@@ -10,8 +10,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_filters import CharFilter, FilterSet
 
-from plum_site.lib.admin import KeysetModelAdmin, console_admin
+from plum_site.lib.admin import Button, KeysetModelAdmin, allowed, console_admin, go, person_of, try_to
 from plum_site.lib.choices import JobState, OutboxState
+from plum_site.lib.clock import now
+from plum_site.lib.jobs import revive
 from plum_site.lib.models import AuditEvent, Job, Outbox, User
 from plum_site.lib.present import LIVE, Table, badge
 
@@ -60,7 +62,24 @@ class JobAdmin(KeysetModelAdmin):
     readonly_fields = ["state_now", "progress"]
 
     def get_urls(self) -> list[URLPattern]:
-        return [self.act("<int:pk>/progress/", self.tell_progress, "progress", "job.read", "GET"), *super().get_urls()]
+        revive = self.act("<int:pk>/revive/", self.revive, "revive", "job.revive")
+        return [revive, self.act("<int:pk>/progress/", self.tell_progress, "progress", "job.read", "GET"), *super().get_urls()]
+
+    def buttons(self, request: HttpRequest, row: Job) -> list[Button]:
+        if row.state != JobState.DEAD or not allowed(request, "job.revive"):
+            return []
+        return [Button("Try again", reverse("admin:plum_job_revive", args=[row.pk]), posts=True, is_primary=True)]
+
+    def revive(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One service call: all its attempts again."""
+        job = self.row_or_404(request, pk)
+
+        def act() -> str:
+            revive(job_id=job.pk, actor=person_of(request), at=now())
+            return "The job is tried again."
+
+        try_to(request, act)
+        return go(request, "plum_job_change", pk)
 
     def tell_progress(self, request: HttpRequest, pk: int) -> HttpResponse:
         """How far one job is, for the page that shows it."""

@@ -7,9 +7,9 @@ from django.test import Client
 from django.urls import reverse
 
 from partners.models import Program
-from plum_site.lib.choices import Role, Scope
+from plum_site.lib.choices import JobState, Role, Scope
 from plum_site.lib.clock import now
-from plum_site.lib.models import ApiToken, AuditEvent, RoleGrant, User
+from plum_site.lib.models import ApiToken, AuditEvent, Job, RoleGrant, User
 from plum_site.lib.tokens import find_token
 from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.programs import make_program
@@ -125,6 +125,20 @@ def test_ones_own_password_is_changed_by_the_service(client: Client, admin: User
     assert admin.check_password("nine purple plums")
     assert AuditEvent.objects.filter(action="plum.change_password").count() == 1
     assert client.get(reverse("admin:index")).status_code == 200
+
+
+def test_a_job_that_was_given_up_is_tried_again_by_a_program_admin(client: Client, program: Program) -> None:
+    at = now()
+    values = {"name": "reviews.consolidate_month", "due_at": at, "created_at": at, "finished_at": at, "state": JobState.DEAD}
+    dead = Job.objects.create(key="dead", program_id=program.pk, **values)
+    foreign = Job.objects.create(key="foreign", program_id=make_program("other").pk, **values)
+    page = client.get(reverse("admin:plum_job_change", args=[dead.pk]))
+    assert "Try again" in text_of(page)
+    assert client.post(reverse("admin:plum_job_revive", args=[dead.pk])).status_code == 302
+    assert client.post(reverse("admin:plum_job_revive", args=[foreign.pk])).status_code == 404
+    dead.refresh_from_db()
+    foreign.refresh_from_db()
+    assert (dead.state, foreign.state) == (JobState.DUE, JobState.DEAD)
 
 
 def test_the_audit_log_is_found_by_object_and_shows_both_values(client: Client, program: Program) -> None:
