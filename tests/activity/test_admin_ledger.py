@@ -16,6 +16,8 @@ from tests.factories.ledger import event, make_stocked_program, record
 from tests.factories.people import make_member_of_staff
 from tests.support.pages import sign_in, text_of
 
+pytestmark = pytest.mark.slow
+
 LIST = "admin:activity_event_changelist"
 NUMBER = 130  # three pages of 50
 

@@ -183,6 +183,7 @@ class TestEncodings:
         assert not Event.objects.exists()
 
 
+@pytest.mark.slow
 def test_large_bombs_are_given_up_early(client: TokenClient) -> None:
     for encoding, compress in (("gzip", compress_gzip), ("zstd", compress_zstd)):
         answer = send(client, compress(bytes(256 * 1024 * 1024)), **{"Content-Encoding": encoding})

@@ -170,6 +170,7 @@ def test_the_database_refuses_edits(at, sql):
     assert Event.objects.count() == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.integers(1, 5))
 def test_repetition_and_order_change_nothing(numbers, size):

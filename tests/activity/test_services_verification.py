@@ -12,7 +12,7 @@ from activity.services.anchors import anchor_file, list_anchors
 from partners.models import Program
 from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_engines, pytest.mark.slow]
 TABLES = ("activity_event", "activity_eventidentity", "activity_ingestbatch", "activity_seal")
 
 

@@ -82,6 +82,7 @@ def front_door(checkout: Path) -> dict[str, str]:
     return {command: help_of(command) for command in names if command != "manage"} | {"": help_of(), "manage": ""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS)
 def test_commands_that_a_document_names_exist_with_their_flags(words: list[str], front_door: dict[str, str]) -> None:
     command, *arguments = words[1:] or [""]

@@ -86,6 +86,7 @@ def can_fail(function: ast.FunctionDef) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_every_test_can_fail() -> None:
     tests = [(path, node) for path in files(".py", "tests") for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
 
@@ -121,6 +122,7 @@ def test_templates_carry_no_inline_script_or_style(path: Path) -> None:
     assert not re.search(r"<style\b|\sstyle=|\son\w+=\"|javascript:", text)
 
 
+@pytest.mark.slow
 def test_settings_are_not_a_language(checkout: Path) -> None:
     base = (checkout / "plum_site/settings/base.py").read_text()
     everything = "".join(path.read_text() for path in files(".py", "plum_site/settings"))

@@ -31,6 +31,7 @@ def violations() -> list[str]:
     return [line for finding in verify.run("tenancy") for line in finding.violations]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "field"), crossings(), ids=str)
 def test_a_row_that_points_through_the_wall_is_named(model: type[models.Model], field: models.ForeignKey) -> None:
     with transaction.atomic():

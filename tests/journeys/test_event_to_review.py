@@ -23,6 +23,8 @@ from tests.factories.partners import make_partner
 from tests.factories.programs import make_program
 from tests.factories.tokens import make_client
 
+pytestmark = pytest.mark.slow
+
 JUNE, JULY = date(2026, 6, 1), date(2026, 7, 1)
 BEGUN_AT = datetime(2026, 6, 1, tzinfo=UTC)
 SENT_AT = datetime(2026, 6, 20, 9, 0, tzinfo=UTC)

@@ -24,7 +24,7 @@ from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.programs import make_program
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 JUNE, JULY = date(2026, 6, 1), date(2026, 7, 1)
 AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)

@@ -74,6 +74,7 @@ def test_help_names_every_command(plum):
     assert "examples:" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["up", "status", "doctor", "setup", "test", "check", "fix"])
 def test_each_command_has_help(plum, command):
     run = plum(command, "--help")
@@ -81,6 +82,7 @@ def test_each_command_has_help(plum, command):
     assert f"./plum {command}" in run.stdout
 
 
+@pytest.mark.slow
 def test_manage_keeps_standard_output_and_exit_status(plum):
     run = plum("manage", "help", "--commands")
     assert run.returncode == 0

@@ -13,6 +13,8 @@ from plum_site.lib.models import Job, User
 from plum_site.lib.signin import make_link_token, take_link_token
 from tests.factories.jobs import handling, planned
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 60
 CLAIMANTS = 4
 

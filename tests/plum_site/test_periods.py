@@ -77,6 +77,7 @@ def test_every_instant_lies_in_exactly_one_day(instant: datetime, time_zone: str
     assert periods.first_instant(day, time_zone) <= instant < periods.first_instant(day + timedelta(days=1), time_zone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time_zone", ODD_ZONES)
 def test_months_tile_time_over_47_years(time_zone: str) -> None:
     months = periods.months_between(date(1990, 1, 1), date(2036, 12, 1))

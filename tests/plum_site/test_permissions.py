@@ -113,6 +113,7 @@ def test_pages_made_from_the_code_are_up_to_date(path: str, checkout: Any) -> No
     assert written == PAGES[path](), f"{path} differs from the code: run ./plum manage write_reference"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.both_engines
 def test_tokens_on_every_address(settings: Any) -> None:
@@ -139,6 +140,7 @@ def test_tokens_on_every_address(settings: Any) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_foreign_and_unknown_are_answered_alike() -> None:
     own = make_world("own", "1", date(2026, 6, 1))

@@ -28,6 +28,7 @@ def verify(area: str = "all") -> tuple[int, str, str]:
     return 0, out.getvalue(), err.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.both_engines
 def test_everything_holds_in_a_program_that_was_used() -> None:
