@@ -142,10 +142,10 @@ class Start:
         with steps.step("Valkey"):
             steps.note = self.start_valkey()
         with steps.step("Database"):
-            migrated = self.manage_once("database", self.done.migrations, "migrate", "--no-input")
+            migrated = self.manage_once("database", self.done.migrations, "migrate", "--no-input", "--skip-checks")
             steps.note = "migrated" if migrated else "unchanged"
         with steps.step("Static files"):
-            collected = self.manage_once("static", self.done.static, "collectstatic", "--no-input")
+            collected = self.manage_once("static", self.done.static, "collectstatic", "--no-input", "--skip-checks")
             steps.note = "collected" if collected else "unchanged"
         with steps.step("Demo programs"):
             seeded = not options.no_demo and self.manage_once("demo", self.done.demo, "seed_demo", "--format", "json", live=True)
