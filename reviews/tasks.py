@@ -15,7 +15,8 @@ def consolidate_month(
 ) -> dict[str, Any]:
     """Score every partner of one program for one month. asked_by: the person who asked for it by hand."""
     month_start_date = date.fromisoformat(month)
-    actor = User.objects.filter(pk=asked_by).first() or SYSTEM
+    person = User.objects.filter(pk=asked_by).first() if asked_by is not None else None
+    actor = person or SYSTEM
     cycle = consolidate_cycle(
         program_id=program_id, month_start_date=month_start_date, actor=actor, at=job.at, progress=job.progress
     )
