@@ -7,7 +7,6 @@ from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text
 from reviews.rules.flags import Crossing, Month, RuleSpec, check_rule, evaluate, months_needed
 from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, measure, rate_interval
 from reviews.rules.standing import (
-    PASSING,
     Candidate,
     PolicySpec,
     Prior,
@@ -27,7 +26,6 @@ __all__ = [
     "EVENTS",
     "LIVE",
     "MONEY",
-    "PASSING",
     "RATES",
     "Candidate",
     "Card",

@@ -13,7 +13,6 @@ from reviews.choices import Standing
 from reviews.rules.measures import DECIMALS, RATES, Figures
 
 SCORED = (Standing.EXCELLENT, Standing.ON_TRACK, Standing.WATCH, Standing.UNDERPERFORMING)
-PASSING = (Standing.EXCELLENT, Standing.ON_TRACK)
 
 TYPICAL_POINTS = 70.0  # what a partner in the middle of its peers gets
 POINTS_PER_LOSS = 250.0  # what a loss of 100 % more than its peers' would cost: 2.5 points for each percentage point
