@@ -140,7 +140,8 @@ class Job(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=JobState.values), name="plum_job_state_known"),
             models.CheckConstraint(
-                condition=~models.Q(state=JobState.RUNNING) | models.Q(lease_until__isnull=False), name="plum_job_running_has_lease"
+                condition=~models.Q(state=JobState.RUNNING) | models.Q(lease_until__isnull=False),
+                name="plum_job_running_has_lease",
             ),
             models.CheckConstraint(
                 condition=~models.Q(state__in=[JobState.DONE, JobState.DEAD]) | models.Q(finished_at__isnull=False),

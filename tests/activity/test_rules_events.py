@@ -97,7 +97,9 @@ def test_an_offset_is_turned_into_utc_with_its_microseconds():
 
 @given(
     st.dictionaries(
-        st.sampled_from(["event_id", "occurred_at", "kind", "status", "member", "offer", "spend_amount", "spend_currency", "position"]),
+        st.sampled_from(
+            ["event_id", "occurred_at", "kind", "status", "member", "offer", "spend_amount", "spend_currency", "position"]
+        ),
         st.one_of(st.none(), st.text(), st.integers(), st.datetimes(timezones=st.just(timezone(timedelta(hours=3)))).map(str)),
     )
 )

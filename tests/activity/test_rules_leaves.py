@@ -44,21 +44,27 @@ def test_the_root_is_that_of_rfc_6962(leaves):
 
 def test_the_halves_are_what_the_format_says():
     identity = identity_half(NONCE, b"m" * 16, "e-1", "file", WHEN, "T1", None)
-    assert identity == sha256(
-        b"\x02" + NONCE + msgspec.msgpack.encode([1, b"m" * 16, "e-1", "file", 1782900000250001, "T1", None])
-    ).digest()
+    assert (
+        identity
+        == sha256(b"\x02" + NONCE + msgspec.msgpack.encode([1, b"m" * 16, "e-1", "file", 1782900000250001, "T1", None])).digest()
+    )
     business = business_half(NONCE, 5, 1, None, "O1", "2026-07-01", '{"region":"north"}', 1250, "EUR", None, None, "app", 3)
-    assert business == sha256(
-        b"\x03"
-        + NONCE
-        + msgspec.msgpack.encode([1, 5, 1, None, "O1", "2026-07-01", '{"region":"north"}', 1250, "EUR", None, None, "app", 3])
-    ).digest()
+    assert (
+        business
+        == sha256(
+            b"\x03"
+            + NONCE
+            + msgspec.msgpack.encode([1, 5, 1, None, "O1", "2026-07-01", '{"region":"north"}', 1250, "EUR", None, None, "app", 3])
+        ).digest()
+    )
     assert leaf_hash(identity, business) == sha256(b"\x00\x01" + identity + business).digest()
 
 
 def test_the_chain_covers_number_batch_count_and_root():
     first = chain_hash(bytes(32), 1, 7, 3, b"r" * 32)
-    assert first == sha256(bytes(32) + (1).to_bytes(8, "big") + (7).to_bytes(8, "big") + (3).to_bytes(8, "big") + b"r" * 32).digest()
+    assert (
+        first == sha256(bytes(32) + (1).to_bytes(8, "big") + (7).to_bytes(8, "big") + (3).to_bytes(8, "big") + b"r" * 32).digest()
+    )
     assert len({first, *(chain_hash(bytes(32), *changed, b"r" * 32) for changed in [(2, 7, 3), (1, 8, 3), (1, 7, 4)])}) == 4
 
 
@@ -76,7 +82,9 @@ def test_a_uuid7_and_a_ulid_are_their_own_key():
     assert identity_keys(b"k" * 32, "web", "01ARZ3NDEKTSV4RRFFQ69G5FAV")[0] == bytes.fromhex("01563e3ab5d3d6764c61efb99302bd5b")
 
 
-@pytest.mark.parametrize("event_id", ["E1", "0192f1c2-7b1e-4c3a-8000-0123456789ab", "01arz3ndektsv4rrffq69g5fav", "8" * 26, "7" * 36])
+@pytest.mark.parametrize(
+    "event_id", ["E1", "0192f1c2-7b1e-4c3a-8000-0123456789ab", "01arz3ndektsv4rrffq69g5fav", "8" * 26, "7" * 36]
+)
 def test_any_other_id_is_hashed_with_its_source(event_id):
     key, hashed = identity_keys(b"k" * 32, "web", event_id)
     assert key == hashed

@@ -4,24 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('plum', '0002_append_only'),
+        ("plum", "0002_append_only"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40, unique=True)),
-                ('at', models.DateTimeField()),
-                ('details', models.JSONField(default=dict)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40, unique=True)),
+                ("at", models.DateTimeField()),
+                ("details", models.JSONField(default=dict)),
             ],
         ),
         migrations.AddField(
-            model_name='job',
-            name='sent_at',
-            field=models.DateTimeField(help_text='When the sweep last sent a wake-up for it.', null=True),
+            model_name="job",
+            name="sent_at",
+            field=models.DateTimeField(help_text="When the sweep last sent a wake-up for it.", null=True),
         ),
     ]
