@@ -14,7 +14,9 @@ SECRET_KEY = _env.secret("PLUM_SECRET_KEY", KEYS, "django.key")
 MASTER_KEY = _env.secret_key("PLUM_MASTER_KEY", KEYS, "master.key")
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
-BASE_URL = _env.text("PLUM_BASE_URL", "http://127.0.0.1:8000", purpose="the address people use", example="https://plum.example.org")
+BASE_URL = _env.text(
+    "PLUM_BASE_URL", "http://127.0.0.1:8000", purpose="the address people use", example="https://plum.example.org"
+)
 
 INSTALLED_APPS = [
     "plum_site.apps.PlumSiteConfig",
