@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from offers.choices import OfferState, PresentState
-from partners.workflow import SUPPLYING
+from partners.choices import SUPPLYING
 
 
 class OfferQuerySet(models.QuerySet):

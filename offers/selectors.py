@@ -13,8 +13,8 @@ from offers.models import Audience, Listing, Offer, OfferTransition, RankingRevi
 from offers.querysets import OfferQuerySet
 from offers.rules import Days, OfferFacts, common_days, days_of, held_periods, is_live, is_open_to, matches
 from offers.rules import present_state as derive_present_state
+from partners.choices import SUPPLYING
 from partners.models import PartnerTransition, Program
-from partners.workflow import SUPPLYING
 from plum_site.lib.errors import NotFound
 from plum_site.lib.periods import local_date
 

@@ -43,6 +43,10 @@ class PartnerState(models.TextChoices):
     REJECTED = "rejected", "Rejected"
 
 
+# In the other states a partner's offers are not in the catalog, whatever their own state.
+SUPPLYING = frozenset({PartnerState.ACTIVE, PartnerState.ON_NOTICE, PartnerState.IMPROVEMENT_PLAN, PartnerState.REPLACING})
+
+
 class ContactRole(models.TextChoices):
     """What a contact of a partner is written to about."""
 

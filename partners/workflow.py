@@ -37,6 +37,3 @@ TRANSITIONS = make_table(
     ),
     Transition("reinstate", frozenset({S.RETIRED}), S.ACTIVE, PUBLISH, "Reinstate", needs_comment=True),
 )
-
-# In the other states a partner's offers are not in the catalog, whatever their own state.
-SUPPLYING = frozenset({S.ACTIVE, S.ON_NOTICE, S.IMPROVEMENT_PLAN, S.REPLACING})

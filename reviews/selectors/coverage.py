@@ -11,8 +11,8 @@ from activity.selectors.ledger import prefix_of
 from offers.models import Offer, OfferTransition
 from offers.rules import common_days, is_live
 from offers.selectors import PUBLISHED, list_held_days
+from partners.choices import SUPPLYING
 from partners.models import Partner, PartnerTransition, Program
-from partners.workflow import SUPPLYING
 from plum_site.lib.models import AuditEvent
 from plum_site.lib.periods import month_text, next_month
 from reviews.models import ReviewCycle, Scorecard

@@ -7,8 +7,7 @@ import pytest
 
 from offers.choices import OfferState
 from offers.workflow import TRANSITIONS as OFFER
-from partners.choices import PartnerState
-from partners.workflow import SUPPLYING
+from partners.choices import SUPPLYING, PartnerState
 from partners.workflow import TRANSITIONS as PARTNER
 from plum_site.lib.access import operations
 from plum_site.lib.errors import DomainError, InvalidInput
