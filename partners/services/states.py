@@ -7,10 +7,9 @@ from django.db import transaction
 from partners.models import Partner, PartnerTransition
 from partners.services.programs import bump_catalog_revision
 from partners.workflow import TRANSITIONS
-from plum_site.lib import audit
 from plum_site.lib.errors import NotFound
 from plum_site.lib.models import User
-from plum_site.lib.workflow import check_comment, find_transition
+from plum_site.lib.transitions import take_transition
 
 
 @transaction.atomic
@@ -26,30 +25,16 @@ def change_partner_state(
     partner = Partner.objects.select_for_update(of=("self",)).filter(pk=partner_id).first()
     if partner is None:
         raise NotFound("partner", partner_id)
-    before = partner.state
-    transition = find_transition(TRANSITIONS, name, before)
-    check_comment(transition, comment)
-    partner.state = transition.target
-    partner.save(update_fields=["state"])
-    PartnerTransition.objects.create(
-        partner=partner,
+    take_transition(
+        row=partner,
+        log=PartnerTransition,
+        table=TRANSITIONS,
         name=name,
-        from_state=before,
-        to_state=partner.state,
-        actor=audit.actor_name(actor),
+        action="partners.change_partner_state",
+        actor=actor,
         at=at,
         comment=comment,
         source_ref=source_ref,
     )
     bump_catalog_revision(program_id=partner.program_id)
-    audit.record(
-        program_id=partner.program_id,
-        actor=actor,
-        action="partners.change_partner_state",
-        row=partner,
-        at=at,
-        before={"state": before},
-        after={"state": partner.state, "transition": name},
-        comment=comment,
-    )
     return partner

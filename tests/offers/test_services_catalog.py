@@ -68,7 +68,7 @@ def test_no_audit_row_no_change(program: Program, at: datetime, monkeypatch: pyt
     def fail(**kwargs: object) -> None:
         raise RuntimeError("no audit today")
 
-    monkeypatch.setattr("offers.services.states.audit.record", fail)
+    monkeypatch.setattr("plum_site.lib.transitions.audit.record", fail)
     with pytest.raises(RuntimeError, match="no audit"):
         change_offer_state(offer_id=offer.pk, name="pause", actor="system", at=at, comment="x")
     assert Offer.objects.get().state == OfferState.PUBLISHED

@@ -67,7 +67,7 @@ def test_no_audit_row_no_change(at: datetime, monkeypatch: pytest.MonkeyPatch) -
     def fail(**kwargs: object) -> None:
         raise RuntimeError("no audit today")
 
-    monkeypatch.setattr("partners.services.states.audit.record", fail)
+    monkeypatch.setattr("plum_site.lib.transitions.audit.record", fail)
     with pytest.raises(RuntimeError, match="no audit"):
         change_partner_state(partner_id=partner.pk, name="pause", actor="system", at=at, comment="x")
     assert Partner.objects.get().state == PartnerState.ACTIVE
