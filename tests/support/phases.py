@@ -159,7 +159,12 @@ def run_phase(phase: str, scratch: Path, urls: dict[str, str], *, quick: bool, l
 def count_collected(pytest: list[str], env: dict[str, str], arguments: list[str]) -> int:
     """How many tests a pytest command would run, one to a line whatever the arguments say of its output."""
     run = subprocess.run(
-        [*pytest, "--collect-only", *arguments, "--verbosity=-1"], cwd=door.ROOT, env=env, capture_output=True, text=True, check=False
+        [*pytest, "--collect-only", *arguments, "--verbosity=-1"],
+        cwd=door.ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return sum("::" in line for line in run.stdout.splitlines())
 
