@@ -1,13 +1,15 @@
 """Who an event's member is, and which attributes they had at that moment: looked up once per member and load."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from activity.models import AttributeSet, Member, MemberVersion
+from activity.models import AttributeSet, MemberVersion
 from activity.services.people import attribute_sets, canonical_values, reported
-from activity.services.vault import Person, add_members, find_members
+from activity.services.vault import Person, add_members, find_member_keys
 from partners.models import Program
+
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Entry(NamedTuple):
@@ -35,14 +37,15 @@ class MemberDirectory:
         """Remember the members that exist; returns the outside ids that nobody has."""
         wanted = {external_id for external_id in external_ids if external_id not in self.entries}
         if wanted:
-            self._remember(find_members(program=self.program, external_ids=wanted))
+            self._remember(find_member_keys(program=self.program, external_ids=wanted))
         return {external_id for external_id in wanted if external_id not in self.entries}
 
     def create(self, external_ids: Iterable[str], at: datetime) -> None:
         """Make pseudonymous members for outside ids that nobody has, in the caller's transaction."""
         people = [Person(external_id) for external_id in external_ids]
         if people:
-            self._remember(add_members(program=self.program, people=people, at=at))
+            members = add_members(program=self.program, people=people, at=at)
+            self._remember({external_id: (member.pk, bytes(member.key)) for external_id, member in members.items()})
 
     def forget(self) -> None:
         """Drop what was remembered: a transaction that made members was rolled back."""
@@ -66,16 +69,16 @@ class MemberDirectory:
             self.set_texts[row.pk] = text
         return self.unknown_set_id
 
-    def _remember(self, members: dict[str, Member]) -> None:
-        from_id = {member.pk: external_id for external_id, member in members.items()}
+    def _remember(self, members: dict[str, tuple[int, bytes]]) -> None:
         versions: dict[int, list[tuple[datetime | None, int]]] = {}
-        ids = list(from_id)
+        ids = [member_id for member_id, _ in members.values()]
         for start in range(0, len(ids), 5000):
             rows = MemberVersion.objects.filter(member_id__in=ids[start : start + 5000]).order_by("id")
             for member_id, valid_from, set_id in rows.values_list("member_id", "valid_from", "attribute_set_id"):
                 versions.setdefault(member_id, []).append((valid_from, set_id))
-        for external_id, member in members.items():
-            self.entries[external_id] = Entry(member.pk, bytes(member.key), tuple(versions.get(member.pk, ())))
+        for external_id, (member_id, key) in members.items():
+            chain = sorted(versions.get(member_id, ()), key=lambda version: version[0] or EVER)
+            self.entries[external_id] = Entry(member_id, key, tuple(chain))
         self._learn_sets({set_id for chain in versions.values() for _, set_id in chain})
 
     def _learn_sets(self, set_ids: set[int]) -> None:
