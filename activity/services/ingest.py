@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from activity.choices import Origin, Outcome
+from activity.choices import Kind, Origin, Outcome, Status
 from activity.models import EventSource, IngestBatch
 from activity.models.ledger import POSITIONS
 from activity.rules import (
@@ -33,7 +33,8 @@ from activity.services.store import find_identities, insert_events, insert_ident
 from offers.rules import OfferFacts
 from offers.selectors import load_catalog
 from partners.models import Program
-from plum_site.lib import jobs, keys
+from partners.services import grow_recorded_stages
+from plum_site.lib import audit, jobs, keys
 from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.periods import local_date
 
@@ -102,11 +103,12 @@ def record_events(
     Append the events that are new to the ledger, in one transaction, and say what became of each.
 
     events: at most 8,192, checked by `check_event`. directory: members remembered between the calls of one load.
+    A stage that a program records for the first time is added to its recorded stages.
     strict: store nothing unless every event is accepted or a duplicate. wakes_sealer: whether the sealer is woken
     after the commit; a load that seals at its end says no.
     Raises: UnableToRecordEvents, InvalidInput ("too_many_events").
     Writes: activity_event, activity_eventidentity, activity_ingestbatch, activity_eventsource, activity_member,
-    activity_vaultentry, activity_attributeset.
+    activity_vaultentry, activity_attributeset; partners_program and plum_auditevent where a stage is new.
     Source: docs/adr/0003-identity-and-batches.md
     """
     if len(events) > POSITIONS:
@@ -119,11 +121,13 @@ def record_events(
     candidates = _read(program, events, catalog, results, sources)
     prepare_partitions(months={candidate.event.occurred_at.date().replace(day=1) for candidate in candidates})
     directory = directory or MemberDirectory(program)
+    recorded_stages = program.recorded_stages
     try:
         with transaction.atomic():
             new = _recognise(program, candidates)
             new = _resolve_members(program, new, directory, at)
             _append(program, new, results, sources, directory, origin, token_id, at)
+            _grow_stages(program, candidates, token_id, at)
             receipt = _receipt(results)
             if strict and receipt.rejected + receipt.conflict:
                 raise UnableToRecordEvents(receipt)
@@ -131,6 +135,7 @@ def record_events(
                 jobs.wake("activity.seal_ledger", program_id=program.pk)
     except BaseException:
         directory.forget()
+        program.recorded_stages = recorded_stages
         raise
     return receipt
 
@@ -260,6 +265,15 @@ def _append(
         )
         for code in by_source
     )
+
+
+def _grow_stages(program: Program, candidates: list[_Candidate], token_id: int | None, at: datetime) -> None:
+    """A stage counts as recorded from its first confirmed event on; its figures would read 0 otherwise."""
+    accepted = (candidate.event for candidate in candidates if candidate.result.outcome is Outcome.ACCEPTED)
+    stages = {Kind(event.kind).label for event in accepted if event.status == Status.CONFIRMED} - set(program.recorded_stages)
+    if stages:
+        actor = audit.SYSTEM if token_id is None else f"token:{token_id}"
+        program.recorded_stages = grow_recorded_stages(program_id=program.pk, stages=stages, actor=actor, at=at)
 
 
 def _after(batch_ids: dict[str, int]) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
-from activity.choices import Kind, Origin, Outcome, Status
+from activity.choices import Origin, Outcome
 from activity.rules import FILE_COLUMNS, IncomingEvent, Rejection, check_event
 from activity.services.canonical import REQUIRED, Row, Table, UnableToReadFolder, check_table, find_events_file, read_rows
 from activity.services.directory import MemberDirectory
@@ -32,7 +32,7 @@ from offers.services import save_offers
 from partners.models import Program
 from partners.rules import SavedRows, parse_partner, parse_seasonal_index
 from partners.selectors import find_program
-from partners.services import create_program, grow_recorded_stages, save_partners, save_seasonal_index
+from partners.services import create_program, save_partners, save_seasonal_index
 from plum_site.lib import jobs
 from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import User
@@ -156,7 +156,7 @@ def load_folder(
             )
         report.offers = _load_rows(tables["offers.csv"], rejects, parse_offer, lambda rows: save_offers(rows=rows, **bound))
         report.members = _load_members(program, tables["members.csv"], rejects, actor, at, show)
-        _load_events(program, tables["events"], rejects, report, source, actor, at, show)
+        _load_events(program, tables["events"], rejects, report, source, at, show)
     seal_ledger(program_id=program.pk, at=at)
     report.rejected_rows = rejects.count
     report.rejects_file = str(rejects.path) if rejects.count else None
@@ -311,14 +311,12 @@ def _load_events(
     rejects: RejectsFile,
     report: LoadReport,
     source: str,
-    actor: User | str,
     at: datetime,
     progress: Progress,
 ) -> None:
     directory = MemberDirectory(program)
     report.ignored += [f"{table.path.name}: column {name}" for name in table.columns if name not in FILE_COLUMNS]
     rows = read_rows(table)
-    stages: set[str] = set()
     while part := list(islice(rows, EVENTS_AT_ONCE)):
         events = [_event(row, source, at) for row in part]
         receipt = record_events(
@@ -329,14 +327,9 @@ def _load_events(
                 rejects.add(table.path.name, part[result.index], result.field, result.code, result.detail)
             elif result.warning and result.outcome == Outcome.ACCEPTED:
                 report.warnings[result.warning] += 1
-        for event, result in zip(events, receipt.results, strict=True):
-            if result.outcome is Outcome.ACCEPTED and isinstance(event, IncomingEvent) and event.status == Status.CONFIRMED:
-                stages.add(Kind(event.kind).label)
         for name in ("received", "accepted", "duplicate", "conflict", "rejected"):
             setattr(report, name, getattr(report, name) + getattr(receipt, name))
         progress("events", report.received, table.rows)
-        if stages - set(program.recorded_stages):
-            program.recorded_stages = grow_recorded_stages(program_id=program.pk, stages=sorted(stages), actor=actor, at=at)
 
 
 def _event(row: Row, source: str, at: datetime) -> IncomingEvent | Rejection:

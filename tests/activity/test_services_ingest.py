@@ -15,6 +15,7 @@ from activity.rules import Rejection
 from activity.services import MemberRow, Person, UnableToRecordEvents, record_events, save_members, seal_ledger, verify_ledger
 from activity.services import ingest as ingest_module
 from plum_site.lib.errors import InvalidInput
+from plum_site.lib.models import AuditEvent
 from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
 from tests.factories.offers import make_offer
 
@@ -186,6 +187,27 @@ def test_repetition_and_order_change_nothing(numbers, size):
         seal_ledger(program_id=program.pk, at=RECORDED_AT)
         assert [verdict.violations for verdict in verify_ledger(program=program)] == [[], [], [], []]
         transaction.set_rollback(True)
+
+
+def test_a_stage_is_recorded_from_its_first_confirmed_event_on(at):
+    program = make_stocked_program()
+    assert program.recorded_stages == []
+    record(program, [event(1, "unlocked"), event(2, "activated", status="failed")])
+    record(program, [event(3, "viewed")], token_id=7)
+    program.refresh_from_db()
+    assert program.recorded_stages == ["viewed", "unlocked"]
+    grown = AuditEvent.objects.filter(action="partners.grow_recorded_stages").order_by("id")
+    assert [entry.actor for entry in grown] == ["system", "token:7"]
+
+
+def test_a_stage_of_a_call_that_failed_is_not_recorded(at):
+    program = make_stocked_program()
+    with pytest.raises(UnableToRecordEvents):
+        record(program, [event(1, "unlocked"), event(2, offer="nope")], strict=True)
+    assert program.recorded_stages == []
+    record(program, [event(1, "unlocked")])
+    program.refresh_from_db()
+    assert program.recorded_stages == ["unlocked"]
 
 
 def test_outcomes_are_words_that_people_see():
