@@ -28,9 +28,10 @@ def identity_keys(program_key: bytes, source: str, event_id: str) -> tuple[bytes
 def _own_bytes(event_id: str) -> bytes | None:
     if len(event_id) == 36 and event_id[14] == "7":
         try:
-            return uuid.UUID(event_id).bytes
+            parsed = uuid.UUID(event_id)
         except ValueError:
             return None
+        return parsed.bytes if str(parsed) == event_id.lower() else None
     if len(event_id) == 26 and event_id[0] in "01234567":
         number = 0
         for character in event_id:

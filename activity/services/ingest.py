@@ -84,6 +84,7 @@ class _Candidate:
     hashed_key: bytes
     content: bytes
     day: date
+    repeats: "_Candidate | None" = None  # the one of the same call and id that came first
     source_id: int = 0
     row_id: int = 0
 
@@ -126,6 +127,7 @@ def record_events(
         with transaction.atomic():
             new = _recognise(program, candidates)
             new = _resolve_members(program, new, directory, at)
+            _reject_repeats(candidates)
             _append(program, new, results, sources, directory, origin, token_id, at)
             _grow_stages(program, candidates, token_id, at)
             receipt = _receipt(results)
@@ -175,18 +177,17 @@ def _recognise(program: Program, candidates: list[_Candidate]) -> list[_Candidat
     """The candidates whose id was never seen, not even earlier in this call; the others get their outcome."""
     wanted = list({key for candidate in candidates for key in (candidate.key, candidate.hashed_key)})
     known = find_identities(program_id=program.pk, keys=wanted)
-    seen: dict[bytes, bytes | None] = {}
-    new = []
+    first: dict[bytes, _Candidate] = {}
     for candidate in candidates:
-        for key in (candidate.key, candidate.hashed_key):
-            if key in known:
-                seen[candidate.key] = known[key]
-        if candidate.key in seen:
-            _tell_repeat(candidate, seen[candidate.key])
+        stored = next((key for key in (candidate.key, candidate.hashed_key) if key in known), None)
+        if stored is not None:
+            _tell_repeat(candidate, known[stored])
+        elif candidate.key in first:
+            candidate.repeats = first[candidate.key]
+            _tell_repeat(candidate, first[candidate.key].content)
         else:
-            seen[candidate.key] = candidate.content
-            new.append(candidate)
-    return new
+            first[candidate.key] = candidate
+    return list(first.values())
 
 
 def _tell_repeat(candidate: _Candidate, first_content: bytes | None) -> None:
@@ -211,6 +212,15 @@ def _resolve_members(program: Program, new: list[_Candidate], directory: MemberD
         else:
             kept.append(candidate)
     return kept
+
+
+def _reject_repeats(candidates: list[_Candidate]) -> None:
+    """What repeats an event that was not taken is not taken either: nothing is called a duplicate that is not stored."""
+    for candidate in candidates:
+        if candidate.repeats is not None and candidate.repeats.result.code == "unknown_member":
+            first = candidate.repeats.result
+            candidate.result.outcome = first.outcome
+            candidate.result.code, candidate.result.field, candidate.result.detail = first.code, first.field, first.detail
 
 
 def _append(

@@ -94,7 +94,7 @@ class RejectsFile:
         if self._file is None:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            self._file = open(descriptor, "w", newline="", encoding="utf-8")  # noqa: SIM115 - closed by `close`
+            self._file = open(descriptor, "w", newline="", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - closed by `close`
             self._writer = csv.writer(self._file)
             self._writer.writerow(["file", "line", "column", "reason", "detail", "row"])
         self._writer.writerow([file, row.line, column, reason, detail, row.text.rstrip("\r\n")])
@@ -286,6 +286,8 @@ def _members(table: Table, rejects: RejectsFile) -> Iterator[Row]:
             rejects.add(table.path.name, row, "", "unreadable", row.fault)
         elif not external_id or len(external_id) > 200 or not external_id.isprintable():
             rejects.add(table.path.name, row, "external_id", "required", "external_id must be 1 to 200 printable characters.")
+        elif column := _unprintable(row.cells):
+            rejects.add(table.path.name, row, column, "invalid", f"{column} contains a control character.")
         elif external_id in seen:
             rejects.add(
                 table.path.name, row, "external_id", "repeated", f"{external_id} stands in the file twice; the first row counts."
@@ -293,6 +295,11 @@ def _members(table: Table, rejects: RejectsFile) -> Iterator[Row]:
         else:
             seen.add(external_id)
             yield row
+
+
+def _unprintable(cells: dict[str, str]) -> str:
+    """The first column with a character that the database or a log line cannot show; "" if all are fine."""
+    return next((name for name, cell in cells.items() if any(char < " " or char == "\x7f" for char in cell)), "")
 
 
 def _person(cells: dict[str, str]) -> Person:

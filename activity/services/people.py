@@ -9,7 +9,7 @@ from hashlib import sha256
 from django.db import transaction
 
 from activity.models import AttributeSet, Member, MemberVersion
-from activity.services.vault import Person, add_members, find_members
+from activity.services.vault import Person, add_members, find_members, lock_creation
 from partners.models import Program
 from plum_site.lib import audit
 from plum_site.lib.models import User
@@ -74,6 +74,7 @@ def save_members(*, program: Program, rows: Sequence[MemberRow], actor: User | s
     Writes: activity_member, activity_vaultentry, activity_memberversion, activity_attributeset, plum_auditevent.
     """
     with transaction.atomic():
+        lock_creation(program=program)
         known = find_members(program=program, external_ids=[row.person.external_id for row in rows])
         members = known | add_members(program=program, people=[row.person for row in rows], at=at)
         latest = _latest_values([member.pk for member in known.values()])

@@ -20,7 +20,9 @@ def rehearse_events(
     Raises: UnableToRecordEvents, InvalidInput, as record_events does.
     Writes: nothing.
     """
+    recorded_stages = program.recorded_stages
     with transaction.atomic():
         receipt = record_events(program=program, events=events, origin=Origin.API, at=at, strict=strict)
         transaction.set_rollback(True)
+    program.recorded_stages = recorded_stages
     return receipt

@@ -79,7 +79,7 @@ def add_members(*, program: Program, people: Iterable[Person], at: datetime) -> 
     missing = [wanted[external_id] for external_id in sorted(wanted) if external_id not in found]
     if not missing:
         return found
-    _lock_creation(program)
+    lock_creation(program=program)
     found |= find_members(program=program, external_ids=[person.external_id for person in missing])
     missing = [person for person in missing if person.external_id not in found]
     made = Member.objects.bulk_create(
@@ -90,8 +90,13 @@ def add_members(*, program: Program, people: Iterable[Person], at: datetime) -> 
     return found | {person.external_id: member for member, person in zip(made, missing, strict=True)}
 
 
-def _lock_creation(program: Program) -> None:
-    """One creator of members at a time in a program; SQLite has one writer anyway."""
+def lock_creation(*, program: Program) -> None:
+    """
+    One creator of members at a time in a program, until the end of the transaction; SQLite has one writer anyway.
+
+    Raises: nothing of its own.
+    Writes: nothing.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('activity_member'), %s)", [program.pk])

@@ -13,13 +13,14 @@ from django.db import connection
 from activity.models import AttributeSet, Event, EventIdentity, EventSource, IngestBatch, Member, Seal, VaultEntry
 from activity.models.ledger import POSITIONS
 from activity.rules import IncomingEvent, business_half, chain_hash, content_digest, identity_half, leaf_hash, tree_root
-from activity.services.anchors import list_anchors
+from activity.services.anchors import Anchor, list_anchors
 from activity.services.people import canonical_values
 from activity.services.sealing import GRAINS, NO_CHAIN, cell_columns, cells_sql
 from activity.services.vault import open_external_id
 from offers.models import Offer
 from partners.models import Program
 from plum_site.lib import keys
+from plum_site.lib.snapshot import snapshot
 
 NO_ROW = 1 << 63  # larger than any row id: the end of a stream
 MOST_NAMED = 20  # places named per check; the count is of all
@@ -43,7 +44,7 @@ class _Names:
         self.sets = {row.pk: canonical_values(row.values) for row in AttributeSet.objects.filter(program=program)}
 
 
-def verify_ledger(*, program: Program) -> Iterator[Verdict]:
+def verify_ledger(*, program: Program) -> list[Verdict]:
     """
     Hash every event of a program again and compare batches, seals, chain, identities and the heads kept outside.
 
@@ -52,12 +53,16 @@ def verify_ledger(*, program: Program) -> Iterator[Verdict]:
     Writes: nothing.
     Source: docs/adr/0005-leaves-seals-anchors.md
     """
-    batches = list(IngestBatch.objects.filter(program=program).order_by("id"))
-    seals = list(Seal.objects.filter(program=program).order_by("number"))
-    yield _verify_chain(seals, {batch.pk: batch for batch in batches})
-    yield _verify_batches(program, batches)
-    yield _verify_identities(program)
-    yield _verify_anchors(program, seals)
+    anchors = list(list_anchors(program=program))  # before the view of the database, which then holds all of them
+    with snapshot():
+        batches = list(IngestBatch.objects.filter(program=program).order_by("id"))
+        seals = list(Seal.objects.filter(program=program).order_by("number"))
+        return [
+            _verify_chain(seals, {batch.pk: batch for batch in batches}),
+            _verify_batches(program, batches),
+            _verify_identities(program),
+            _verify_anchors(anchors, seals),
+        ]
 
 
 def _verify_chain(seals: list[Seal], batches: dict[int, IngestBatch]) -> Verdict:
@@ -140,7 +145,9 @@ def _events_by_batch(program: Program) -> Iterator[tuple[int, list[tuple[Any, ..
 
 def _leaf(row: tuple[Any, ...], names: _Names) -> bytes:
     nonce = bytes(row[1])
-    identity = row[20] if row[20] is not None else _identity(row, nonce, names)
+    # A kept hash stands for fields that were blanked; where they are filled, they are what is hashed.
+    is_erased = row[20] is not None and row[2] is None and row[3] is None
+    identity = row[20] if is_erased else _identity(row, nonce, names)
     business = business_half(
         nonce,
         row[8],
@@ -231,13 +238,13 @@ def _verify_identities(program: Program) -> Verdict:
     return Verdict("events and identities match one to one", checked, wrong)
 
 
-def _verify_anchors(program: Program, seals: list[Seal]) -> Verdict:
+def _verify_anchors(anchors: list[Anchor], seals: list[Seal]) -> Verdict:
     """Every head kept outside the database is still part of the ledger."""
     chains = {seal.number: bytes(seal.chain).hex() for seal in seals}
     last = seals[-1].number if seals else 0
     wrong: list[str] = []
     checked = 0
-    for anchor in list_anchors(program=program):
+    for anchor in anchors:
         checked += 1
         if not anchor.is_genuine:
             wrong.append(f"line {anchor.line} of the anchor file is not a head signed with this installation's key")
@@ -250,7 +257,7 @@ def _verify_anchors(program: Program, seals: list[Seal]) -> Verdict:
     return Verdict("anchored heads are in the ledger", checked, wrong)
 
 
-def verify_rollups(*, program: Program) -> Iterator[Verdict]:
+def verify_rollups(*, program: Program) -> list[Verdict]:
     """
     Make every rollup cell again from the sealed ledger and compare.
 
@@ -259,27 +266,29 @@ def verify_rollups(*, program: Program) -> Iterator[Verdict]:
     Writes: nothing.
     Source: docs/adr/0008-rollup-cells.md
     """
+    with snapshot():
+        return [_verify_rollup(program, table) for table in GRAINS]
+
+
+def _verify_rollup(program: Program, table: str) -> Verdict:
     sealed = f"e.program_id = {int(program.pk)} AND EXISTS (SELECT 1 FROM activity_seal s WHERE s.batch_id = e.id / {POSITIONS})"
-    for table in GRAINS:
-        columns = cell_columns(table)
-        ledger, stored = cells_sql(table, sealed), f"SELECT {columns} FROM {table} WHERE program_id = {int(program.pk)}"
-        differing: dict[tuple[Any, ...], dict[str, tuple[Any, ...]]] = defaultdict(dict)
-        with connection.cursor() as cursor:
-            for side, first, second in (("ledger", ledger, stored), ("rollup", stored, ledger)):
-                cursor.execute(f"SELECT * FROM ({first}) AS a EXCEPT SELECT * FROM ({second}) AS b")
-                for row in cursor.fetchall():
-                    differing[tuple(row[:-2])][side] = tuple(row[-2:])
-            cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE program_id = {int(program.pk)}")
-            checked = int(cursor.fetchone()[0])
-        names = columns.split(", ")
-        wrong = []
-        for cell, sides in sorted(differing.items(), key=str):
-            where = ", ".join(
-                f"{name} {value}" for name, value in zip(names, cell, strict=False) if name != "program_id" and value != ""
-            )
-            count, amount = sides.get("ledger", (0, 0))
-            has_count, has_amount = sides.get("rollup", (0, 0))
-            wrong.append(
-                f"{table} at {where}: {has_count} events and {has_amount} minor units, the ledger has {count} and {amount}"
-            )
-        yield Verdict(f"{table} equals the ledger", checked, wrong)
+    columns = cell_columns(table)
+    ledger, stored = cells_sql(table, sealed), f"SELECT {columns} FROM {table} WHERE program_id = {int(program.pk)}"
+    differing: dict[tuple[Any, ...], dict[str, tuple[Any, ...]]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        for side, first, second in (("ledger", ledger, stored), ("rollup", stored, ledger)):
+            cursor.execute(f"SELECT * FROM ({first}) AS a EXCEPT SELECT * FROM ({second}) AS b")
+            for row in cursor.fetchall():
+                differing[tuple(row[:-2])][side] = tuple(row[-2:])
+        cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE program_id = {int(program.pk)}")
+        checked = int(cursor.fetchone()[0])
+    names = columns.split(", ")
+    wrong = []
+    for cell, sides in sorted(differing.items(), key=str):
+        where = ", ".join(
+            f"{name} {value}" for name, value in zip(names, cell, strict=False) if name != "program_id" and value != ""
+        )
+        count, amount = sides.get("ledger", (0, 0))
+        has_count, has_amount = sides.get("rollup", (0, 0))
+        wrong.append(f"{table} at {where}: {has_count} events and {has_amount} minor units, the ledger has {count} and {amount}")
+    return Verdict(f"{table} equals the ledger", checked, wrong)

@@ -64,6 +64,8 @@ def decide_by_standing(*, cycle_id: int, actor: User | str, at: datetime) -> lis
     Raises: UnableToDecide - cycle_closed.
     Writes: reviews_decision, and plum_auditevent for each; locks the cycle.
     """
+    # Locked before it is asked who is undecided: a person may be deciding just now.
+    ReviewCycle.objects.select_for_update(of=("self",)).filter(pk=cycle_id).first()
     cards = Scorecard.objects.filter(cycle_id=cycle_id, decision__isnull=True)
     kinds: dict[int, str] = {
         pk: BY_STANDING.get(Standing(standing), DecisionKind.MONITOR) for pk, standing in cards.values_list("id", "standing")

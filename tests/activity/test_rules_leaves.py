@@ -83,7 +83,15 @@ def test_a_uuid7_and_a_ulid_are_their_own_key():
 
 
 @pytest.mark.parametrize(
-    "event_id", ["E1", "0192f1c2-7b1e-4c3a-8000-0123456789ab", "01arz3ndektsv4rrffq69g5fav", "8" * 26, "7" * 36]
+    "event_id",
+    [
+        "E1",
+        "0192f1c2-7b1e-4c3a-8000-0123456789ab",
+        "01arz3ndektsv4rrffq69g5fav",
+        "8" * 26,
+        "7" * 36,
+        "0189-0a5dac96-774bbcce-b302099a805777",
+    ],
 )
 def test_any_other_id_is_hashed_with_its_source(event_id):
     key, hashed = identity_keys(b"k" * 32, "web", event_id)

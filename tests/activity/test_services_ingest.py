@@ -88,6 +88,8 @@ def test_a_program_may_refuse_unknown_members(at):
     receipt = record(program, [event(1, member="stranger"), event(2)])
     assert (receipt.accepted, receipt.rejected) == (1, 1)
     assert receipt.results[0].code == "unknown_member"
+    again = record(program, [event(3, member="stranger"), event(3, member="stranger")])
+    assert [result.outcome for result in again.results] == ["rejected", "rejected"]
     assert Member.objects.count() == 2
 
 

@@ -172,7 +172,7 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, text):
     assert rejects(report)[0]["line"] == "3"
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"event_id": ["e"]}', "[" * 100_000])
+@pytest.mark.parametrize("text", ["{", "[1]", '{"event_id": ["e"]}', "[" * 100_000, '{"\\ud800": 1.5, "event_id": "a"}'])
 def test_a_json_line_that_is_no_event_is_named(tmp_path, text):
     folder = write_folder(tmp_path / "in", [])
     (folder / "events.csv").unlink()
@@ -201,6 +201,15 @@ def test_faulty_catalog_and_people_rows_are_named_as_well(tmp_path):
         ("members.csv", "5"),
     ]
     assert report.accepted == 4
+
+
+def test_a_control_character_in_a_people_row_is_named(tmp_path):
+    folder = write_folder(
+        tmp_path / "in", EVENTS, members="external_id,business_unit,region\nM1,cards,north\nM2,lo\x00ans,south\n"
+    )
+    report = load(folder)
+    assert report.members == 1
+    assert [(row["line"], row["column"]) for row in rejects(report)] == [("3", "business_unit")]
 
 
 def test_conflicts_are_written_down_and_the_first_stays(tmp_path):

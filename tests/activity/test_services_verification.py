@@ -1,13 +1,14 @@
 """Whoever edits the ledger past the triggers is found, and the place is named."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from activity.models import DayPartnerRollup, Event, IngestBatch, Seal
 from activity.models.ledger import POSITIONS
-from activity.services import seal_ledger, verify_ledger, verify_rollups
+from activity.services import seal_ledger, verification, verify_ledger, verify_rollups
 from activity.services.anchors import anchor_file, list_anchors
 from partners.models import Program
 from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
@@ -75,6 +76,33 @@ EDITS: dict[str, Callable[[int], str]] = {
         f"UPDATE activity_event SET nonce = (SELECT nonce FROM activity_event WHERE id = {row - 1}) WHERE id = {row}"
     ),
 }
+
+
+def test_an_edit_behind_the_hash_of_an_erasure_is_named(program):
+    as_superuser(f"UPDATE activity_event SET event_key = 'other', identity_hash = nonce WHERE id = {middle()}")
+    assert len(violations(program)) == 1
+
+
+def test_events_that_come_while_it_is_proved_raise_no_alarm(program, monkeypatch):
+    """One view of the database for all checks: what is recorded and sealed in between belongs to the next run."""
+    real = verification._verify_chain
+
+    def busy(*arguments):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(record_and_seal, program).result(timeout=60)
+        return real(*arguments)
+
+    monkeypatch.setattr(verification, "_verify_chain", busy)
+    assert violations(program) == []
+    assert Seal.objects.count() == 4
+
+
+def record_and_seal(program: Program) -> None:
+    try:
+        record(program, [event("meanwhile")])
+        seal_ledger(program_id=program.pk, at=RECORDED_AT)
+    finally:
+        connections.close_all()
 
 
 @pytest.mark.parametrize("edit", EDITS)
