@@ -349,7 +349,7 @@ def make_line(card: Scorecard, stages: Sequence[str]) -> dict[str, Any]:
         "card": card,
         "url": url_of(card),
         "standing": show_standing(card.standing),
-        "score": count(card.score) if card.score is not None else NO_DATA,
+        "score": count(card.score, 1),
         "figures": figures,
         "flags": [flag.rule_version.rule.name for flag in card.flags.all()],
         "decision": show_decision(card),

@@ -110,7 +110,7 @@ def make_review(program: Any) -> dict[str, Any]:
     cycle = find_latest_cycle(program.pk)
     waiting = (
         ReviewCycle.objects.filter(program=program, scorecards__isnull=False, scorecards__decision__isnull=True)
-        .exclude(state=CycleState.CLOSED)
+        .filter(state=CycleState.READY)  # a month that still runs waits for nobody
         .order_by("-month_start_date")
         .distinct()
     )
@@ -139,7 +139,7 @@ def is_behind(card: Scorecard) -> bool:
 
 
 def make_flags(flags: list[Any]) -> Table:
-    """Open flags, the gravest first."""
+    """Open flags of the newest month first, in it the gravest."""
     rows = [
         [
             link(url_of(flag.scorecard), flag.scorecard.partner),
@@ -152,7 +152,7 @@ def make_flags(flags: list[Any]) -> Table:
         for flag in flags
     ]
     headers = ["Partner", "Severity", "Rule", "Observed", "Allowed", "Month"]
-    return Table("Open flags, gravest first", headers, rows, "No flag waits for you.", frozenset({3}))
+    return Table("Open flags, newest month first", headers, rows, "No flag waits for you.", frozenset({3}))
 
 
 def make_ranks(title: str, cards: list[Scorecard]) -> Table:

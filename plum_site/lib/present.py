@@ -8,7 +8,7 @@ record the stage) and "suppressed" (the group is too small to show).
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from django.utils import formats, timezone
@@ -61,14 +61,21 @@ def link(url: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
-def count(value: float | Decimal | None) -> SafeString | str:
-    """A whole number with thousands separated; NO_DATA for None."""
-    return NO_DATA if value is None else formats.number_format(value, 0, force_grouping=True)
+def count(value: float | Decimal | None, places: int = 0) -> SafeString | str:
+    """A number with thousands separated, whole unless `places` are asked for; NO_DATA for None."""
+    return NO_DATA if value is None else formats.number_format(_rounded(value, places), places, force_grouping=True)
 
 
 def rate(value: float | Decimal | str | None, places: int = 1) -> SafeString | str:
     """A share of 1 as per cent; NO_DATA for None."""
-    return NO_DATA if value is None else f"{formats.number_format(Decimal(str(value)) * 100, places, force_grouping=True)} %"
+    if value is None:
+        return NO_DATA
+    return f"{formats.number_format(_rounded(Decimal(str(value)) * 100, places), places, force_grouping=True)} %"
+
+
+def _rounded(value: float | Decimal, places: int) -> Decimal:
+    """Half-even, as everywhere; Django's number_format alone would cut the digits off."""
+    return Decimal(str(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
 
 
 def amount(minor: int, currency: str) -> str:

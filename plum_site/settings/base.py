@@ -101,9 +101,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 4000, "socket_connect_t
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_ACKS_LATE = True
-# A message is a wake-up: the job of a worker that died comes back by its lease, and never faster than that.
-CELERY_TASK_REJECT_ON_WORKER_LOST = False
+# A message is a wake-up: it has done its work when a process takes it up, and the job of a worker that died comes back by
+# its lease. Acknowledged only at the end, the task that runs while the broker restarts would take its worker down: kombu
+# 5.7 acknowledges over the channel that is gone.
+CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_SOFT_TIME_LIMIT = 3600
 CELERY_TASK_TIME_LIMIT = 3660
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -31,8 +31,12 @@ def print_review(command: PlumCommand, review: dict[str, Any], progress: Progres
 
 
 def _choose(partners: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """The flagged partners and, as far as there is room, those at the top; in their order."""
-    first = sorted(range(len(partners)), key=lambda index: (not partners[index]["flags"], index))
+    """The flagged partners, those that need a decision and, as far as there is room, those at the top; in their order."""
+
+    def urgency(index: int) -> tuple[bool, bool, int]:
+        return not partners[index]["flags"], partners[index]["decision"] is not None, index
+
+    first = sorted(range(len(partners)), key=urgency)
     return [partners[index] for index in sorted(first[:most])]
 
 
