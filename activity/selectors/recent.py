@@ -10,6 +10,7 @@ from activity.choices import Kind, Measure
 from activity.metrics import Tally
 from activity.models import DayOfferRollup, DayPartnerRollup, Event, IngestBatch
 from activity.models.ledger import POSITIONS
+from plum_site.lib.snapshot import snapshot
 
 GRAINS: dict[str, tuple[type[Any], str, str]] = {  # grain: rollup, its key, the key from an event
     "partner": (DayPartnerRollup, "partner_id", "offer__partner_id"),
@@ -18,6 +19,7 @@ GRAINS: dict[str, tuple[type[Any], str, str]] = {  # grain: rollup, its key, the
 RECENT_DAYS = 30
 
 
+@snapshot()  # a batch that is sealed between the two reads would count twice, or not at all
 def tally_recent(
     program_id: int, grain: str, starts_date: date, ends_date: date, ids: Collection[int] | None = None
 ) -> dict[int, Tally]:
@@ -58,6 +60,7 @@ def tally_program(program_id: int, starts_date: date, ends_date: date) -> Tally:
     return total
 
 
+@snapshot()
 def tally_days(program_id: int, starts_date: date, ends_date: date) -> dict[date, Tally]:
     """
     What was counted in the whole program day by day over `[starts_date, ends_date)`.

@@ -13,7 +13,7 @@ import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 import pyarrow
 import pyarrow.parquet
@@ -30,6 +30,7 @@ REQUIRED = {
 }
 LONGEST_LINE = 64 * 1024
 CHUNK = 1 << 20
+PARQUET_ROWS = 8192
 
 csv.field_size_limit(LONGEST_LINE)
 
@@ -221,16 +222,30 @@ def _check_parquet(path: Path, required: tuple[str, ...]) -> Table:
         raise UnableToReadFolder(
             "missing_column", f"{path.name} has no column {', '.join(missing)}; it has {', '.join(columns)}."
         )
+    try:
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+            batch.validate()
+    except (pyarrow.ArrowInvalid, OSError):
+        raise UnableToReadFolder("damaged", f"{path.name} is damaged: it cannot be read to its end.") from None
     return Table(path, columns, file.metadata.num_rows)
 
 
 def _read_parquet(table: Table) -> Iterator[Row]:
     line = 0
-    for batch in pyarrow.parquet.ParquetFile(table.path).iter_batches(batch_size=8192):
-        for cells in batch.to_pylist():
+    for batch in pyarrow.parquet.ParquetFile(table.path).iter_batches(batch_size=PARQUET_ROWS):
+        for cells in _in_microseconds(batch).to_pylist():
             line += 1
             values = {name: _plain(cell) for name, cell in cells.items()}
             yield Row(line, values, json.dumps(values, ensure_ascii=False), "")
+
+
+def _in_microseconds(batch: Any) -> Any:
+    """Instants finer than Plum keeps are cut to microseconds; Python has no finer ones."""
+    fields = [
+        field.with_type(pyarrow.timestamp("us", field.type.tz)) if pyarrow.types.is_timestamp(field.type) else field
+        for field in batch.schema
+    ]
+    return batch.cast(pyarrow.schema(fields), safe=False)
 
 
 def _plain(cell: object) -> str:

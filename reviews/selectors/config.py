@@ -39,6 +39,7 @@ def read_config(program: Program, month_start_date: date, cutoff: int) -> dict[s
     if policy is None:
         raise LookupError(f"program {program.code} has no review policy: install_default_rules makes one")
     late, late_after = count_late_events(program, month_start_date, cutoff)
+    live = list_live_partners(program, month_start_date)  # before the partners, so that each of them is described
     return {
         "program": {
             "code": program.code,
@@ -56,7 +57,7 @@ def read_config(program: Program, month_start_date: date, cutoff: int) -> dict[s
         ],
         "segments": [{"code": segment.code, "name": segment.name, "rule": segment.rule} for segment in list_segments(program.pk)],
         "partners": describe_partners(program),
-        "live": list_live_partners(program, month_start_date),
+        "live": live,
         "seasons": _read_seasons(program.pk, months),
         "cooling": list_cooling(program.pk, month_start_date, specs),
         "late": late,

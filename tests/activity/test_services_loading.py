@@ -128,6 +128,31 @@ def test_a_fault_of_parquet_writes_nothing(tmp_path):
         load(folder)
 
 
+def test_parquet_that_is_damaged_in_the_middle_writes_nothing(tmp_path):
+    folder = write_folder(tmp_path / "in", [])
+    (folder / "events.csv").unlink()
+    rows = [event(number, member=f"M{number % 977}", transaction_ref=f"{number * 7919 % 100003}") for number in range(20_000)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "events.parquet")
+    raw = bytearray((folder / "events.parquet").read_bytes())
+    raw[len(raw) // 8 : len(raw) // 8 + 3000] = b"\x7f" * 3000
+    (folder / "events.parquet").write_bytes(raw)
+    with pytest.raises(UnableToReadFolder) as refused:
+        load(folder)
+    assert refused.value.code == "damaged"
+    assert not Program.objects.exists()
+
+
+def test_parquet_instants_finer_than_microseconds_are_cut(tmp_path):
+    folder = write_folder(tmp_path / "in", [])
+    (folder / "events.csv").unlink()
+    table = pyarrow.Table.from_pylist([EVENTS[0]])
+    nanoseconds = pyarrow.array([1_781_517_600_000_000_001], pyarrow.timestamp("ns", "UTC"))
+    table = table.set_column(table.schema.get_field_index("occurred_at"), "occurred_at", nanoseconds)
+    pyarrow.parquet.write_table(table, folder / "events.parquet")
+    assert load(folder).accepted == 1
+    assert Event.objects.get().occurred_at.isoformat() == "2026-06-15T10:00:00+00:00"
+
+
 ROW_FAULTS = [
     ({"occurred_at": "soon"}, "occurred_at", "invalid"),
     ({"offer": "nope"}, "offer", "unknown_offer"),

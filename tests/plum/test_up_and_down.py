@@ -59,6 +59,7 @@ import os
 from celery import Celery
 app = Celery("toy", broker=os.environ["REDIS_URL"])
 """
+SETTINGS = "SECRET_KEY = 'of a toy'"  # Celery looks at Django's settings
 WSGI = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
@@ -74,9 +75,12 @@ def toy(checkout, tmp_path):
     shutil.copy(checkout / "plum", place / "plum")
     for lock in door.LOCKS.values():
         shutil.copy(checkout / lock, place / lock)
-    for name, text in {"manage.py": MANAGE, "plum_site/celery.py": CELERY, "plum_site/wsgi.py": WSGI}.items():
+    (place / "plum_site" / "settings").mkdir()
+    files = {"manage.py": MANAGE, "plum_site/celery.py": CELERY, "plum_site/wsgi.py": WSGI, "plum_site/settings/dev.py": SETTINGS}
+    for name, text in files.items():
         (place / name).write_text(text, encoding="utf-8")
-    (place / "plum_site" / "__init__.py").touch()
+    for package in ("plum_site", "plum_site/settings"):
+        (place / package / "__init__.py").touch()
     (place / ".venv" / "bin").mkdir(parents=True)
     (place / ".venv" / "lib").symlink_to(checkout / ".venv" / "lib")
     python = place / ".venv" / "bin" / "python"
@@ -92,7 +96,8 @@ class Toy:
 
     def __init__(self, place: Path) -> None:
         self.place, self.var = place, place / "var"
-        self.env = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "DATABASE_URL", "PLUM_VAR")}
+        ours = ("REDIS_URL", "DATABASE_URL", "PLUM_VAR", "DJANGO_SETTINGS_MODULE")
+        self.env = {name: value for name, value in os.environ.items() if name not in ours}
 
     def stamp(self) -> None:
         """Say that the environment is complete for the lock as it is."""

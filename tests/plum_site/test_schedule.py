@@ -185,4 +185,4 @@ def test_the_tasks_take_what_newer_code_adds(at: datetime) -> None:
 
 def test_a_message_is_no_place_for_state() -> None:
     assert settings.CELERY_TASK_IGNORE_RESULT is True
-    assert settings.CELERY_TASK_REJECT_ON_WORKER_LOST is False
+    assert settings.CELERY_TASK_ACKS_LATE is False
