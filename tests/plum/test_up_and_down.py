@@ -117,10 +117,10 @@ class Toy:
         with out:
             return subprocess.Popen(command, env=self.env, stdout=out, stderr=out, start_new_session=True)
 
-    def wait_for(self, text: str) -> str:
-        """What `up` said until it said this."""
+    def wait_for(self, text: str, file: str = "out") -> str:
+        """What `up`, or the service with that log, said until it said this."""
         until = time.monotonic() + 60
-        while text not in (said := (self.place / "out").read_text(encoding="utf-8")):
+        while text not in (said := (self.place / file).read_text(encoding="utf-8")):
             assert time.monotonic() < until, said
             time.sleep(0.05)
         return said
@@ -166,6 +166,8 @@ def test_up_serves_refuses_a_second_one_and_goes_down_in_order(toy):
     up = toy.start()
     said = toy.wait_for("Ctrl-C stops everything.")
     assert "1  Acme  excellent" in said
+    toy.wait_for(" ready.", "var/log/worker.log")
+    toy.wait_for("beat: Starting", "var/log/beat.log")
     assert "http://127.0.0.1/sign-in/once" in said
     assert "sign-in/once" not in "".join(path.read_text(encoding="utf-8") for path in (toy.var / "log").glob("plum-*.log"))
     state = json.loads(toy.run("status", "--json").stdout)
