@@ -126,7 +126,7 @@ def consolidate_cycle(
         before = {"cutoff": cycle.cutoff, "digest": cycle.digest} if cycle.consolidated_at else None
         cycle.cutoff, cycle.config, cycle.digest, cycle.consolidated_at = cutoff, config, digest, at
         cycle.save(update_fields=["cutoff", "config", "digest", "consolidated_at"])
-        replace_scorecards(cycle=cycle, cards=cards, at=at)
+        replace_scorecards(cycle=cycle, cards=cards, actor=actor, at=at)
         decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
         flags = sum(len(card.flags) for card in cards)
         after = {"cutoff": cutoff, "digest": digest, "scorecards": len(cards), "flags": flags, "decided_by_rule": decided}

@@ -7,6 +7,8 @@ from decimal import Decimal
 from django.db.models import Model
 
 from partners.models import Partner
+from plum_site.lib import audit
+from plum_site.lib.models import User
 from reviews.models import Decision, Flag, ReviewCycle, RuleVersion, Scorecard
 from reviews.rules import Card
 
@@ -14,16 +16,16 @@ FIGURES = ("standing", "score", "rank", "metrics", "previous", "settled", "expec
 FLAG_FIGURES = ("metric", "observed", "threshold", "evidence")
 
 
-def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], at: datetime) -> None:
+def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User | str, at: datetime) -> None:
     """
     Make the stored scorecards and flags of a cycle that is not closed those of a new consolidation.
 
     Rows of partners and rules that are still there are kept, with their ids and the instant at which a flag was opened.
-    Decisions made by rule go; those made by people go where standing or flags changed.
+    Decisions made by rule go; those made by people go where standing or flags changed, each with an audit row.
     Runs in the transaction of the consolidation, under the cycle's lock.
 
     Raises: nothing.
-    Writes: reviews_scorecard, reviews_flag, reviews_decision.
+    Writes: reviews_scorecard, reviews_flag, reviews_decision, plum_auditevent.
     """
     old = {
         card.partner.external_id: (str(card.standing), sorted(flag.rule_version.rule.code for flag in card.flags.all()))
@@ -33,7 +35,18 @@ def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], at: datetim
     changed = [partner for partner, verdict in old.items() if new.get(partner) != verdict]
     decisions = Decision.objects.filter(scorecard__cycle=cycle)
     decisions.filter(is_by_rule=True).delete()
-    decisions.filter(scorecard__partner__external_id__in=changed).delete()
+    overtaken = decisions.filter(scorecard__partner__external_id__in=changed)
+    for decision in overtaken:
+        audit.record(
+            program_id=cycle.program_id,
+            actor=actor,
+            action="reviews.withdraw_decision",
+            row=decision,
+            at=at,
+            before={"scorecard": decision.scorecard_id, "kind": decision.kind, "comment": decision.comment},
+            comment="A new consolidation changed the standing or the flags.",
+        )
+    overtaken.delete()
     gone = set(old) - set(new)
     if gone:
         Flag.objects.filter(scorecard__cycle=cycle, scorecard__partner__external_id__in=gone).delete()

@@ -210,6 +210,8 @@ def test_people_keep_their_decisions_where_nothing_changed() -> None:
 
     reviewed(program, at=IN_JULY + timedelta(days=1))
 
+    withdrawn = AuditEvent.objects.get(action="reviews.withdraw_decision")
+    assert withdrawn.before == {"scorecard": cards["quiet"].pk, "kind": DecisionKind.EXEMPT, "comment": "seen"}
     kept = Decision.objects.get(is_by_rule=False)
     assert (kept.scorecard, kept.kind, kept.decided_at) == (cards["fell"], DecisionKind.ACT, IN_JULY)
     flag.refresh_from_db()
