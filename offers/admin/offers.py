@@ -31,6 +31,7 @@ from plum_site.lib.admin import (
     allowed,
     console_admin,
     go,
+    log_rows,
     person_of,
     program_of,
     refuse,
@@ -39,6 +40,7 @@ from plum_site.lib.admin import (
 )
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
+from plum_site.lib.people import names_of
 from plum_site.lib.periods import local_date
 from plum_site.lib.present import NO_DATA, Table, amount, badge, day, instant, link, words
 
@@ -203,9 +205,11 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
         return [*own, *self.transition_buttons(request, row)]
 
     def tables(self, request: HttpRequest, row: Offer) -> list[Table]:
+        versions = list(list_listings(row.pk))
+        names = names_of(one.published_by for one in versions)
         listings = [
-            [str(one.number), one.title, one.text, one.terms, instant(one.published_at), one.published_by]
-            for one in list_listings(row.pk)
+            [str(one.number), one.title, one.text, one.terms, instant(one.published_at), names[one.published_by]]
+            for one in versions
         ]
         audiences = [
             [
@@ -215,11 +219,7 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
             ]
             for one in row.audiences.select_related("segment")
         ]
-        states = dict(OfferState.choices)
-        log = [
-            [instant(one.at), one.name.replace("_", " "), states.get(one.to_state, one.to_state), one.actor, one.comment]
-            for one in list_transitions(row.pk)[:50]
-        ]
+        log = log_rows(list_transitions(row.pk)[:50], dict(OfferState.choices))
         return [
             Table(
                 "Listing, newest version first",

@@ -27,6 +27,7 @@ from plum_site.lib.admin import (
 )
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError, InvalidInput
+from plum_site.lib.people import person_behind
 from plum_site.lib.present import Table, badge, link
 
 
@@ -35,12 +36,12 @@ class RankingAdmin(ReadOnlyModelAdmin):
     """Every order that was in force, newest first."""
 
     read_operation = "catalog.read"
-    list_display = ["named", "who", "in_force", "made_at", "made_by", "comment"]
+    list_display = ["named", "who", "in_force", "made_at", "made_by_shown", "comment"]
     list_filter = ["segment"]
     list_select_related = ["segment", "undoes"]
     ordering = ["-made_at", "-id"]
-    fields = ["who", "number", "in_force", "undoes", "comment", "made_by", "made_at"]
-    readonly_fields = ["who", "in_force"]
+    fields = ["who", "number", "in_force", "undoes", "comment", "made_by_shown", "made_at"]
+    readonly_fields = ["who", "in_force", "made_by_shown"]
     intro = "In which order members see offers. Every change is a revision that can be undone; nothing is overwritten."
     empty_text = "No order yet: offers follow their ids. Loading offers with ranks makes the first one."
 
@@ -50,7 +51,12 @@ class RankingAdmin(ReadOnlyModelAdmin):
         later = RankingRevision.objects.annotate(whose=whose).filter(
             program=OuterRef("program"), whose=Coalesce(OuterRef("segment_id"), 0), number__gt=OuterRef("number")
         )
-        return super().get_queryset(request).annotate(is_replaced=Exists(later))
+        return super().get_queryset(request).annotate(is_replaced=Exists(later), person=person_behind("made_by"))
+
+    def made_by_shown(self, row: Any) -> str:
+        return row.person or row.made_by
+
+    made_by_shown.short_description = "made by"  # type: ignore[attr-defined]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         buttons = []

@@ -24,6 +24,7 @@ from plum_site.lib.admin import (
     allowed,
     console_admin,
     go,
+    log_rows,
     person_of,
     program_of,
     show,
@@ -32,7 +33,7 @@ from plum_site.lib.admin import (
 )
 from plum_site.lib.clock import now
 from plum_site.lib.models import RoleGrant, User
-from plum_site.lib.present import Table, badge, day, instant, link
+from plum_site.lib.present import Table, badge, day, link
 
 TONES = {
     PartnerState.PROSPECT: "idle",
@@ -180,11 +181,7 @@ class PartnerAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
             ]
             for one in list_contract_terms(row.pk)
         ]
-        states = dict(PartnerState.choices)
-        log = [
-            [instant(one.at), one.name.replace("_", " "), states.get(one.to_state, one.to_state), one.actor, one.comment]
-            for one in list_transitions(row.pk)[:50]
-        ]
+        log = log_rows(list_transitions(row.pk)[:50], dict(PartnerState.choices))
         return [
             Table(
                 "Contacts", ["Name", "E-mail", "Written to about", "Language"], contacts, "Nobody is known at this partner yet."

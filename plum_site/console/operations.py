@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery, TextField, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
@@ -14,7 +13,8 @@ from plum_site.lib.admin import Button, KeysetModelAdmin, allowed, console_admin
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.clock import now
 from plum_site.lib.jobs import revive
-from plum_site.lib.models import AuditEvent, Job, Outbox, User
+from plum_site.lib.models import AuditEvent, Job, Outbox
+from plum_site.lib.people import person_behind
 from plum_site.lib.present import LIVE, Table, badge
 
 JOB_TONES = {JobState.DUE: "idle", JobState.RUNNING: "info", JobState.DONE: "good", JobState.DEAD: "bad"}
@@ -155,9 +155,7 @@ class AuditEventAdmin(KeysetModelAdmin):
     intro = "Who changed what, and when. Written with the change itself; the database refuses to edit or delete a line."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
-        person = User.objects.annotate(ref=Concat(Value("user:"), Cast("pk", TextField()), output_field=TextField()))
-        name = Subquery(person.filter(ref=OuterRef("actor")).values("username")[:1])
-        return super().get_queryset(request).annotate(person=name)
+        return super().get_queryset(request).annotate(person=person_behind("actor"))
 
     def tables(self, request: HttpRequest, row: AuditEvent) -> list[Table]:
         before, after = row.before or {}, row.after or {}

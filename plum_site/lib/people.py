@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import OuterRef, Subquery, TextField, Value
+from django.db.models.functions import Cast, Concat
 
 from plum_site.lib import audit
 from plum_site.lib.choices import Role
@@ -157,6 +159,12 @@ def check_person(user: User) -> None:
     except ValidationError as error:
         fields = {name: " ".join(texts) for name, texts in error.message_dict.items()}
         raise InvalidInput("invalid_person", "Nothing was changed. " + " ".join(fields.values()), fields) from None
+
+
+def person_behind(field: str) -> Subquery:
+    """The user name behind a column that says "user:ID", to annotate a list with; empty for other actors."""
+    person = User.objects.annotate(ref=Concat(Value("user:"), Cast("pk", TextField()), output_field=TextField()))
+    return Subquery(person.filter(ref=OuterRef(field)).values("username")[:1])
 
 
 def names_of(actors: Iterable[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from plum_site.lib.admin.frame import (
 from plum_site.lib.admin.keyset import KeysetModelAdmin
 from plum_site.lib.admin.rows import ADMINS, ProgramModelAdmin, ReadOnlyModelAdmin, console_admin, within
 from plum_site.lib.admin.tables import TablesMixin
-from plum_site.lib.admin.transitions import TransitionsMixin
+from plum_site.lib.admin.transitions import TransitionsMixin, log_rows
 
 __all__ = [
     "ADMINS",
@@ -38,6 +38,7 @@ __all__ = [
     "console_admin",
     "go",
     "guarded",
+    "log_rows",
     "page",
     "person_of",
     "program_of",

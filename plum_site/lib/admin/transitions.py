@@ -1,6 +1,6 @@
 """Buttons of a workflow table: each asks for its comment on a page of its own, and makes one service call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -13,6 +13,8 @@ from plum_site.lib.admin.frame import Button, allowed, go, person_of, program_of
 from plum_site.lib.admin.rows import ProgramModelAdmin
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
+from plum_site.lib.people import names_of
+from plum_site.lib.present import instant
 from plum_site.lib.workflow import Table as Transitions
 from plum_site.lib.workflow import available
 
@@ -21,6 +23,22 @@ class CommentForm(forms.Form):
     """Why."""
 
     comment = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False, max_length=2000)
+
+
+def log_rows(log: Iterable[Any], states: Mapping[str, str]) -> list[list[Any]]:
+    """How a row came to its state, for a table: when, what, to which state, who by name, and why."""
+    entries = list(log)
+    names = names_of(entry.actor for entry in entries)
+    return [
+        [
+            instant(entry.at),
+            entry.name.replace("_", " "),
+            states.get(entry.to_state, entry.to_state),
+            names[entry.actor],
+            entry.comment,
+        ]
+        for entry in entries
+    ]
 
 
 class TransitionsMixin(ProgramModelAdmin):
