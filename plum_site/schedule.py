@@ -13,7 +13,7 @@ from typing import Any, Literal
 from activity.selectors import count_unsealed
 from activity.services.loading import loading_mark
 from partners.selectors import list_programs
-from plum_site.lib import jobs
+from plum_site.lib import jobs, outbox
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
 from reviews.selectors import list_due_months
 
@@ -51,6 +51,11 @@ def _unsealed(at: datetime) -> Iterator[Due]:
             yield Due({"program_id": program.pk})
 
 
+def _messages(at: datetime) -> Iterator[Due]:
+    if outbox.has_due(at):
+        yield Due({})
+
+
 def _months(at: datetime) -> Iterator[Due]:
     for program in list_programs():
         if jobs.is_busy(loading_mark(program.pk), at):
@@ -83,6 +88,10 @@ ROWS = (
         "Puts batches into the sealed ledger and its rollups where a wake-up was lost.", timedelta(seconds=60), _unsealed,
     ),
     Row(
+        outbox.SEND, "wake", "plum_site", "every 10 s, where a message is due",
+        "Sends mail and webhooks whose wake-up was lost, or whose next attempt has come.", timedelta(seconds=60), _messages,
+    ),
+    Row(
         "reviews.consolidate_month", "job", "reviews", "each program day, each month that is due",
         "Scores every partner: months that were missed, the last complete one and the present one.", DAY, _months,
     ),
@@ -95,6 +104,10 @@ ROWS = (
         "Runs every check of `manage.py verify all`; the health page shows what it found.", DAY, _nightly,
     ),
     Row("plum.prune_jobs", "job", "plum_site", "nightly at 02:00 UTC", "Removes jobs that were done 90 days ago.", DAY, _nightly),
+    Row(
+        "plum.prune_outbox", "job", "plum_site", "nightly at 02:00 UTC",
+        "Removes the log of deliveries after 30 days, and what sent messages said after 90.", DAY, _nightly,
+    ),
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import activity.tasks  # noqa: F401 - registers what it runs
 import reviews.tasks  # noqa: F401 - registers what it runs
 from plum_site import schedule
 from plum_site.celery import app
-from plum_site.lib import jobs
+from plum_site.lib import jobs, outbox
 from plum_site.verify import summarise_all
 
 SHOW_SECONDS = 5
@@ -49,3 +49,15 @@ def verify(job: jobs.RunningJob, **_: Any) -> dict[str, Any]:
 def prune_jobs(job: jobs.RunningJob, **_: Any) -> dict[str, Any]:
     """Old done jobs go."""
     return {"removed": jobs.prune_jobs(at=job.at)}
+
+
+@jobs.wakeable(outbox.SEND)
+def send_outbox(**_: Any) -> None:
+    """Mail and webhooks that are due leave."""
+    outbox.send_due()
+
+
+@jobs.handler("plum.prune_outbox")
+def prune_outbox(job: jobs.RunningJob, **_: Any) -> dict[str, Any]:
+    """Old delivery attempts go, and what old messages said."""
+    return outbox.prune(at=job.at)

@@ -12,8 +12,8 @@ from django.utils.module_loading import autodiscover_modules
 from plum_site.lib import jobs
 from plum_site.lib import verify as registry
 from plum_site.lib.audit import SYSTEM
-from plum_site.lib.choices import JobState
-from plum_site.lib.models import ApiToken, AuditEvent, Job, User
+from plum_site.lib.choices import JobState, OutboxState
+from plum_site.lib.models import ApiToken, AuditEvent, Job, Outbox, User
 from plum_site.lib.verify import Finding, check
 
 LATE = timedelta(seconds=90)
@@ -63,6 +63,20 @@ def check_jobs() -> Iterator[Finding]:
     dead = Job.objects.filter(state=JobState.DEAD).order_by("pk")
     reasons = [f"job {job.pk} {job.key}: {(job.error.strip().splitlines() or ['no error text'])[-1]}" for job in dead]
     yield Finding("jobs: given up", Job.objects.count(), reasons)
+
+
+@check("jobs")
+def check_outbox() -> Iterator[Finding]:
+    """No message waits past its schedule without a sender (I22)."""
+    at = jobs.database_now()
+    waiting = Outbox.objects.filter(state=OutboxState.WAITING)
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=at - LATE)
+    late = waiting.filter(free, due_at__lt=at - LATE).order_by("due_at", "pk")
+    yield Finding(
+        "outbox: undone past its schedule",
+        waiting.count(),
+        [f"message {row.pk} ({row.channel}) due {row.due_at:%Y-%m-%d %H:%M:%S}, {row.attempts} attempts" for row in late],
+    )
 
 
 @check("audit")

@@ -35,3 +35,11 @@ class OutboxState(models.TextChoices):
     WAITING = "waiting", "Waiting"
     SENT = "sent", "Sent"
     DEAD = "dead", "Given up"
+
+
+class AttemptStatus(models.TextChoices):
+    """How one attempt to deliver a message ended."""
+
+    OK = "ok", "Delivered"
+    LATER = "later", "Will be tried again"
+    REFUSED = "refused", "Refused"

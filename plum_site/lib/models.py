@@ -9,7 +9,7 @@ import uuid
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
-from plum_site.lib.choices import JobState, OutboxState, Role
+from plum_site.lib.choices import AttemptStatus, JobState, OutboxState, Role
 
 
 class User(AbstractUser):
@@ -173,7 +173,8 @@ class Outbox(models.Model):
     """
     One message that must leave: written in the transaction that causes it, sent after the commit.
 
-    `channel` is mail or webhook; `dedup_key` makes a message unique, `message_id` stays the same over every attempt.
+    `channel` is mail or webhook; `dedup_key` makes a message unique, `message_id` stays the same over every attempt. The
+    sender (lib.outbox) claims it by lease and ends it as sent or given up; the row stays, its payload is emptied in time.
     """
 
     program_id = models.BigIntegerField(null=True, db_index=True)  # what did this program send?
@@ -186,6 +187,8 @@ class Outbox(models.Model):
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
 
@@ -201,3 +204,27 @@ class Outbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} to {self.recipient}"
+
+
+class OutboxAttempt(models.Model):
+    """
+    One attempt to deliver one outgoing message: what the other side answered, and how long that took.
+
+    Written by the sender when an attempt ends, or when it finds that the one before was cut off; removed after 30 days.
+    """
+
+    message = models.ForeignKey(Outbox, on_delete=models.CASCADE, related_name="tries")
+    at = models.DateTimeField()
+    status = models.CharField(max_length=10, choices=AttemptStatus.choices)
+    detail = models.TextField(blank=True)
+    milliseconds = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "delivery attempt"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(status__in=AttemptStatus.values), name="plum_outboxattempt_status_known")
+        ]
+        indexes = [models.Index(fields=["at"], name="plum_outboxattempt_by_age")]  # which are old enough to go?
+
+    def __str__(self) -> str:
+        return f"{self.get_status_display()} at {self.at:%Y-%m-%d %H:%M:%S}"

@@ -26,7 +26,7 @@ from activity.models import (
 from offers.models import Audience, Listing, Offer, RankingRevision, Segment
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
-from plum_site.lib.models import ApiToken, Job, Outbox, RoleGrant, User
+from plum_site.lib.models import ApiToken, Job, Outbox, OutboxAttempt, RoleGrant, User
 from reviews.choices import CycleState
 from reviews.models import Decision, Flag, ReviewCycle, ReviewPolicy, Rule, RuleVersion, Scorecard
 from tests.support.rows import AT, LATER, Rows
@@ -53,6 +53,7 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "plum_job_ended_has_finished_at": (Job, {"state": JobState.DEAD, "finished_at": None}),
     "plum_outbox_state_known": (Outbox, {"state": "lost"}),
     "plum_outbox_sent_has_sent_at": (Outbox, {"state": OutboxState.SENT, "sent_at": None}),
+    "plum_outboxattempt_status_known": (OutboxAttempt, {"status": "perhaps"}),
     "partners_program_kind_known": (Program, {"kind": "club"}),
     "partners_program_stage_order_known": (Program, {"stage_order": "any"}),
     "partners_program_minimum_group_positive": (Program, {"minimum_group": 0}),

@@ -58,7 +58,7 @@ def test_json_is_one_line_a_check() -> None:
     call_command("verify", "jobs", format="json", stdout=out, stderr=io.StringIO())
 
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [line["area"] for line in lines] == ["jobs"] * 3
+    assert [line["area"] for line in lines] == ["jobs"] * 4
     assert all(line["ok"] and line["violations"] == [] for line in lines)
 
 
