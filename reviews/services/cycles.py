@@ -18,6 +18,7 @@ from reviews.choices import CycleState
 from reviews.models import CycleTransition, ReviewCycle
 from reviews.rules import digest_cards, make_cards
 from reviews.selectors import find_cycle, find_first_reviewable_month, list_undecided, read_config, read_input
+from reviews.services.announcements import announce_closing, announce_flags
 from reviews.services.decisions import decide_by_rule
 from reviews.services.rules import install_default_rules
 from reviews.services.scorecards import replace_scorecards
@@ -92,8 +93,9 @@ def consolidate_cycle(
 
     A scorecard for every partner that had an offer live at any instant of the month or any event in it, and for no
     other. Flags, standings and decisions by rule are made anew; what people decided stays where standing and flags
-    did. It freezes once the month is over and the program's ready day has come, or at once by hand (by_hand; empty: if
-    a person asks). A frozen month is consolidated anew by hand only; a closed one never: it comes back as it is.
+    did; flags that were not there before are announced. It freezes once the month is over and the program's ready day
+    has come, or at once by hand (by_hand; empty: if a person asks). A frozen month is consolidated anew by hand only; a
+    closed one never: it comes back as it is.
 
     Raises: UnableToOpenCycle, as open_cycle.
     Writes: reviews_reviewcycle, reviews_scorecard, reviews_flag, reviews_decision, reviews_cycletransition,
@@ -126,7 +128,8 @@ def consolidate_cycle(
         before = {"cutoff": cycle.cutoff, "digest": cycle.digest} if cycle.consolidated_at else None
         cycle.cutoff, cycle.config, cycle.digest, cycle.consolidated_at = cutoff, config, digest, at
         cycle.save(update_fields=["cutoff", "config", "digest", "consolidated_at"])
-        replace_scorecards(cycle=cycle, cards=cards, actor=actor, at=at)
+        opened = replace_scorecards(cycle=cycle, cards=cards, actor=actor, at=at)
+        announce_flags(cycle=cycle, opened=opened, at=at)
         decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
         flags = sum(len(card.flags) for card in cards)
         after = {"cutoff": cutoff, "digest": digest, "scorecards": len(cards), "flags": flags, "decided_by_rule": decided}
@@ -182,7 +185,9 @@ def close_cycle(*, cycle_id: int, actor: User | str, at: datetime) -> ReviewCycl
             "undecided", f"{cycle} was not closed: {number} for a decision: {', '.join(undecided)}.", undecided
         )
     cycle.closed_at, cycle.closed_by = at, audit.actor_name(actor)
-    return _change_state(cycle, "close", actor, at)
+    _change_state(cycle, "close", actor, at)
+    announce_closing(cycle=cycle, at=at)
+    return cycle
 
 
 def freezes_at(cycle: ReviewCycle, program: Program) -> datetime:

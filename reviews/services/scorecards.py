@@ -16,9 +16,11 @@ FIGURES = ("standing", "score", "rank", "metrics", "previous", "settled", "expec
 FLAG_FIGURES = ("metric", "observed", "threshold", "evidence")
 
 
-def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User | str, at: datetime) -> None:
+def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User | str, at: datetime) -> dict[str, list[str]]:
     """
     Make the stored scorecards and flags of a cycle that is not closed those of a new consolidation.
+
+    Returns the flags that were not there before: external id of the partner to the codes of their rules, in order.
 
     Rows of partners and rules that are still there are kept, with their ids and the instant at which a flag was opened.
     Decisions made by rule go; those made by people go where standing or flags changed, each with an audit row.
@@ -75,6 +77,8 @@ def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User
         FIGURES,
     )
     _replace_flags(cycle, cards, at)
+    opened = {partner: sorted(set(rules) - set(old[partner][1] if partner in old else ())) for partner, (_, rules) in new.items()}
+    return {partner: rules for partner, rules in opened.items() if rules}
 
 
 def _replace_flags(cycle: ReviewCycle, cards: Sequence[Card], at: datetime) -> None:

@@ -1,0 +1,127 @@
+"""
+Announcements: what happened in a program that the outside may want to know, such as a review that was closed.
+
+A service calls `announce` in the transaction of the change; apps higher up listen and put messages into the outbox, in
+the same transaction. So there is no announcement without its change and no change without its announcement, and the
+service knows nobody who listens. Data is thin: codes, months and an address where more can be read, never personal data.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+
+@dataclass(frozen=True)
+class AnnouncementType:
+    """
+    One kind of announcement. example: data as receivers get it; every announcement has exactly its keys.
+
+    is_made: whether this version of Plum announces it; what is not made yet cannot be chosen.
+    """
+
+    name: str
+    title: str
+    example: dict[str, Any]
+    is_made: bool = False
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """One thing that happened. key: which one, within its type and program; the same one is announced once."""
+
+    type: str
+    program_id: int
+    key: str
+    data: dict[str, Any]
+    at: datetime
+
+
+Listener = Callable[[Announcement], None]
+
+_REVIEW = {
+    "id": "rev_42",
+    "program": "acme",
+    "month": "2026-10",
+    "revision": 1,
+    "url": "https://plum.example.org/api/v1/reviews/2026-10",
+}
+_ACTION = {"id": "act_7", "program": "acme", "kind": "rerank", "url": "https://plum.example.org/api/v1/actions/7"}
+_OFFER = {"program": "acme", "offer": "O-100", "url": "https://plum.example.org/api/v1/offers/O-100"}
+_EXPORT = {
+    "id": "0198f3a2-7c1e-7d7c-9a4b-3f6f0d1e2b10",
+    "program": "acme",
+    "from": "2026-10-01",
+    "to": "2026-11-01",
+    "rows": 125_000,
+    "url": "https://plum.example.org/api/v1/exports/0198f3a2-7c1e-7d7c-9a4b-3f6f0d1e2b10",
+}
+_SYNC = {"program": "acme", "changed": 12, "url": "https://plum.example.org/console/"}
+
+TYPES: dict[str, AnnouncementType] = {
+    row.name: row
+    for row in (
+        AnnouncementType("review.finalized", "A monthly review was closed", _REVIEW, is_made=True),
+        AnnouncementType(
+            "partner.flagged",
+            "A partner crossed rules that it had not crossed before in this month's review",
+            {
+                "program": "acme",
+                "month": "2026-10",
+                "partner": "P-17",
+                "rules": ["activation_fall"],
+                "severity": "warning",
+                "url": "https://plum.example.org/api/v1/reviews/2026-10/scorecards/P-17",
+            },
+            is_made=True,
+        ),
+        AnnouncementType("export.ready", "An export can be downloaded", _EXPORT, is_made=True),
+        AnnouncementType("export.failed", "An export could not be made", _EXPORT),
+        AnnouncementType("review.opened", "A monthly review was opened", _REVIEW),
+        AnnouncementType("offer.published", "An offer went live", _OFFER),
+        AnnouncementType("offer.retired", "An offer was retired", _OFFER),
+        AnnouncementType("event.rejected", "Events were rejected", {"program": "acme", "source": "shop", "rejected": 3}),
+        AnnouncementType("action.proposed", "A corrective action was proposed", _ACTION),
+        AnnouncementType("action.applied", "A corrective action was carried out", _ACTION),
+        AnnouncementType("action.outcome_measured", "The effect of a corrective action was measured", _ACTION),
+        AnnouncementType("people_sync.completed", "Members were brought up to date", _SYNC),
+        AnnouncementType("people_sync.blocked", "A change of members waits for a person", _SYNC),
+        AnnouncementType("reconciliation.completed", "A statement was reconciled", {"program": "acme", "statement": "S-9"}),
+        AnnouncementType("endpoint.disabled", "A webhook endpoint was disabled", {"program": "acme", "endpoint": "Warehouse"}),
+    )
+}
+LISTENERS: list[Listener] = []
+
+
+def listener(function: Listener) -> Listener:
+    """Register what hears every announcement, inside the announcing transaction: it writes rows and sends nothing."""
+    LISTENERS.append(function)
+    return function
+
+
+def announce(*, type: str, program_id: int, key: str, data: dict[str, Any], at: datetime) -> None:
+    """
+    Tell the listeners that something happened, in the transaction in which it does.
+
+    key: which one, so that the same thing told twice is one announcement. data: JSON with the keys of the type's example.
+    Writes: what the listeners write.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError(f"{type}: what happened is announced in the transaction of its change")
+    known = TYPES.get(type)
+    if known is None or not known.is_made:
+        raise ValueError(f"{type} is not announced: enter it into plum_site/lib/announcements.py")
+    if set(data) != set(known.example):
+        raise ValueError(f"{type} carries {sorted(known.example)}, not {sorted(data)}: receivers rely on it")
+    announcement = Announcement(type, program_id, key, data, at)
+    for hear in LISTENERS:
+        hear(announcement)
+
+
+def address_of(name: str, *values: object) -> str:
+    """The whole address of a page or an API resource by its URL name, for people and machines outside."""
+    return settings.BASE_URL.rstrip("/") + reverse(name, args=[str(value) for value in values])
