@@ -95,3 +95,9 @@ class DecisionForm(forms.Form):
 
     kind = forms.ChoiceField(choices=DecisionKind.choices, label="Decision")
     comment = forms.CharField(required=False, max_length=2000, help_text="Needed to exempt someone.")
+
+
+class WithdrawalForm(forms.Form):
+    """Why decisions are taken back."""
+
+    comment = forms.CharField(required=False, max_length=2000, help_text="Kept in the audit log.")

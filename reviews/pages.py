@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -14,12 +15,13 @@ from plum_site.lib.admin import url_of
 from plum_site.lib.charts import Chart
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import parse_month
-from plum_site.lib.present import NO_DATA, Table, amounts, badge, count, link, month, rate
+from plum_site.lib.present import NO_DATA, Table, amounts, badge, count, link, month, rate, words
 from reviews.choices import CycleState, Direction, Reference, Severity, Standing
 from reviews.figures import draw_against_peers, draw_funnel, draw_rates, draw_volumes, show_value
 from reviews.models import Decision, Flag, ReviewCycle, Scorecard
 from reviews.rules import RATES
 from reviews.selectors import list_scorecards
+from reviews.services.cycles import freezes_at
 
 CORE = ("views", "activations", "redemptions", "spend")  # the four that every headline has
 STANDING_TONES = {
@@ -166,11 +168,17 @@ def make_score(card: Scorecard) -> Table:
         ]
         for part in card.evidence.get("score", [])
     ]
+    counted = {part["metric"] for part in card.evidence.get("score", [])}
+    left_out = [
+        f"{METRICS[key].label.lower()} ({weight})" for key, weight in policy.get("weights", {}).items() if key not in counted
+    ]
     bands = ", ".join(f"{Standing(standing).label.lower()} from {lowest}" for standing, lowest in policy.get("bands", []))
     note = (
         f"Policy version {policy.get('number', '–')}: {bands}. Rates are drawn towards what is typical of the category "
         "where little was seen, so that a small partner is not judged by chance."
     )
+    if counted and left_out:
+        note += f" Left out for want of events, the other weights count for them: {words(left_out)}."
     headers = ["Metric", "Weight", "Rate, evened out", "Typical of the category", "Points of 100"]
     empty = f"No score: fewer than {policy.get('minimum_events', 0)} events, too little to say anything."
     return Table("How the score came about", headers, rows, empty, frozenset({1, 2, 3, 4}), note)
@@ -356,8 +364,8 @@ def make_line(card: Scorecard, stages: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def show_cycle(cycle: ReviewCycle, wanted: str) -> dict[str, Any]:
-    """Everything on the workbench of one month."""
+def show_cycle(cycle: ReviewCycle, wanted: str, at: datetime) -> dict[str, Any]:
+    """Everything on the workbench of one month, at an instant."""
     cards, stages, url = list(list_scorecards(cycle.pk)), stages_of(cycle), url_of(cycle)
     by_rule = sum(1 for card in cards if (decision := find_decision(card)) and decision.is_by_rule)
     undecided = keep_cards(cards, "you")
@@ -370,6 +378,8 @@ def show_cycle(cycle: ReviewCycle, wanted: str) -> dict[str, Any]:
         "by_rule": by_rule,
         "by_people": len(cards) - by_rule - len(undecided),
         "undecided": len(undecided),
+        "is_running": at < cycle.ends_at,
+        "freezes_at": freezes_at(cycle, cycle.program),
         "decided": len(cards) - len(undecided),
         "chips": make_chips(cards, wanted, url),
         "lines": [make_line(card, stages) for card in keep_cards(cards, wanted)],

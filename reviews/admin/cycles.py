@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.safestring import SafeString
@@ -30,13 +31,14 @@ from plum_site.lib.periods import local_date, month_text
 from plum_site.lib.present import badge, count, instant, link, month
 from plum_site.lib.resources import safe_cell
 from reviews.choices import CycleState, DecisionKind
-from reviews.forms import DecisionForm
+from reviews.forms import DecisionForm, WithdrawalForm
 from reviews.models import ReviewCycle, Scorecard
 from reviews.pages import find_decision, keep_cards, show_cycle, show_decision, show_standing, show_state
 from reviews.selectors import list_due_months, list_scorecards, list_undecided
-from reviews.services import close_cycle, decide_in_bulk
+from reviews.services import close_cycle, decide_in_bulk, withdraw_decisions
 
 SAMPLES = 5
+TAKE_BACK = "take_back"
 CSV_COLUMNS = ("partner", "name", "category", "standing", "score", "rank", "flags", "decision", "decided_by_rule")
 CSV_METRICS = ("views", "unlocks", "activations", "redemptions", "failures", "reversals")
 
@@ -102,12 +104,13 @@ class CycleAdmin(ReadOnlyModelAdmin):
         cycle = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if cycle is not None and self.has_view_permission(request, cycle):
-            is_open = cycle.state != CycleState.CLOSED
+            at = now()
+            is_over = cycle.state != CycleState.CLOSED and cycle.ends_at <= at
             context = {
-                **show_cycle(cycle, request.GET.get("show", "")),
+                **show_cycle(cycle, request.GET.get("show", ""), at),
                 "title": f"Review of {month(cycle.month_start_date)}",
-                "may_decide": is_open and cycle.consolidated_at is not None and allowed(request, "review.decide"),
-                "decisions": DecisionKind.choices,
+                "may_decide": is_over and cycle.consolidated_at is not None and allowed(request, "review.decide"),
+                "decisions": [*DecisionKind.choices, (TAKE_BACK, "Take back what people decided")],
                 "job": self.find_job(cycle),
             }
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
@@ -118,14 +121,15 @@ class CycleAdmin(ReadOnlyModelAdmin):
         return running.filter(arguments__month=cycle.month_start_date.isoformat()).order_by("-id").first()
 
     def buttons(self, request: HttpRequest, row: ReviewCycle) -> list[Button]:
+        coverage = Button("Coverage certificate", reverse("admin:reviews_reviewcycle_coverage", args=[row.pk]))
+        certificate = [coverage] if row.consolidated_at is not None else []
         if row.state == CycleState.CLOSED:
-            return []
+            return certificate
         buttons = []
-        if row.state == CycleState.READY and allowed(request, "review.close"):
+        if row.state == CycleState.READY and allowed(request, "review.close") and not list_undecided(row.pk):
             asks = f"Close the review of {month(row.month_start_date)}? It never changes afterwards."
             url = reverse("admin:reviews_reviewcycle_close", args=[row.pk])
-            is_done = not list_undecided(row.pk)
-            buttons.append(Button("Close the month", url, posts=True, asks=asks, is_primary=is_done))
+            buttons.append(Button("Close the month", url, posts=True, asks=asks, is_primary=True))
         if allowed(request, "review.run"):
             asks = "Consolidate again with everything recorded by now? Decisions stay where standing and flags stay the same."
             buttons.append(
@@ -138,10 +142,10 @@ class CycleAdmin(ReadOnlyModelAdmin):
                     asks=asks if row.consolidated_at else "",
                 )
             )
-        return buttons
+        return [*buttons, *certificate]
 
     def run(self, request: HttpRequest) -> HttpResponseRedirect:
-        """Plan one job; the page then shows its progress."""
+        """Plan one job; the month's own page shows its progress, or the job's where the month has none yet."""
         program, at = program_of(request), now()
         wanted = request.POST.get("month", "")
         due = {day.isoformat() for day in list_due_months(program, local_date(at, program.time_zone))}
@@ -158,9 +162,10 @@ class CycleAdmin(ReadOnlyModelAdmin):
                 due_at=at,
                 at=at,
             )
-        return go(request, "plum_job_change", job.pk)
+        cycle = self.get_queryset(request).filter(month_start_date=wanted).order_by("-revision").first()
+        return HttpResponseRedirect(url_of(cycle if cycle is not None else job))
 
-    def ask_bulk(self, request: HttpRequest, pk: int, form: DecisionForm | None = None) -> HttpResponse:
+    def ask_bulk(self, request: HttpRequest, pk: int, form: Form | None = None) -> HttpResponse:
         """Before a bulk decision: how many, which, and from what to what."""
         cycle = self.row_or_404(request, pk)
         cards = self.chosen(request, cycle)
@@ -168,13 +173,17 @@ class CycleAdmin(ReadOnlyModelAdmin):
             self.message_user(request, "Choose at least one partner. Nothing was decided.", "warning")
             return HttpResponseRedirect(f"{url_of(cycle)}?show={request.POST.get('show', '')}")
         kind = request.POST.get("kind", "")
-        form = form or DecisionForm(initial={"kind": kind})
+        takes_back = kind == TAKE_BACK
+        form = form or (WithdrawalForm() if takes_back else DecisionForm(initial={"kind": kind}))
         changed = [card for card in cards if find_decision(card) is not None]
+        partners = f"{len(cards)} partner{'s' if len(cards) > 1 else ''}"
         return show(
             request,
             "reviews/bulk.html",
-            title=f"Decide about {len(cards)} partner{'s' if len(cards) > 1 else ''}",
+            title=f"Take back what was decided about {partners}" if takes_back else f"Decide about {partners}",
             form=form,
+            takes_back=takes_back,
+            by_people=sum(1 for card in changed if not card.decision.is_by_rule),
             cycle=cycle,
             cards=cards,
             samples=[(card, show_standing(card.standing), show_decision(card)) for card in cards[:SAMPLES]],
@@ -189,6 +198,8 @@ class CycleAdmin(ReadOnlyModelAdmin):
 
     def decide_bulk(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One service call for all of them."""
+        if request.POST.get("kind") == TAKE_BACK:
+            return self.take_back(request, pk)
         cycle, form = self.row_or_404(request, pk), DecisionForm(request.POST)
         cards = self.chosen(request, cycle)
         if not form.is_valid():
@@ -207,6 +218,21 @@ class CycleAdmin(ReadOnlyModelAdmin):
             return self.ask_bulk(request, pk, form)
         label = DecisionKind(form.cleaned_data["kind"]).label
         self.message_user(request, f"{label}: decided for {len(made)} partner{'s' if len(made) > 1 else ''}.")
+        return HttpResponseRedirect(f"{url_of(cycle)}?show=you")
+
+    def take_back(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One service call; partners that need nobody are decided by rule again."""
+        cycle, form = self.row_or_404(request, pk), WithdrawalForm(request.POST)
+        if not form.is_valid():
+            return self.ask_bulk(request, pk, form)
+        ids = [card.pk for card in self.chosen(request, cycle)]
+
+        def act() -> str:
+            comment = form.cleaned_data["comment"]
+            cards = withdraw_decisions(cycle_id=cycle.pk, scorecard_ids=ids, actor=person_of(request), at=now(), comment=comment)
+            return f"Taken back for {len(cards)} partner{'' if len(cards) == 1 else 's'}. What needs nobody is decided by rule."
+
+        try_to(request, act)
         return HttpResponseRedirect(f"{url_of(cycle)}?show=you")
 
     def chosen(self, request: HttpRequest, cycle: ReviewCycle) -> list[Scorecard]:

@@ -1,7 +1,7 @@
 """Reads of reviews: cycles and scorecards, what is due, and what a review is computed from."""
 
 from reviews.selectors.config import code_version, list_live_partners, list_rules_in_force, policy_of, read_config, spec_of
-from reviews.selectors.coverage import Coverage, check_cycle, check_months, list_required
+from reviews.selectors.coverage import Certificate, Coverage, certify, check_cycle, check_months, list_required
 from reviews.selectors.cycles import (
     Progress,
     describe_review,
@@ -30,9 +30,11 @@ from reviews.selectors.months import (
 
 __all__ = [
     "UNFROZEN",
+    "Certificate",
     "Coverage",
     "LateEvent",
     "Progress",
+    "certify",
     "check_cycle",
     "check_months",
     "code_version",

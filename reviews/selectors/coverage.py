@@ -59,6 +59,25 @@ def check_cycle(cycle: ReviewCycle, program: Program) -> tuple[int, list[Gap]]:
     Shape: (partners, Gaps by partner).
     Source: docs/rules/coverage.md
     """
+    certificate = certify(cycle, program)
+    return len(certificate.required), certificate.gaps
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Who had to be reviewed in one cycle and why (external id to reasons), and what is missing or too much."""
+
+    required: dict[str, set[str]]
+    gaps: list[Gap]
+
+
+def certify(cycle: ReviewCycle, program: Program) -> Certificate:
+    """
+    The coverage certificate of one consolidated cycle.
+
+    Shape: one Certificate.
+    Source: docs/rules/coverage.md
+    """
     known_at = cycle.consolidated_at or cycle.opened_at
     required = list_required(program, cycle.month_start_date, known_at, cycle.cutoff or 0)
     cards = Scorecard.objects.filter(cycle=cycle).values_list("partner__external_id", "decision__id")
@@ -68,8 +87,7 @@ def check_cycle(cycle: ReviewCycle, program: Program) -> tuple[int, list[Gap]]:
         # The catalog may have been changed between the instant that the review is known at and the reading itself.
         for partner in surplus & set(list_live_partners(program, cycle.month_start_date)):
             required[partner] = {LIVE}
-    gaps = find_gaps(month_text(cycle.month_start_date), cycle.state, required, outcomes)
-    return len(required), gaps
+    return Certificate(required, find_gaps(month_text(cycle.month_start_date), cycle.state, required, outcomes))
 
 
 def list_required(program: Program, month_start_date: date, known_at: datetime, cutoff: int) -> dict[str, set[str]]:

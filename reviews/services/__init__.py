@@ -9,7 +9,7 @@ from reviews.services.cycles import (
     freeze,
     open_cycle,
 )
-from reviews.services.decisions import UnableToDecide, decide, decide_by_standing, decide_in_bulk
+from reviews.services.decisions import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
 from reviews.services.replay import Replay, ReviewDifference, UnableToReplay, diff_review, digest_stored, replay
 from reviews.services.rules import deactivate_rule, install_default_rules, save_policy, save_rule
 
@@ -35,4 +35,5 @@ __all__ = [
     "replay",
     "save_policy",
     "save_rule",
+    "withdraw_decisions",
 ]

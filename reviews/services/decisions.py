@@ -24,7 +24,7 @@ REASONS = {
 
 
 class UnableToDecide(DomainError):
-    """The review is closed, or not consolidated yet: there is nothing to decide."""
+    """The review is closed, or its month still runs: there is nothing to decide."""
 
 
 @transaction.atomic
@@ -33,7 +33,7 @@ def decide(*, scorecard_id: int, kind: str, actor: User | str, at: datetime, com
     Decide about one partner; a decision that was made before is replaced. The same one again changes nothing.
 
     Raises: NotFound; InvalidInput - unknown_decision, comment_required (to exempt someone needs a reason);
-    UnableToDecide - cycle_closed.
+    UnableToDecide - cycle_closed, month_running.
     Writes: reviews_decision, plum_auditevent; locks the cycle.
     """
     card = Scorecard.objects.filter(pk=scorecard_id).first()
@@ -61,7 +61,7 @@ def decide_by_standing(*, cycle_id: int, actor: User | str, at: datetime) -> lis
     Decide about everybody that is still undecided by standing alone: excellent and on track pass, those without
     (enough) data are exempt, the others are monitored.
 
-    Raises: UnableToDecide - cycle_closed.
+    Raises: UnableToDecide - cycle_closed, month_running.
     Writes: reviews_decision, and plum_auditevent for each; locks the cycle.
     """
     # Locked before it is asked who is undecided: a person may be deciding just now.
@@ -71,6 +71,38 @@ def decide_by_standing(*, cycle_id: int, actor: User | str, at: datetime) -> lis
         pk: BY_STANDING.get(Standing(standing), DecisionKind.MONITOR) for pk, standing in cards.values_list("id", "standing")
     }
     return _decide_all(cycle_id, kinds, actor, at, "Decided by standing.")
+
+
+@transaction.atomic
+def withdraw_decisions(
+    *, cycle_id: int, scorecard_ids: Sequence[int], actor: User | str, at: datetime, comment: str = ""
+) -> list[Scorecard]:
+    """
+    Take back what people decided about some partners; those that need nobody are decided by rule again, the others wait.
+
+    Decisions by rule stay as they are. Returns the scorecards whose decision was taken back.
+
+    Raises: NotFound; UnableToDecide - cycle_closed, month_running.
+    Writes: reviews_decision, and plum_auditevent for each; locks the cycle.
+    """
+    cycle = _lock(cycle_id, at)
+    by_people = Decision.objects.filter(scorecard__cycle=cycle, scorecard_id__in=scorecard_ids, is_by_rule=False)
+    cards = []
+    for decision in by_people.select_related("scorecard").order_by("scorecard_id"):
+        audit.record(
+            program_id=cycle.program_id,
+            actor=actor,
+            action="reviews.withdraw_decision",
+            row=decision.scorecard,
+            at=at,
+            before={"kind": decision.kind, "by_rule": False, "comment": decision.comment},
+            after=None,
+            comment=comment,
+        )
+        cards.append(decision.scorecard)
+    by_people.delete()
+    decide_by_rule(cycle=cycle, policy_number=cycle.config["policy"]["number"], at=at)
+    return cards
 
 
 def decide_by_rule(*, cycle: ReviewCycle, policy_number: int, at: datetime) -> int:
@@ -108,12 +140,7 @@ def _decide_all(cycle_id: int, kinds: Mapping[int, str], actor: User | str, at: 
         if kind == DecisionKind.EXEMPT and not comment.strip():
             sentence = "Nothing was decided: an exemption needs a comment that says why."
             raise InvalidInput("comment_required", sentence, {"comment": "Say why."})
-    cycle = ReviewCycle.objects.select_for_update(of=("self",)).filter(pk=cycle_id).first()
-    if cycle is None:
-        raise NotFound("review", cycle_id)
-    if cycle.state == CycleState.CLOSED:
-        sentence = f"The review {cycle.month_start_date:%Y-%m} is closed and never changes. Nothing was decided."
-        raise UnableToDecide("cycle_closed", sentence)
+    cycle = _lock(cycle_id, at)
     cards = {card.pk: card for card in Scorecard.objects.filter(cycle=cycle, pk__in=kinds).select_related("decision")}
     decisions = []
     for pk, kind in kinds.items():
@@ -133,3 +160,16 @@ def _decide_all(cycle_id: int, kinds: Mapping[int, str], actor: User | str, at: 
         )
         decisions.append(decision)
     return decisions
+
+
+def _lock(cycle_id: int, at: datetime) -> ReviewCycle:
+    """The cycle, locked, if there is anything to decide in it at `at`."""
+    cycle = ReviewCycle.objects.select_for_update(of=("self",)).filter(pk=cycle_id).first()
+    if cycle is None:
+        raise NotFound("review", cycle_id)
+    month = f"{cycle.month_start_date:%Y-%m}"
+    if cycle.state == CycleState.CLOSED:
+        raise UnableToDecide("cycle_closed", f"The review {month} is closed and never changes. Nothing was decided.")
+    if at < cycle.ends_at:
+        raise UnableToDecide("month_running", f"The month {month} is not over. Nothing was decided; decide once it is.")
+    return cycle

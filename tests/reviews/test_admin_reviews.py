@@ -139,6 +139,51 @@ def test_closing_is_refused_with_the_names_of_the_undecided(client: Client, cycl
     assert "For the chosen partners" not in page
 
 
+def test_the_month_can_be_closed_only_where_nobody_waits(client: Client, cycle: ReviewCycle) -> None:
+    page = text_of(client.get(reverse(CYCLE, args=[cycle.pk])))
+    assert "Close the month" not in page
+    assert "can be closed once everybody is decided" in page
+    chosen = {"scorecard": undecided(cycle), "kind": "monitor"}
+    client.post(reverse("admin:reviews_reviewcycle_decide_bulk", args=[cycle.pk]), chosen)
+    assert "Close the month" in text_of(client.get(reverse(CYCLE, args=[cycle.pk])))
+
+
+def test_what_was_decided_in_bulk_is_taken_back_in_bulk(client: Client, cycle: ReviewCycle) -> None:
+    waiting = undecided(cycle)
+    done = reverse("admin:reviews_reviewcycle_decide_bulk", args=[cycle.pk])
+    client.post(done, {"scorecard": waiting, "kind": "monitor"})
+    assert not undecided(cycle)
+    asked = client.post(
+        reverse("admin:reviews_reviewcycle_ask_bulk", args=[cycle.pk]), {"scorecard": waiting, "kind": "take_back"}
+    )
+    assert "that is undone" in text_of(asked)
+    assert not undecided(cycle)
+    said = client.post(done, {"scorecard": waiting, "kind": "take_back", "comment": "wrong month"}, follow=True)
+    assert "Taken back for 2 partners" in text_of(said)
+    assert undecided(cycle) == waiting
+
+
+def test_the_coverage_certificate_names_everybody_with_reason_and_outcome(client: Client, cycle: ReviewCycle) -> None:
+    url = reverse("admin:reviews_reviewcycle_coverage", args=[cycle.pk])
+    said = text_of(client.get(url))
+    assert "Complete: 3 partners had to be reviewed" in said
+    assert "a live offer and events" in said
+    rows = list(
+        csv.DictReader(
+            io.StringIO(client.get(reverse("admin:reviews_reviewcycle_certificate", args=[cycle.pk])).content.decode())
+        )
+    )
+    assert [row["partner"] for row in rows] == ["P1", "P2", "P3"]
+    assert {row["gap"] for row in rows} == {""}
+    missing = card(cycle, "P3")
+    missing.flags.all().delete()
+    Decision.objects.filter(scorecard=missing).delete()
+    missing.delete()
+    said = text_of(client.get(url))
+    assert "1 gap" in said
+    assert "had a live offer, and has no scorecard" in said
+
+
 def test_an_analyst_reads_and_decides_nothing(program: Program, cycle: ReviewCycle) -> None:
     client = sign_in(make_member_of_staff(program, "analyst"))
     first = undecided(cycle)[0]
@@ -150,7 +195,7 @@ def test_an_analyst_reads_and_decides_nothing(program: Program, cycle: ReviewCyc
 def test_running_a_month_plans_one_job_and_shows_its_progress(client: Client, cycle: ReviewCycle) -> None:
     answer = client.post(reverse("admin:reviews_reviewcycle_run"), {"month": "2026-06-01"})
     job = Job.objects.get(name="reviews.consolidate_month")
-    assert answer["Location"] == reverse("admin:plum_job_change", args=[job.pk])
+    assert answer["Location"] == reverse(CYCLE, args=[cycle.pk])
     assert job.arguments["month"] == "2026-06-01"
     progress = client.get(reverse("admin:plum_job_progress", args=[job.pk])).json()
     assert (progress["state"], progress["ended"]) == ("due", False)

@@ -39,7 +39,6 @@ def test_close_is_refused_while_a_partner_is_undecided() -> None:
 def test_an_open_cycle_cannot_be_closed_nor_an_unknown_one() -> None:
     program = make_reviewable_program()
     cycle = reviewed(program, state=CycleState.OPEN, at=IN_JUNE)
-    decide_by_standing(cycle_id=cycle.pk, actor="system", at=IN_JUNE)
 
     with pytest.raises(UnableToCloseCycle) as refusal:
         close_cycle(cycle_id=cycle.pk, actor="system", at=IN_JUNE)

@@ -1,5 +1,7 @@
 """Deciding: by whom, about whom, and when it is refused."""
 
+from datetime import timedelta
+
 import pytest
 
 from plum_site.lib.errors import InvalidInput, NotFound
@@ -7,7 +9,7 @@ from plum_site.lib.models import AuditEvent, User
 from reviews.choices import CycleState, DecisionKind
 from reviews.models import Decision, ReviewCycle, Scorecard
 from reviews.selectors import list_open_flags, list_undecided, summarise_progress
-from reviews.services import UnableToDecide, decide, decide_by_standing, decide_in_bulk
+from reviews.services import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
 from tests.factories.reviews import GOOD, IN_JULY, MAY, make_reviewable_program, record_month, reviewed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -116,3 +118,36 @@ def test_progress_and_open_flags(cycle: ReviewCycle, ada: User) -> None:
 
     assert str(summarise_progress(cycle.pk)) == "3 decided by rule, 1 by people, 1 need you"
     assert [flag.scorecard.partner.external_id for flag in list_open_flags(cycle.program_id)] == ["sank"]
+
+
+def test_what_people_decided_is_taken_back_and_the_rule_decides_again(cycle: ReviewCycle, ada: User) -> None:
+    fell, good = card(cycle, "fell"), card(cycle, "good")
+    for one in (fell, good):
+        decide(scorecard_id=one.pk, kind="monitor", actor=ada, at=IN_JULY, comment="hm")
+    quiet = Decision.objects.get(scorecard=card(cycle, "quiet"))
+
+    taken = withdraw_decisions(
+        cycle_id=cycle.pk, scorecard_ids=[fell.pk, good.pk, quiet.scorecard_id], actor=ada, at=IN_JULY, comment="too soon"
+    )
+
+    assert {one.pk for one in taken} == {fell.pk, good.pk}
+    assert not Decision.objects.filter(scorecard=fell).exists()
+    again = Decision.objects.get(scorecard=good)
+    assert (again.kind, again.is_by_rule) == (DecisionKind.PASS, True)
+    assert Decision.objects.get(scorecard=quiet.scorecard_id).pk == quiet.pk
+    entries = AuditEvent.objects.filter(action="reviews.withdraw_decision")
+    assert [(entry.before, entry.comment) for entry in entries] == [
+        ({"kind": "monitor", "by_rule": False, "comment": "hm"}, "too soon")
+    ] * 2
+
+
+def test_a_running_month_takes_no_decision(ada: User) -> None:
+    program = make_reviewable_program("fell")
+    record_month(program, "2026-06", {"fell": {"views": 300, "unlocks": 9}})
+    running = reviewed(program, state=CycleState.OPEN)
+    during = running.ends_at - timedelta(days=1)
+
+    with pytest.raises(UnableToDecide, match="not over"):
+        decide(scorecard_id=card(running, "fell").pk, kind="pass", actor=ada, at=during)
+    with pytest.raises(UnableToDecide, match="not over"):
+        withdraw_decisions(cycle_id=running.pk, scorecard_ids=[], actor=ada, at=during)
