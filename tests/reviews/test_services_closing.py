@@ -10,7 +10,7 @@ from plum_site.lib.errors import NotFound
 from plum_site.lib.models import AuditEvent, User
 from reviews.choices import CycleState
 from reviews.models import CycleTransition, Decision, Flag, ReviewCycle, Scorecard
-from reviews.services import UnableToCloseCycle, close_cycle, consolidate_cycle, decide_by_standing
+from reviews.services import UnableToCloseCycle, close_cycle, consolidate_cycle
 from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
