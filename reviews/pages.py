@@ -349,9 +349,10 @@ def make_line(card: Scorecard, stages: Sequence[str]) -> dict[str, Any]:
     previous = card.previous or {}
     figures = [
         {"value": show_value(key, card.metrics.get(key), stages), "change": show_change(card.metrics.get(key), previous.get(key))}
-        if METRICS[key].unit == "count" and METRICS[key].is_recorded(stages)
+        if METRICS[key].unit == "count"
         else {"value": show_value(key, card.metrics.get(key), stages), "change": ""}
         for key in CORE
+        if METRICS[key].is_recorded(stages)
     ]
     return {
         "card": card,
@@ -383,7 +384,8 @@ def show_cycle(cycle: ReviewCycle, wanted: str, at: datetime) -> dict[str, Any]:
         "decided": len(cards) - len(undecided),
         "chips": make_chips(cards, wanted, url),
         "lines": [make_line(card, stages) for card in keep_cards(cards, wanted)],
-        "core": [METRICS[key].label for key in CORE],
+        "core": [METRICS[key].label for key in CORE if METRICS[key].is_recorded(stages)],
+        "unrecorded": words(METRICS[key].label for key in CORE if not METRICS[key].is_recorded(stages)),
         "closed_by": names_of([cycle.closed_by]).get(cycle.closed_by, "") if cycle.closed_by else "",
         "csv_url": reverse("admin:reviews_reviewcycle_csv", args=[cycle.pk]),
     }
