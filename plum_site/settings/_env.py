@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import hashlib
+import ipaddress
 import os
 import re
 import secrets
@@ -43,6 +44,15 @@ def number(name: str, default: int, *, purpose: str) -> int:
         raise ImproperlyConfigured(
             f"{name}={value!r} is not a whole number. It is {purpose}. Example: {name}={default}"
         ) from None
+
+
+def networks(name: str, *, purpose: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """`name` as networks in CIDR form with commas between them; none where it is not set."""
+    texts = [text.strip() for text in os.environ.get(name, "").split(",") if text.strip()]
+    try:
+        return [ipaddress.ip_network(text) for text in texts]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}. It is {purpose}. Example: {name}=10.20.0.0/16,fd12::/32") from None
 
 
 def state_folder(checkout: Path) -> Path:

@@ -200,6 +200,10 @@ SPECTACULAR_SETTINGS = {
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
+# Addresses that people enter (webhooks) are called by plum_site/lib/egress.py alone.
+EGRESS_HTTP = _env.flag("PLUM_EGRESS_HTTP", False, purpose="whether webhooks may use http and any port, for development")
+EGRESS_NETWORKS = _env.networks("PLUM_EGRESS_NETWORKS", purpose="the private networks that webhooks may reach")
+
 PERMISSIONS_FILE = BASE_DIR / "plum_site" / "permissions.yaml"
 PROGRAM_MODEL = "partners.Program"  # what the `program_id` of the foundation's tables points to; it knows no app by import
 

@@ -105,3 +105,15 @@ def test_a_master_key_that_is_none_is_refused_at_the_start(key: str, tmp_path: P
     assert answer.returncode != 0
     assert "PLUM_MASTER_KEY" in answer.stderr
     assert key not in answer.stderr
+
+
+def test_networks_are_read_in_their_usual_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLUM_TRIAL", raising=False)
+    assert _env.networks("PLUM_TRIAL", purpose="a trial") == []
+
+    monkeypatch.setenv("PLUM_TRIAL", "10.20.0.0/16, fd12::/32,")
+    assert [str(network) for network in _env.networks("PLUM_TRIAL", purpose="a trial")] == ["10.20.0.0/16", "fd12::/32"]
+
+    monkeypatch.setenv("PLUM_TRIAL", "10.20.0.1/16")
+    with pytest.raises(ImproperlyConfigured, match=r"PLUM_TRIAL: 10\.20\.0\.1/16 has host bits set.*Example: PLUM_TRIAL="):
+        _env.networks("PLUM_TRIAL", purpose="a trial")
