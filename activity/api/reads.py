@@ -20,7 +20,7 @@ from activity.api.serializers import (
     TimelineQuery,
 )
 from activity.models import IngestBatch
-from activity.selectors import summarise
+from activity.selectors import refuse_personal, summarise
 from activity.selectors.batches import list_batches_of_token
 from activity.services.browsing import list_ranked_for_member
 from activity.services.timelines import open_timeline
@@ -70,6 +70,7 @@ class MetricsView(ApiView):
     def get(self, request: Request) -> Response:
         """As the `metrics` command prints it."""
         query = self.read_query(request)
+        refuse_personal(query.get("where", {}))
         summary = summarise(
             program=get_program_by_id(self.program_id),
             starts_date=query["from"],

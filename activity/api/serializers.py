@@ -62,7 +62,7 @@ class MetricsQuery(serializers.Serializer):
     by = serializers.CharField(
         required=False,
         help_text="Names, separated by commas: month, day, partner, offer, offer_type, category, country, source, "
-        "or a kept attribute of members.",
+        "segment, join_month, first_activation_month, or a kept attribute of members.",
     )
     where = serializers.ListField(
         child=serializers.CharField(),

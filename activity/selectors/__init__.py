@@ -1,5 +1,6 @@
 """Reads of activity: figures, rollups, timelines, and the state of the ledger."""
 
+from activity.selectors.dimensions import refuse_personal
 from activity.selectors.figures import PARTS, Summary, settled_span, summarise
 from activity.selectors.ledger import Head, SourceActivity, Unsealed, count_unsealed, head_of, list_sources
 from activity.selectors.offer_states import OfferState, StageTimes, list_offer_states
@@ -19,6 +20,7 @@ __all__ = [
     "list_offer_states",
     "list_sources",
     "list_timeline",
+    "refuse_personal",
     "settled_span",
     "summarise",
     "tally_days",

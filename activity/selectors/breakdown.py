@@ -1,49 +1,47 @@
-"""What figures are broken down and filtered by, as pieces of SQL over `activity_event e`, the same on both engines."""
+"""One question's dimensions and filters as pieces of SQL over the ledger or a rollup, the same on both engines."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db import connection
 
-from activity.metrics import METRICS
+from activity.choices import Kind, Status
 from activity.models import AttributeSet, EventSource
-from offers.models import Offer
+from activity.selectors.dimensions import (
+    CATALOG,
+    COHORTS,
+    MEMBER,
+    SEGMENT,
+    SIGNATURE,
+    attribute_of,
+    attributes_of_rule,
+    check_question,
+    find_member_ids,
+    find_segments,
+)
+from activity.selectors.grains import LEDGER, Grain
+from activity.selectors.ledger import Prefix
+from offers.models import Offer, Segment
+from offers.rules import matches
 from partners.models import Category, Partner, Program
-from plum_site.lib.errors import InvalidInput
 from plum_site.lib.periods import first_instant, month_text, months_between
 
-TIME = ("month", "day")
-CATALOG = ("partner", "offer", "offer_type", "category", "country")
-FIXED = (*TIME, *CATALOG, "source")
-MEMBER_PREFIX = "member."  # `member.country` is the member's; `country` alone is the partner's
-RESERVED = {*FIXED, *METRICS, "suppressed"}
-EXPRESSIONS = {
-    "day": "e.local_date",
-    "partner": "o.partner_id",
-    "offer": "e.offer_id",
-    "offer_type": "o.offer_type",
-    "category": "p.category_id",
-    "country": "p.country",
-    "source": "e.source_id",
-}
 # Of the versions of a member that had begun when an event happened, the newest: none that began later had begun too.
+VERSIONS = (
+    "LEFT JOIN activity_memberversion v ON v.member_id = e.member_id AND (v.valid_from IS NULL OR v.valid_from <= e.occurred_at)"
+)
 NOT_SUPERSEDED = (
     "NOT EXISTS (SELECT 1 FROM activity_memberversion w WHERE w.member_id = v.member_id"
     " AND w.valid_from <= e.occurred_at AND (v.valid_from IS NULL OR w.valid_from > v.valid_from))"
 )
-
-
-def attribute_of(program: Program, name: str) -> str | None:
-    """The member attribute that a dimension names, or None for one of FIXED. Raises InvalidInput for neither."""
-    attribute = name.removeprefix(MEMBER_PREFIX)
-    if name in FIXED:
-        return None
-    if attribute in program.member_attributes and name not in RESERVED:
-        return attribute
-    known = ", ".join([*FIXED, *(f"{MEMBER_PREFIX}{name}" if name in RESERVED else name for name in program.member_attributes)])
-    raise InvalidInput("unknown_dimension", f"{name!r} is nothing that figures can be broken down by. There are: {known}.")
+COHORT_JOINS = {
+    "join_month": "LEFT JOIN activity_member m ON m.id = e.member_id",
+    "first_activation_month": "LEFT JOIN activations f ON f.member_id = e.member_id",
+}
+COHORT_DATES = {"join_month": "m.joined_date", "first_activation_month": "f.first_date"}
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,17 @@ class Span:
 
 @dataclass(frozen=True)
 class Pieces:
-    """Parts of a statement over `activity_event e` that counts by `groups` and keeps what meets `conditions`."""
+    """Parts of a statement over a table `e` that counts by `groups` and keeps what meets `conditions`."""
 
     ctes: tuple[str, ...]
+    table: str
     joins: str
     groups: tuple[str, ...]
     conditions: tuple[str, ...]
     by_source: str  # of the filter by source; "" where there is none
-    inside: str  # of the filter by member attributes; "" where there is none
+    inside: str  # of what depends on the member at that moment; "" where nothing does
     is_by_event: bool  # whether groups or filters depend on more of an event than its offer and day
+    overlapping: str  # the group that one event may be in several times, "" where there is none
     params: Mapping[str, Any]
 
     def with_clause(self, *more: str) -> str:
@@ -91,26 +91,40 @@ class Breakdown:
     The dimensions and filters of one question, resolved against a program.
 
     by: names in the order of the row keys. where: name to the values that are kept (a list is "any of these").
+    signed: for suppression, the segments whose combinations the dimension SIGNATURE tells apart.
     """
 
     program: Program
     by: Sequence[str]
     where: Mapping[str, Sequence[str]]
+    signed: Mapping[str, Segment] = field(default_factory=dict)
     attributes: dict[str, str] = field(init=False)
+    segments: dict[str, Segment] = field(init=False)
+    member_ids: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        doubled = {name for name in self.by if list(self.by).count(name) > 1}
-        if doubled:
-            raise InvalidInput("doubled_dimension", f"{', '.join(sorted(doubled))} is named twice. Name it once.")
-        timed = [name for name in self.where if name in TIME]
-        if timed:
-            raise InvalidInput("time_filter", f"{timed[0]} is no filter. Choose days with the start and the end of the period.")
-        found = {name: attribute_of(self.program, name) for name in [*self.by, *self.where]}
+        check_question(self.by, self.where)
+        names = [name for name in [*self.by, *self.where] if name != SIGNATURE or not self.signed]
+        found = {name: attribute_of(self.program, name) for name in names}
         self.attributes = {name: attribute for name, attribute in found.items() if attribute is not None}
+        self.segments = find_segments(self.program, is_broken_down=SEGMENT in self.by, codes=list(self.where.get(SEGMENT, ())))
+        self.member_ids = find_member_ids(self.program, self.where.get(MEMBER, ()))
+
+    def is_of_members(self, name: str) -> bool:
+        """Whether a dimension is about what members are."""
+        return name in self.attributes or name in (SEGMENT, SIGNATURE, *COHORTS)
 
     def is_by_members(self) -> bool:
         """Whether figures are broken down, or filtered, by what members are."""
-        return bool(self.attributes)
+        return any(self.is_of_members(name) for name in [*self.by, *self.where])
+
+    def is_about_people(self) -> bool:
+        """Whether figures are those of some members only, or broken down by what they are."""
+        return self.is_by_members() or MEMBER in self.where
+
+    def is_protected(self) -> bool:
+        """Whether groups of members that are too small are hidden; not from those who may read the one member's timeline."""
+        return self.is_by_members() and MEMBER not in self.where and self.program.minimum_group > 1
 
     def reporting(self, names: Sequence[str]) -> list[str]:
         """Those of the names that are reporting attributes, kept in every event's attribute set."""
@@ -120,49 +134,67 @@ class Breakdown:
         """Those of the names that are other kept attributes, looked up in the member's version of that moment."""
         return [name for name in names if name in self.attributes and name not in self.reporting(names)]
 
-    def groups_in(self, span: Span, params: dict[str, Any]) -> list[str]:
-        """One SQL expression a column of the row key; the reporting attributes together are one, after the others."""
-        plain = [name for name in self.by if name not in self.reporting(self.by)]
-        expressions = [self._expression(name, span, params) for name in plain]
-        return [*expressions, "s.cell"] if self.reporting(self.by) else expressions
+    def is_in_sets(self, segment: Segment) -> bool:
+        """Whether attribute sets alone say who is in a segment."""
+        return attributes_of_rule(segment.rule) <= set(self.program.reporting_attributes)
 
-    def pieces(self, span: Span) -> Pieces:
-        """The parts of a statement over the events of a span."""
+    def needs(self) -> frozenset[str]:
+        """What cells must tell apart to answer: names of dimensions, and "sets" for what follows from attribute sets."""
+        names = {*self.by, *self.where}
+        plain = names - set(self.attributes) - {SEGMENT, SIGNATURE}
+        asked = [*self.segments.values(), *self.signed.values()]
+        is_in_sets = not self.looked_up(sorted(names)) and all(self.is_in_sets(segment) for segment in asked)
+        if names - plain:
+            plain.add("sets" if is_in_sets else "versions")
+        return frozenset(plain)
+
+    def pieces(self, span: Span, prefix: Prefix, grain: Grain = LEDGER) -> Pieces:
+        """The parts of a statement over the events or the cells of a span."""
         names = [*self.by, *self.where]
-        ctes, joins, params = [], [], self._span_params(span)
-        conditions = [
-            "e.program_id = %(program)s",
-            "e.occurred_at >= %(low)s AND e.occurred_at < %(high)s",
-            "e.local_date >= %(first)s AND e.local_date < %(after)s",
-        ]
-        if {"partner", "offer_type", "category", "country"} & set(names):
-            joins.append("JOIN offers_offer o ON o.id = e.offer_id")
-        if {"category", "country"} & set(names):
-            joins.append("JOIN partners_partner p ON p.id = o.partner_id")
-        by_source = self._catalog_condition("source", params) if "source" in self.where else ""
-        for name in self.where:
-            if name in CATALOG:
-                conditions.append(self._catalog_condition(name, params))
+        params = self._span_params(span)
+        ctes, conditions = [], ["e.program_id = %(program)s", "e.local_date >= %(first)s AND e.local_date < %(after)s"]
+        if grain.is_ledger:
+            conditions.insert(1, "e.occurred_at >= %(low)s AND e.occurred_at < %(high)s")
+        joins = [join for needed_by, join in grain.joins if needed_by & set(names)]
+        by_source = self._catalog_condition("source", grain, params) if "source" in self.where else ""
+        conditions += [self._catalog_condition(name, grain, params) for name in self.where if name in CATALOG]
         inside = []
-        if self.reporting(names):
+        if self.reporting(self.by):
             ctes.append(self._sets())
             joins.append("JOIN sets s ON s.id = e.attribute_set_id")
-            inside += ["s.inside = 1"] if self.reporting(list(self.where)) else []
-        if self.looked_up(names):
-            joins.append(
-                "LEFT JOIN activity_memberversion v ON v.member_id = e.member_id"
-                " AND (v.valid_from IS NULL OR v.valid_from <= e.occurred_at)"
-            )
+        if self.reporting(list(self.where)):
+            inside.append(self._kept_sets())
+        asked = [*self.segments.values(), *self.signed.values()]
+        if self.looked_up(names) or not all(self.is_in_sets(segment) for segment in asked):
+            joins.append(VERSIONS)
             conditions.append(NOT_SUPERSEDED)
             params |= {f"attribute_{self._number(name)}": self.attributes[name] for name in self.looked_up(names)}
             inside += [
                 f"{self._looked_up_text(name)} IN ({_marks(f'keep_{self._number(name)}', self.where[name], params)})"
                 for name in self.looked_up(list(self.where))
             ]
-        groups = tuple(self.groups_in(span, params))
-        is_by_event = bool(self.attributes) or "source" in names
+        for cohort in COHORTS:
+            if cohort in names:
+                joins.append(COHORT_JOINS[cohort])
+                ctes += [self.activations(prefix)] if cohort == "first_activation_month" else []
+        conditions += [
+            f"{_cohort_text(name)} IN ({_marks(name, self.where[name], params)})" for name in COHORTS if name in self.where
+        ]
+        if MEMBER in self.where:
+            conditions.append(f"e.member_id IN ({_ids(self.member_ids)})")
+        inside += self._segment_conditions(joins, params)
+        groups = tuple(self._groups_in(span, grain, params))
         return Pieces(
-            tuple(ctes), " ".join(joins), groups, tuple(conditions), by_source, " AND ".join(inside), is_by_event, params
+            ctes=tuple(ctes),
+            table=grain.table,
+            joins=" ".join(joins),
+            groups=groups,
+            conditions=tuple(conditions),
+            by_source=by_source,
+            inside=" AND ".join(inside),
+            is_by_event=self.is_about_people() or "source" in names,
+            overlapping="g.n" if SEGMENT in self.by else "",
+            params=params,
         )
 
     def labeller(self, span: Span) -> Callable[[Sequence[Any]], tuple[str, ...]]:
@@ -170,7 +202,7 @@ class Breakdown:
         plain = [name for name in self.by if name not in self.reporting(self.by)]
         together = self.reporting(self.by)
         looks = {name: self._labels(name, span) for name in plain}
-        cells = {number: values for values, number in self._cells().items()}
+        cells = {number: values for values, number in self._cells().items()} if together else {}
         order = [(plain.index(name), -1) if name in looks else (-1, together.index(name)) for name in self.by]
 
         def label(columns: Sequence[Any]) -> tuple[str, ...]:
@@ -181,19 +213,34 @@ class Breakdown:
 
         return label
 
-    def _expression(self, name: str, span: Span, params: dict[str, Any]) -> str:
+    def _groups_in(self, span: Span, grain: Grain, params: dict[str, Any]) -> list[str]:
+        """One SQL expression a column of the row key; the reporting attributes together are one, after the others."""
+        plain = [name for name in self.by if name not in self.reporting(self.by)]
+        expressions = [self._expression(name, span, grain, params) for name in plain]
+        return [*expressions, "s.cell"] if self.reporting(self.by) else expressions
+
+    def _expression(self, name: str, span: Span, grain: Grain, params: dict[str, Any]) -> str:
         if name == "month":
             # The place of the month in the span: cheaper than text, and the same on both engines.
             later = span.months()[1:]
             params |= {f"month_{number}": connection.ops.adapt_datefield_value(month) for number, month in enumerate(later)}
             cases = " ".join(f"WHEN e.local_date < %(month_{number})s THEN {number}" for number in range(len(later)))
             return f"CASE {cases} ELSE {len(later)} END" if later else "0"
-        return EXPRESSIONS.get(name) or self._looked_up_text(name)
+        if name == SEGMENT:
+            return "g.n"
+        if name == SIGNATURE:
+            fits = [self._fits(f"signed_{number}", segment, params) for number, segment in enumerate(self.signed.values())]
+            return " || ".join(f"CASE WHEN {fit} THEN '1' ELSE '0' END" for fit in fits) or "''"
+        if name in COHORTS:
+            return _cohort_text(name)
+        return grain.expressions.get(name) or self._looked_up_text(name)
 
     def _labels(self, name: str, span: Span) -> Callable[[Any], str]:
         """From what the database groups by to what people call it."""
         if name == "month":
             return [month_text(month) for month in span.months()].__getitem__
+        if name == SEGMENT:
+            return list(self.segments).__getitem__
         rows = {
             "partner": Partner.objects.filter(program=self.program).values_list("id", "external_id"),
             "offer": Offer.objects.filter(program=self.program).values_list("id", "external_id"),
@@ -202,7 +249,7 @@ class Breakdown:
         }.get(name)
         return str if rows is None else dict(rows).__getitem__
 
-    def _catalog_condition(self, name: str, params: dict[str, Any]) -> str:
+    def _catalog_condition(self, name: str, grain: Grain, params: dict[str, Any]) -> str:
         """A filter by a catalog dimension; the values are outside names, the columns hold row ids."""
         values = list(self.where[name])
         rows = {
@@ -211,10 +258,43 @@ class Breakdown:
             "category": Category.objects.filter(program=self.program, code__in=values),
             "source": EventSource.objects.filter(program=self.program, code__in=values),
         }.get(name)
+        expression = grain.expressions[name]
         if rows is None:
-            return f"{EXPRESSIONS[name]} IN ({_marks(name, values, params)})"
-        ids = sorted(rows.values_list("id", flat=True))
-        return f"{EXPRESSIONS[name]} IN ({', '.join(map(str, ids)) or 'NULL'})"
+            return f"{expression} IN ({_marks(name, values, params)})"
+        return f"{expression} IN ({_ids(sorted(rows.values_list('id', flat=True)))})"
+
+    def _segment_conditions(self, joins: list[str], params: dict[str, Any]) -> list[str]:
+        """The filter by segments, and the join that counts an event once in every segment that it fits."""
+        fits = {code: self._fits(f"segment_{number}", row, params) for number, (code, row) in enumerate(self.segments.items())}
+        conditions = []
+        if SEGMENT in self.where:
+            conditions.append(f"({' OR '.join(fits[code] for code in sorted({*self.where[SEGMENT]})) or '1 = 0'})")
+        if SEGMENT in self.by:
+            numbers = ", ".join(f"({number})" for number in range(len(fits) or 1))
+            joins.append(f"CROSS JOIN (SELECT column1 AS n FROM (VALUES {numbers}) t) g")
+            cases = " ".join(f"WHEN g.n = {number} AND {fit} THEN 1" for number, fit in enumerate(fits.values()))
+            conditions.append(f"CASE {cases} ELSE 0 END = 1" if cases else "1 = 0")
+        return conditions
+
+    def _fits(self, mark: str, segment: Segment, params: dict[str, Any]) -> str:
+        """The condition that the member of an event was in a segment at that moment."""
+        if self.is_in_sets(segment):
+            return f"e.attribute_set_id IN ({_ids([pk for pk, values in self._all_sets if matches(segment.rule, values)])})"
+        parts = []
+        for number, condition in enumerate(segment.rule):
+            params[f"{mark}_{number}"] = condition["attribute"]
+            text = f"coalesce({json_text('v', f'{mark}_{number}')}, '')"
+            values = _marks(f"{mark}_{number}_is", condition["values"], params)
+            parts.append(f"{text} {'IN' if condition['operator'] == 'is' else 'NOT IN'} ({values})")
+        return f"({' AND '.join(parts)})"
+
+    def activations(self, prefix: Prefix) -> str:
+        """When each member of the program first activated anything, in the part of the ledger that counts."""
+        return (
+            "activations AS MATERIALIZED (SELECT a.member_id, min(a.local_date) AS first_date FROM activity_event a "
+            f"WHERE a.program_id = %(program)s AND a.kind = {Kind.ACTIVATED.value} AND a.status = {Status.CONFIRMED.value} "
+            f"AND a.member_id IS NOT NULL AND {prefix.condition('a')} GROUP BY a.member_id)"
+        )
 
     def _looked_up_text(self, name: str) -> str:
         """The value of a looked-up attribute, "" where it is not known."""
@@ -224,31 +304,31 @@ class Breakdown:
         """A number for the name of an attribute: names themselves may hold anything and stay out of SQL."""
         return sorted(self.attributes).index(name)
 
+    @cached_property
+    def _all_sets(self) -> list[tuple[int, dict[str, str]]]:
+        """The program's few attribute sets."""
+        return list(AttributeSet.objects.filter(program=self.program).order_by("id").values_list("id", "values"))
+
     def _cells(self) -> dict[tuple[str, ...], int]:
         """A number for each combination of the reporting attributes that rows are broken down by."""
         names = [self.attributes[name] for name in self.reporting(self.by)]
-        rows = AttributeSet.objects.filter(program=self.program).values_list("values", flat=True)
-        return {
-            values: number for number, values in enumerate(sorted({tuple(row.get(name, "") for name in names) for row in rows}))
-        }
+        found = {tuple(values.get(name, "") for name in names) for _pk, values in self._all_sets}
+        return {values: number for number, values in enumerate(sorted(found))}
 
     def _sets(self) -> str:
-        """The program's few attribute sets, each with the number of its combination and whether the filter keeps it."""
+        """The attribute sets, each with the number of its combination."""
         cells = self._cells()
         names = [self.attributes[name] for name in self.reporting(self.by)]
-        kept = {self.attributes[name]: set(self.where[name]) for name in self.reporting(list(self.where))}
-        rows = [
-            (
-                pk,
-                cells[tuple(row.get(name, "") for name in names)],
-                all(row.get(name, "") in values for name, values in kept.items()),
-            )
-            for pk, row in AttributeSet.objects.filter(program=self.program).order_by("id").values_list("id", "values")
-        ]
-        values = ", ".join(f"({pk}, {cell}, {int(inside)})" for pk, cell, inside in rows) or "(NULL, 0, 0)"
+        rows = [(pk, cells[tuple(values.get(name, "") for name in names)]) for pk, values in self._all_sets]
+        values = ", ".join(f"({pk}, {cell})" for pk, cell in rows) or "(NULL, 0)"
         # SQLite indexes a common table for a join only where the column has a type, which VALUES alone do not give.
-        columns = "CAST(column1 AS bigint) AS id, column2 AS cell, column3 AS inside"
-        return f"sets AS MATERIALIZED (SELECT {columns} FROM (VALUES {values}) t)"
+        return f"sets AS MATERIALIZED (SELECT CAST(column1 AS bigint) AS id, column2 AS cell FROM (VALUES {values}) t)"
+
+    def _kept_sets(self) -> str:
+        """The filter by reporting attributes: an index on attribute sets can use it."""
+        kept = {self.attributes[name]: set(self.where[name]) for name in self.reporting(list(self.where))}
+        ids = [pk for pk, values in self._all_sets if all(values.get(name, "") in wanted for name, wanted in kept.items())]
+        return f"e.attribute_set_id IN ({_ids(ids)})"
 
     def _span_params(self, span: Span) -> dict[str, Any]:
         ops = connection.ops
@@ -272,7 +352,22 @@ def json_text(alias: str, parameter: str) -> str:
     return f'(SELECT j.value FROM json_each({alias}."values") j WHERE j.key = %({parameter})s)'
 
 
+def month_sql(expression: str) -> str:
+    """SQL for the month of a day as YYYY-MM, "" where there is no day."""
+    text = f"to_char({expression}, 'YYYY-MM')" if connection.vendor == "postgresql" else f"substr({expression}, 1, 7)"
+    return f"coalesce({text}, '')"
+
+
+def _cohort_text(name: str) -> str:
+    return month_sql(COHORT_DATES[name])
+
+
 def _marks(name: str, values: Sequence[str], params: dict[str, Any]) -> str:
     """Named parameters for a list of values."""
     params |= {f"{name}_{number}": value for number, value in enumerate(values)}
     return ", ".join(f"%({name}_{number})s" for number in range(len(values))) or "NULL"
+
+
+def _ids(numbers: Sequence[int]) -> str:
+    """Row ids for an IN; NULL, which nothing equals, where there are none."""
+    return ", ".join(map(str, numbers)) or "NULL"

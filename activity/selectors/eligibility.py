@@ -8,14 +8,16 @@ members that were first heard of after it was sealed are left out.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import product
 from typing import Any
 
 from django.db import connection
 
-from activity.selectors.breakdown import CATALOG, TIME, Breakdown, Span, json_text
+from activity.selectors.breakdown import COHORT_DATES, Breakdown, Span, json_text, month_sql
+from activity.selectors.dimensions import CATALOG, COHORTS, MEMBER, SEGMENT, TIME, attributes_of_rule
 from activity.selectors.ledger import Prefix
 from offers.models import Audience
-from offers.rules import is_live
+from offers.rules import is_live, matches
 from offers.selectors import load_catalog, takes_in
 from partners.models import Partner, Program
 from plum_site.lib.periods import first_instant
@@ -33,6 +35,7 @@ class People:
     valid_from: datetime | None
     valid_to: datetime | None
     attributes: Mapping[str, str]
+    cohorts: Mapping[str, str]
     count: int
 
     def are_active(self, ends_date: date, starts_at: datetime, ends_at: datetime) -> bool:
@@ -41,6 +44,17 @@ class People:
         stayed = self.left_at is None or self.left_at >= starts_at
         known = self.valid_from is None or self.valid_from < ends_at
         return joined and stayed and known and (self.valid_to is None or self.valid_to >= ends_at)
+
+    def values_of(self, breakdown: Breakdown, name: str) -> list[str]:
+        """Their values of one dimension: one, but for segments, of which they may be in any number."""
+        if name == SEGMENT:
+            return [code for code, segment in breakdown.segments.items() if matches(segment.rule, dict(self.attributes))]
+        return [self.cohorts[name] if name in COHORTS else self.attributes[breakdown.attributes[name]]]
+
+    def are_kept(self, breakdown: Breakdown) -> bool:
+        """Whether every filter by what members are keeps them."""
+        kept = {name: set(values) for name, values in breakdown.where.items() if breakdown.is_of_members(name)}
+        return all(values & set(self.values_of(breakdown, name)) for name, values in kept.items())
 
 
 def count_eligible(breakdown: Breakdown, periods: Mapping[Key, Span], prefix: Prefix) -> dict[Key, int]:
@@ -55,11 +69,12 @@ def count_eligible(breakdown: Breakdown, periods: Mapping[Key, Span], prefix: Pr
     named = {condition["attribute"] for row in audiences.values() for condition in (row.segment.rule if row.segment else [])}
     if any(row.countries for row in audiences.values()):
         named.add("country")
+    for segment in breakdown.segments.values():
+        named |= attributes_of_rule(segment.rule)
     names = sorted({*breakdown.attributes.values(), *(named & set(program.member_attributes))})
-    people = _people(program, names, list(periods.values()), prefix)
-    kept = {breakdown.attributes[name]: set(values) for name, values in breakdown.where.items() if name in breakdown.attributes}
-    people = [group for group in people if all(group.attributes[name] in values for name, values in kept.items())]
-    of_members = [name for name in breakdown.by if name in breakdown.attributes]
+    people = _people(breakdown, names, list(periods.values()), prefix)
+    people = [group for group in people if group.are_kept(breakdown)]
+    of_members = [name for name in breakdown.by if breakdown.is_of_members(name)]
     of_offers = [name for name in breakdown.by if name in CATALOG]
     counts: dict[Key, int] = {}
     for period_key, span in periods.items():
@@ -69,9 +84,7 @@ def count_eligible(breakdown: Breakdown, periods: Mapping[Key, Span], prefix: Pr
         by_audience: dict[frozenset[int], dict[Key, int]] = {}
         for offer_key, audience_ids in _open_to(breakdown, of_offers, audiences, span).items():
             if audience_ids not in by_audience:
-                by_audience[audience_ids] = _members_in(
-                    present, audience_ids, audiences, [breakdown.attributes[n] for n in of_members]
-                )
+                by_audience[audience_ids] = _members_in(breakdown, present, audience_ids, audiences, of_members)
             for member_key, count in by_audience[audience_ids].items():
                 parts = dict(zip([*of_offers, *of_members], [*offer_key, *member_key], strict=True))
                 parts |= dict(zip([name for name in breakdown.by if name in TIME], period_key, strict=True))
@@ -127,23 +140,28 @@ def _in_force(live: Iterable[tuple[date | None, date | None]], rows: Sequence[Au
 
 
 def _members_in(
-    people: Iterable[People], audience_ids: frozenset[int], audiences: Mapping[int, Audience], names: Sequence[str]
+    breakdown: Breakdown,
+    people: Iterable[People],
+    audience_ids: frozenset[int],
+    audiences: Mapping[int, Audience],
+    names: Sequence[str],
 ) -> dict[Key, int]:
     counts: dict[Key, int] = {}
     for group in people:
         if EVERYONE in audience_ids or any(takes_in(audiences[pk], dict(group.attributes)) for pk in audience_ids):
-            key = tuple(group.attributes[name] for name in names)
-            counts[key] = counts.get(key, 0) + group.count
+            for key in product(*(group.values_of(breakdown, name) for name in names)):
+                counts[key] = counts.get(key, 0) + group.count
     return counts
 
 
-def _people(program: Program, names: Sequence[str], spans: Sequence[Span], prefix: Prefix) -> list[People]:
+def _people(breakdown: Breakdown, names: Sequence[str], spans: Sequence[Span], prefix: Prefix) -> list[People]:
     """
-    The members of a program, counted by attributes and by the days that matter within the spans.
+    The members of a program, counted by attributes, cohorts and the days that matter within the spans.
 
     A day before the first span, or after the last, makes no difference and becomes None, so that a program of a
     million members is a handful of rows.
     """
+    program = breakdown.program
     starts_date, ends_date = min(span.starts_date for span in spans), max(span.ends_date for span in spans)
     ops = connection.ops
     params: dict[str, Any] = {
@@ -152,6 +170,7 @@ def _people(program: Program, names: Sequence[str], spans: Sequence[Span], prefi
         "first_at": ops.adapt_datetimefield_value(first_instant(starts_date, program.time_zone)),
         "after_at": ops.adapt_datetimefield_value(first_instant(ends_date, program.time_zone)),
         "sealed_at": ops.adapt_datetimefield_value(prefix.sealed_at) if prefix.sealed_at else None,
+        "cutoff": prefix.number,
     }
     params |= {f"name{number}": name for number, name in enumerate(names)}
     columns = [
@@ -161,34 +180,48 @@ def _people(program: Program, names: Sequence[str], spans: Sequence[Span], prefi
     conditions = ["m.program_id = %(program)s", "(m.deactivated_at IS NULL OR m.deactivated_at >= %(first_at)s)"]
     if prefix.is_cutoff and prefix.sealed_at:
         conditions.append("m.created_at <= %(sealed_at)s")
-    source = "activity_member m"
+    source, ctes = "activity_member m", ""
+    cohorts = [name for name in COHORTS if name in breakdown.by or name in breakdown.where]
+    if cohorts:
+        columns += [month_sql(COHORT_DATES[name]) for name in cohorts]
+    if "first_activation_month" in cohorts:
+        ctes = f"WITH {breakdown.activations(prefix)} "
+        source += " LEFT JOIN activations f ON f.member_id = m.id"
+    if MEMBER in breakdown.where:
+        conditions.append(f"m.id IN ({', '.join(map(str, breakdown.member_ids)) or 'NULL'})")
     if names:
         columns += [
             "CASE WHEN v.valid_from >= %(first_at)s THEN v.valid_from END",
             "CASE WHEN v.valid_to < %(after_at)s THEN v.valid_to END",
             *(f"coalesce({json_text('v', f'name{number}')}, '')" for number in range(len(names))),
         ]
-        source = (
-            'activity_member m LEFT JOIN (SELECT x.member_id, x.valid_from, x."values", lead(x.valid_from) OVER '
+        source += (
+            ' LEFT JOIN (SELECT x.member_id, x.valid_from, x."values", lead(x.valid_from) OVER '
             "(PARTITION BY x.member_id ORDER BY x.valid_from NULLS FIRST) AS valid_to FROM activity_memberversion x "
             "JOIN activity_member y ON y.id = x.member_id WHERE y.program_id = %(program)s) v ON v.member_id = m.id"
         )
         conditions.append("(v.valid_to IS NULL OR v.valid_to >= %(first_at)s)")
         conditions.append("(v.valid_from IS NULL OR v.valid_from < %(after_at)s)")
     positions = ", ".join(str(position) for position in range(1, len(columns) + 1))
-    sql = f"SELECT {', '.join(columns)}, count(*) FROM {source} WHERE {' AND '.join(conditions)} GROUP BY {positions}"
+    sql = f"{ctes}SELECT {', '.join(columns)}, count(*) FROM {source} WHERE {' AND '.join(conditions)} GROUP BY {positions}"
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows = cursor.fetchall()
-    return [_people_row(row, names) for row in rows]
+    return [_people_row(row, cohorts, names) for row in rows]
 
 
-def _people_row(row: tuple[Any, ...], names: Sequence[str]) -> People:
+def _people_row(row: tuple[Any, ...], cohorts: Sequence[str], names: Sequence[str]) -> People:
     joined, left, *rest, count = row
+    months, rest = dict(zip(cohorts, rest, strict=False)), rest[len(cohorts) :]
     valid_from, valid_to = rest[:2] if names else (None, None)
-    joined_date = date.fromisoformat(str(joined)) if joined else None
     return People(
-        joined_date, _instant(left), _instant(valid_from), _instant(valid_to), dict(zip(names, rest[2:], strict=False)), count
+        joined_date=date.fromisoformat(str(joined)) if joined else None,
+        left_at=_instant(left),
+        valid_from=_instant(valid_from),
+        valid_to=_instant(valid_to),
+        attributes=dict(zip(names, rest[2:], strict=False)),
+        cohorts=months,
+        count=count,
     )
 
 

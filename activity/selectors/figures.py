@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from activity.metrics import Tally, hide, measure, suppressed_row
-from activity.selectors.breakdown import TIME, Breakdown, Span
+from activity.metrics import Tally, measure, suppressed_row
+from activity.selectors.breakdown import Breakdown, Span
+from activity.selectors.dimensions import SEGMENT, TIME
 from activity.selectors.eligibility import count_eligible
 from activity.selectors.ledger import Prefix, prefix_of
-from activity.selectors.tallies import Key, count_events, count_funnel, count_members, count_sizes, whole_tables
+from activity.selectors.suppression import hidden_rows
+from activity.selectors.tallies import Key, count_events, count_funnel, count_members, count_sizes
 from partners.models import Program
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.periods import month_start, month_text, months_between, next_month
@@ -62,9 +64,7 @@ def summarise(
     breakdown = Breakdown(program, tuple(by), dict(where or {}))
     prefix = prefix_of(program.pk, cutoff)
     stages = list(program.recorded_stages if recorded_stages is None else recorded_stages)
-    with whole_tables():
-        rows = _rows(breakdown, span, prefix, stages, leave_out)
-    return Summary(prefix.number, prefix.sealed_at, stages, rows)
+    return Summary(prefix.number, prefix.sealed_at, stages, _rows(breakdown, span, prefix, stages, leave_out))
 
 
 def _rows(
@@ -77,7 +77,7 @@ def _rows(
     for key, counted in members.items():
         tallies.setdefault(key, Tally()).members = counted
     eligible = None if "eligible" in leave_out else count_eligible(breakdown, periods, prefix)
-    if eligible and not breakdown.is_by_members() and "source" not in breakdown.by:
+    if eligible and not breakdown.is_about_people() and "source" not in breakdown.by:
         for key in eligible:
             tallies.setdefault(key, Tally())
     if not breakdown.by:
@@ -85,7 +85,7 @@ def _rows(
     funnels = None if "funnel" in leave_out else count_funnel(breakdown, span, prefix, stages)
     settled = None if "settled" in leave_out else _Settled(breakdown, periods, prefix)
     sizes = {key: counted["members_any"] for key, counted in members.items()} | {key: 0 for key in tallies if key not in members}
-    hidden = _hidden(breakdown, span, prefix, sizes)
+    hidden = hidden_rows(breakdown, sizes, lambda finer: count_sizes(finer, span, prefix))
     rows = []
     for key in sorted(tallies):
         row: dict[str, Any] = {**dict(zip(breakdown.by, key, strict=True)), "suppressed": key in hidden}
@@ -127,8 +127,9 @@ class _Settled:
         span = Span(min(window.starts_date for window in spans), max(window.ends_date for window in spans))
         self.tallies = count_events(older, span, prefix)
         self.hidden: set[Key] = set()
-        if breakdown.is_by_members() and breakdown.program.minimum_group > 1:
-            self.hidden = _hidden(older, span, prefix, count_sizes(older, span, prefix))
+        if breakdown.is_protected():
+            sizes = count_sizes(older, span, prefix)
+            self.hidden = hidden_rows(older, sizes, lambda finer: count_sizes(finer, span, prefix))
 
     def find(self, key: Key) -> Tally | None:
         """The settled tally that belongs to one row."""
@@ -179,41 +180,10 @@ def _without_source(breakdown: Breakdown, key: Key) -> Key:
 
 def _program_totals(breakdown: Breakdown, span: Span, prefix: Prefix, tallies: Mapping[Key, Tally]) -> dict[Key, Tally]:
     """What the shares divide by: everything in the program, period by period."""
-    if breakdown.where:
+    if breakdown.where or SEGMENT in breakdown.by:
         times = [name for name in breakdown.by if name in TIME]
         return count_events(Breakdown(breakdown.program, times, {}), span, prefix)
     totals: dict[Key, Tally] = {}
     for key, tally in tallies.items():
         totals.setdefault(_time_of(breakdown, key), Tally()).add(tally)
     return totals
-
-
-def _hidden(breakdown: Breakdown, span: Span, prefix: Prefix, sizes: Mapping[Key, int]) -> set[Key]:
-    """
-    The row keys that are suppressed.
-
-    A filter by members adds up some groups of the breakdown by the same attributes. A row with some but not all of its
-    hidden groups would give these away, less those that are shown.
-    """
-    minimum = breakdown.program.minimum_group
-    if not breakdown.is_by_members() or minimum <= 1:
-        return set()
-    filtered = [name for name in breakdown.where if name in breakdown.attributes]
-    free = [index for index, name in enumerate(breakdown.by) if name in breakdown.attributes and name not in filtered]
-    hidden = hide(sizes, free, minimum)
-    if not filtered:
-        return hidden
-    names = [*breakdown.by, *(name for name in filtered if name not in breakdown.by)]
-    plain = {name: values for name, values in breakdown.where.items() if name not in filtered}
-    cells = count_sizes(Breakdown(breakdown.program, names, plain), span, prefix)
-    too_small = hide(cells, [index for index, name in enumerate(names) if name in breakdown.attributes], minimum)
-    width = len(breakdown.by)
-    shared = [index for index, name in enumerate(breakdown.by) if name not in filtered]
-    families: dict[Key, set[Key]] = {}
-    rows: dict[Key, set[Key]] = {}
-    for cell in too_small:
-        family = tuple(cell[index] for index in shared)
-        families.setdefault(family, set()).add(cell)
-        if all(cell[names.index(name)] in breakdown.where[name] for name in filtered):
-            rows.setdefault(cell[:width], set()).add(cell)
-    return hidden | {key for key, held in rows.items() if families[tuple(key[index] for index in shared)] - held}

@@ -12,8 +12,8 @@ from activity.selectors.breakdown import Breakdown, Pieces, Span
 from activity.selectors.ledger import Prefix
 
 Key = tuple[str, ...]
-STAGES = {kind.label: kind.value for kind in Kind}
 OK = Status.CONFIRMED.value
+STAGES = {kind.label: kind.value for kind in Kind}
 WORK_MEM = "64MB"  # for each hash or sort of a statement; larger months spill to disk
 MEMBER_COLUMNS = {
     "members_viewed": "viewed",
@@ -49,14 +49,14 @@ def whole_tables() -> Iterator[None]:
 
 def run(sql: str, params: Mapping[str, Any], prefix: Prefix) -> list[tuple[Any, ...]]:
     """The rows of one statement over a prefix of the ledger."""
-    with connection.cursor() as cursor:
+    with whole_tables(), connection.cursor() as cursor:
         cursor.execute(sql, {**params, "cutoff": prefix.number})
         return cursor.fetchall()
 
 
 def count_events(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, Tally]:
     """Events and amounts of every group that has any."""
-    pieces, label = breakdown.pieces(span), breakdown.labeller(span)
+    pieces, label = breakdown.pieces(span, prefix), breakdown.labeller(span)
     columns = [*pieces.groups, "e.kind", "e.status", "e.spend_currency", "e.reward_cost_currency"]
     sql = (
         f"{pieces.with_clause()}SELECT {', '.join(columns)}, count(*), sum(e.spend_minor), sum(e.reward_cost_minor) "
@@ -77,7 +77,7 @@ def count_events(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, 
 
 def count_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, dict[str, int]]:
     """Exact distinct members of every group that has any, by metric key."""
-    pieces, label = breakdown.pieces(span), breakdown.labeller(span)
+    pieces, label = breakdown.pieces(span, prefix), breakdown.labeller(span)
     width = len(pieces.groups)
     flags = ", ".join(
         f"max(CASE WHEN e.kind = {kind} AND e.status = {OK} THEN 1 ELSE 0 END) AS {stage}" for stage, kind in STAGES.items()
@@ -97,7 +97,7 @@ def count_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key,
 
 def count_sizes(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, int]:
     """Distinct members with any event, of every group that has any."""
-    pieces, label = breakdown.pieces(span), breakdown.labeller(span)
+    pieces, label = breakdown.pieces(span, prefix), breakdown.labeller(span)
     where = pieces.where("e.member_id IS NOT NULL", prefix.condition())
     width = len(pieces.groups)
     inner = f"SELECT DISTINCT {_named(pieces.groups)}e.member_id FROM activity_event e {pieces.joins} WHERE {where}"
@@ -117,7 +117,7 @@ def count_funnel(
     stages = funnel_stages(breakdown.program.stage_order, recorded_stages)
     if not stages:
         return {}
-    pieces, label = breakdown.pieces(span), breakdown.labeller(span)
+    pieces, label = breakdown.pieces(span, prefix), breakdown.labeller(span)
     width = len(pieces.groups)
     ctes = [_first_step(pieces, STAGES[stages[0]], prefix)]
     ctes += [_later_step(number, STAGES[stage], width, prefix) for number, stage in enumerate(stages[1:], start=2)]
@@ -157,9 +157,10 @@ def _first_step(pieces: Pieces, kind: int, prefix: Prefix) -> str:
             f"FROM activity_event e {pieces.joins} WHERE {where} GROUP BY e.member_id, e.offer_id"
         )
         return f"step1 AS (SELECT {groups}e.member_id, e.offer_id, e.at FROM ({firsts}) e {pieces.joins})"
+    pair = ", ".join(part for part in ["e.member_id", "e.offer_id", pieces.overlapping] if part)
     inner = (
         f"SELECT {groups}e.member_id, e.offer_id, e.occurred_at AS at, row_number() OVER "
-        "(PARTITION BY e.member_id, e.offer_id ORDER BY e.occurred_at, e.id) AS turn, "
+        f"(PARTITION BY {pair} ORDER BY e.occurred_at, e.id) AS turn, "
         f"CASE WHEN {pieces.is_of_first()} THEN 1 ELSE 0 END AS kept FROM activity_event e {pieces.joins} WHERE {where}"
     )
     return f"step1 AS (SELECT {_names(len(pieces.groups))}member_id, offer_id, at FROM ({inner}) f WHERE turn = 1 AND kept = 1)"

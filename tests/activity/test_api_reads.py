@@ -59,6 +59,10 @@ class TestMetrics:
         [row] = get(client, "metrics?from=2026-06-01&to=2026-07-01").body["rows"]
         assert set(METRICS) <= set(row)
 
+    def test_one_member_is_read_in_the_timeline_only(self, client: TokenClient) -> None:
+        answer = get(client, f"metrics?from=2026-06-01&to=2026-07-01&where=member={'0' * 32}")
+        assert (answer.status_code, answer.body["code"]) == (422, "personal_filter")
+
     @pytest.mark.parametrize(
         ("query", "status", "names"),
         [

@@ -82,6 +82,10 @@ class TestMetrics:
         assert rows["rows"] == expected.rows
         assert [row["views"] for row in rows["rows"]] == [2, 1]
 
+    def test_one_member_is_read_in_the_timeline_only(self, program: Program) -> None:
+        with pytest.raises(CommandError, match="Open the member's timeline"):
+            answer("metrics", *JUNE, "--where", f"member={'0' * 32}")
+
     def test_an_empty_value_is_the_unknown_group(self, program: Program) -> None:
         [row] = answer("metrics", *JUNE, "--where", "business_unit=")["rows"]
         assert (row["members_any"], row["redemptions"]) == (1, 1)

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from activity.metrics import METRICS, Unit, shown_rates
-from activity.selectors import Summary, summarise
+from activity.selectors import Summary, refuse_personal, summarise
 from partners.selectors import get_program
 from plum_site.lib.commands import PlumCommand, day, names
 
@@ -15,9 +15,10 @@ SHOWN = ("members_any", "impressions", "views", "unlocks", "activations", "redem
 
 class Command(PlumCommand):
     help = (
-        "Print the metrics of a period, exact, from the ledger. Break them down by month, day, partner, offer, offer_type, "
-        "category, country, source or any kept member attribute (member.NAME where the name is one of these). Groups of "
-        "members that are too small are suppressed. The table shows the main figures, --format json every metric."
+        "Print the metrics of a period, exact. Break them down by month, day, partner, offer, offer_type, category, country, "
+        "source, segment, join_month, first_activation_month or any kept member attribute (member.NAME where the name is one "
+        "of these). Groups of members that are too small are suppressed. The table shows the main figures, --format json "
+        "every metric."
     )
     example = (
         "./plum manage metrics --program acme --from 2026-03-01 --to 2026-04-01 --by month,business_unit --where partner=P1,P2"
@@ -44,6 +45,7 @@ class Command(PlumCommand):
         where: dict[str, list[str]] = {}
         for name, values in options["where"]:
             where.setdefault(name, []).extend(values)
+        refuse_personal(where)
         program = get_program(options["program"])
         summary = summarise(
             program=program,
