@@ -26,6 +26,13 @@ class MemberState(models.TextChoices):
     INACTIVE = "inactive", "Inactive"
 
 
+class PeopleMode(models.TextChoices):
+    """Whether rows about people name some of them, or all."""
+
+    DELTA = "delta", "Some people: those it does not name stay as they are"
+    FULL = "full", "Everyone: active members it does not name have left"
+
+
 class Origin(models.TextChoices):
     """By which door a batch came in."""
 

@@ -1,4 +1,4 @@
-"""What an event must be, and how it is hashed. Pure: no database, no Django."""
+"""What an event and a row about a person must be, and how events are hashed. Pure: no database, no Django."""
 
 from activity.rules.events import (
     FILE_COLUMNS,
@@ -9,19 +9,27 @@ from activity.rules.events import (
 )
 from activity.rules.identities import content_digest, identity_keys
 from activity.rules.leaves import LEAF_VERSION, business_half, chain_hash, identity_half, leaf_hash, tree_root
+from activity.rules.people import MemberRow, PeopleFault, Person, check_member, is_too_many, parse_member, unknown_columns
 
 __all__ = [
     "FILE_COLUMNS",
     "FUTURE_SKEW",
     "LEAF_VERSION",
     "IncomingEvent",
+    "MemberRow",
+    "PeopleFault",
+    "Person",
     "Rejection",
     "business_half",
     "chain_hash",
     "check_event",
+    "check_member",
     "content_digest",
     "identity_half",
     "identity_keys",
+    "is_too_many",
     "leaf_hash",
+    "parse_member",
     "tree_root",
+    "unknown_columns",
 ]

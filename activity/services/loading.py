@@ -4,10 +4,8 @@ Loading a canonical folder: the program, its catalog, its members and its events
 Resuming is loading again: what is there already is unchanged or a duplicate.
 """
 
-import csv
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,16 +15,16 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from django.conf import settings
-
 from activity.choices import Origin, Outcome
-from activity.rules import FILE_COLUMNS, IncomingEvent, Rejection, check_event
+from activity.rules import FILE_COLUMNS, IncomingEvent, Rejection, check_event, unknown_columns
+from activity.rules.people import PERSON_COLUMNS
 from activity.services.canonical import REQUIRED, Row, Table, UnableToReadFolder, check_table, find_events_file, read_rows
 from activity.services.directory import MemberDirectory
 from activity.services.ingest import record_events
-from activity.services.people import MemberRow, save_members
+from activity.services.people import apply_people, without_repeats
+from activity.services.people_files import read_people
+from activity.services.rejects import RejectsFile, rejects_path
 from activity.services.sealing import seal_ledger
-from activity.services.vault import Person
 from offers.rules import parse_offer
 from offers.services import save_offers
 from partners.models import Program
@@ -39,7 +37,6 @@ from plum_site.lib.models import User
 
 EVENTS_AT_ONCE = 8192
 MEMBERS_AT_ONCE = 5000
-PERSON_COLUMNS = ("external_id", "email", "display_name", "language", "push_opt_out")
 KNOWN_FILES = {"partners.csv", "offers.csv", "members.csv", "seasonal_index.csv"}
 MOST_SETS = 64
 
@@ -81,35 +78,6 @@ class LoadReport:
 Progress = Callable[[str, int, int], None]
 
 
-class RejectsFile:
-    """Rows that were not taken, one CSV line each: file, line, column, reason, detail and the row itself. Made at first need."""
-
-    def __init__(self, program: str, at: datetime) -> None:
-        self.path = Path(settings.VAR) / "rejects" / f"{program}-{at:%Y%m%dT%H%M%S%f}Z.csv"
-        self.count = 0
-        self._file: Any = None
-
-    def add(self, file: str, row: Row, column: str, reason: str, detail: str) -> None:
-        """Write down one row that was not taken."""
-        if self._file is None:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            self._file = open(descriptor, "w", newline="", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - closed by `close`
-            self._writer = csv.writer(self._file)
-            self._writer.writerow(["file", "line", "column", "reason", "detail", "row"])
-        self._writer.writerow([file, row.line, column, reason, detail, row.text.rstrip("\r\n")])
-        self.count += 1
-
-    def add_error(self, file: str, row: Row, error: DomainError) -> None:
-        """Write down one row that a DomainError speaks about."""
-        self.add(file, row, next(iter(error.fields), ""), error.code, error.detail)
-
-    def close(self) -> None:
-        """Put what was written on disk."""
-        if self._file is not None:
-            self._file.close()
-
-
 def loading_mark(program_id: int) -> str:
     """The name under which `jobs.is_busy` says whether a folder is being loaded into a program."""
     return f"activity.load_folder:{program_id}"
@@ -139,7 +107,7 @@ def load_folder(
     report = LoadReport(program=new_program.code)
     report.ignored = sorted(path.name for path in folder.iterdir() if path.name not in KNOWN_FILES | {tables["events"].path.name})
     program = _prepare_program(new_program, tables, actor, at)
-    rejects = RejectsFile(program.code, at)
+    rejects = RejectsFile(rejects_path(program=program.code, at=at))
     bound: dict[str, Any] = {"program_id": program.pk, "actor": actor, "at": at}
     with closing(rejects), jobs.busy(loading_mark(program.pk)) as still_here:
 
@@ -155,6 +123,8 @@ def load_folder(
                 tables["seasonal_index.csv"], rejects, parse_seasonal_index, lambda rows: save_seasonal_index(rows=rows, **bound)
             )
         report.offers = _load_rows(tables["offers.csv"], rejects, parse_offer, lambda rows: save_offers(rows=rows, **bound))
+        ignored = unknown_columns(tables["members.csv"].columns, program.member_attributes)
+        report.ignored += [f"members.csv: column {name}" for name in ignored]
         report.members = _load_members(program, tables["members.csv"], rejects, actor, at, show)
         _load_events(program, tables["events"], rejects, report, source, at, show)
     seal_ledger(program_id=program.pk, at=at)
@@ -265,51 +235,14 @@ def _load_rows(
 def _load_members(
     program: Program, table: Table, rejects: RejectsFile, actor: User | str, at: datetime, progress: Progress
 ) -> int:
+    """People come as a delta: a folder says what it knows, and nobody leaves by not standing in it."""
     count = 0
-    rows = _members(table, rejects)
+    rows = without_repeats(rows=read_people(table=table, attributes=program.member_attributes))
     while part := list(islice(rows, MEMBERS_AT_ONCE)):
-        people = [
-            MemberRow(_person(row.cells), {name: row.cells.get(name, "") for name in program.member_attributes}) for row in part
-        ]
-        save_members(program=program, rows=people, actor=actor, at=at)
-        count += len(part)
+        done = apply_people(program=program, rows=part, source="file", actor=actor, at=at, on_fault=rejects.add_fault)
+        count += done.rows - done.rejected
         progress("members", count, table.rows)
     return count
-
-
-def _members(table: Table, rejects: RejectsFile) -> Iterator[Row]:
-    """The rows of a people file that can be read and whose external id is there, once."""
-    seen: set[str] = set()
-    for row in read_rows(table):
-        external_id = row.cells.get("external_id", "")
-        if row.fault:
-            rejects.add(table.path.name, row, "", "unreadable", row.fault)
-        elif not external_id or len(external_id) > 200 or not external_id.isprintable():
-            rejects.add(table.path.name, row, "external_id", "required", "external_id must be 1 to 200 printable characters.")
-        elif column := _unprintable(row.cells):
-            rejects.add(table.path.name, row, column, "invalid", f"{column} contains a control character.")
-        elif external_id in seen:
-            rejects.add(
-                table.path.name, row, "external_id", "repeated", f"{external_id} stands in the file twice; the first row counts."
-            )
-        else:
-            seen.add(external_id)
-            yield row
-
-
-def _unprintable(cells: dict[str, str]) -> str:
-    """The first column with a character that the database or a log line cannot show; "" if all are fine."""
-    return next((name for name, cell in cells.items() if any(char < " " or char == "\x7f" for char in cell)), "")
-
-
-def _person(cells: dict[str, str]) -> Person:
-    return Person(
-        external_id=cells["external_id"],
-        email=cells.get("email", ""),
-        display_name=cells.get("display_name", ""),
-        language=cells.get("language", "")[:10],
-        push_opt_out=cells.get("push_opt_out", "").lower() in {"1", "true", "yes"},
-    )
 
 
 def _load_events(

@@ -2,28 +2,18 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
 
 from activity.models import Member, VaultEntry
+from activity.rules import Person
 from partners.models import Program
 from plum_site.lib import keys
 
 AT_ONCE = 5000  # look-ups in one query
-
-
-@dataclass(frozen=True)
-class Person:
-    """What the vault keeps of one person; only the outside id is needed."""
-
-    external_id: str
-    email: str = ""
-    display_name: str = ""
-    language: str = ""
-    push_opt_out: bool = False
+SEALED_FIELDS, PLAIN_FIELDS = ("email", "display_name"), ("language", "push_opt_out")
 
 
 def lookup_of(program_uuid: UUID, external_id: str) -> bytes:
@@ -43,6 +33,23 @@ def find_members(*, program: Program, external_ids: Iterable[str]) -> dict[str, 
     lookups = list(by_lookup)
     return {
         by_lookup[bytes(entry.lookup)]: entry.member
+        for start in range(0, len(lookups), AT_ONCE)
+        for entry in entries.filter(lookup__in=lookups[start : start + AT_ONCE])
+    }
+
+
+def find_entries(*, program: Program, external_ids: Iterable[str]) -> dict[str, VaultEntry]:
+    """
+    The vault entries behind outside ids, each with its member; unknown ids are left out.
+
+    Raises: nothing of its own.
+    Writes: nothing.
+    """
+    by_lookup = {lookup_of(program.uuid, external_id): external_id for external_id in external_ids}
+    entries = VaultEntry.objects.filter(program=program).select_related("member")
+    lookups = list(by_lookup)
+    return {
+        by_lookup[bytes(entry.lookup)]: entry
         for start in range(0, len(lookups), AT_ONCE)
         for entry in entries.filter(lookup__in=lookups[start : start + AT_ONCE])
     }
@@ -105,20 +112,44 @@ def lock_creation(*, program: Program) -> None:
 def _entry(program: Program, member: Member, person: Person) -> VaultEntry:
     own_key = os.urandom(32)
 
-    def sealed(text: str) -> bytes | None:
-        return keys.seal(own_key, text.encode()) if text else None
-
     return VaultEntry(
         member=member,
         program=program,
         lookup=lookup_of(program.uuid, person.external_id),
         wrapped_key=keys.seal(keys.program_key(program.uuid, "vault"), own_key),
         external_id_sealed=keys.seal(own_key, person.external_id.encode()),
-        email_sealed=sealed(person.email),
-        display_name_sealed=sealed(person.display_name),
-        language=person.language,
-        push_opt_out=person.push_opt_out,
+        email_sealed=_sealed(own_key, person.email),
+        display_name_sealed=_sealed(own_key, person.display_name),
+        language=person.language or "",
+        push_opt_out=bool(person.push_opt_out),
     )
+
+
+def _sealed(own_key: bytes, text: str | None) -> bytes | None:
+    return keys.seal(own_key, text.encode()) if text else None
+
+
+def reseal(*, program: Program, entry: VaultEntry, person: Person) -> list[str]:
+    """
+    Put what is said of a person into their entry, which the caller saves; the names of the fields that differed.
+
+    Raises: InvalidTag, if the master key is not the one it was sealed with.
+    Writes: nothing; the entry's fields are set.
+    """
+    said = {name: getattr(person, name) for name in PLAIN_FIELDS if getattr(person, name) is not None}
+    changed = [name for name, value in said.items() if getattr(entry, name) != value]
+    for name in changed:
+        setattr(entry, name, said[name])
+    sealed = {name: getattr(person, name) for name in SEALED_FIELDS if getattr(person, name) is not None}
+    if not sealed:
+        return changed
+    own_key = keys.unseal(keys.program_key(program.uuid, "vault"), bytes(entry.wrapped_key))
+    for name, text in sealed.items():
+        kept = getattr(entry, f"{name}_sealed")
+        if text != (keys.unseal(own_key, bytes(kept)).decode() if kept else ""):
+            setattr(entry, f"{name}_sealed", _sealed(own_key, text))
+            changed.append(name)
+    return changed
 
 
 def open_external_id(*, program: Program, entry: VaultEntry) -> str:

@@ -12,6 +12,7 @@ from activity.figures import draw_days
 from activity.metrics import METRICS, measure
 from activity.selectors import count_unsealed, head_of
 from activity.selectors.recent import find_last_day, find_last_recorded, tally_days, tally_program
+from plum_site.console.first_steps import list_first_steps
 from plum_site.lib import jobs
 from plum_site.lib.admin import allowed, program_of, show, url_of
 from plum_site.lib.choices import JobState
@@ -54,6 +55,8 @@ def show_home(request: HttpRequest) -> TemplateResponse:
         context |= make_month(program, choose_window(local_date(at, program.time_zone), last_day))
     if allowed(request, "review.read"):
         context |= make_review(program)
+    if not context["has_activity"] or ("cycle_url" not in context and allowed(request, "review.read")):
+        context["first_steps"] = list_first_steps(request)
     return show(request, "plum/home.html", title=program.name, **context)
 
 

@@ -22,16 +22,15 @@ from offers import admin as offers_admin
 from partners import admin as partners_admin
 from partners.models import Program
 from partners.selectors import list_programs
-from plum_site.console import home, operations, people, sign_in
-from plum_site.lib.access import actor_of, programs_of
+from plum_site.console import home, operations, people, programs, sign_in
+from plum_site.console.programs import SESSION_KEY
+from plum_site.lib.access import actor_of, may, programs_of
 from plum_site.lib.admin import ADMINS, PAGES, View, program_of, show
 from plum_site.lib.errors import NotAllowed, NotFound
 from reviews import admin as reviews_admin
 
 # Importing them registers their lists and pages.
-REGISTERED = (partners_admin, offers_admin, activity_admin, reviews_admin, home, operations, people)
-
-SESSION_KEY = "program"
+REGISTERED = (partners_admin, offers_admin, activity_admin, reviews_admin, home, operations, people, programs)
 
 # The navigation: a heading and the models under it, in the order of a working day.
 GROUPS = (
@@ -75,6 +74,7 @@ class ConsoleSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
+        context["may_create_program"] = may(actor_of(request), "program.create", None)
         program = program_of(request)
         if program is not None:
             context |= {"program": program, "programs": request.programs}  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from django.db import transaction
 from activity.choices import Origin
 from activity.models import Member
 from activity.rules import check_event
-from activity.services import MemberRow, record_events, save_members, seal_ledger
+from activity.services import MemberRow, apply_people, record_events, seal_ledger
 from activity.services.directory import MemberDirectory
 from activity.services.loading import NewProgram, load_folder
 from offers.choices import OfferState
@@ -178,8 +178,8 @@ def seed_members(program: Program, plan: Plan, members: list[MemberRow], moved: 
     half_way = plan.started_at + (plan.now - plan.started_at) / 2
     with transaction.atomic():
         if not Member.objects.filter(program=program).exists():
-            save_members(program=program, rows=members, actor="system", at=plan.started_at)
-            save_members(program=program, rows=moved, actor="system", at=half_way)
+            apply_people(program=program, source="file", rows=members, actor="system", at=plan.started_at)
+            apply_people(program=program, source="file", rows=moved, actor="system", at=half_way)
 
 
 def stop_offers(program: Program, plan: Plan, actor: User) -> None:

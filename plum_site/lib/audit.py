@@ -1,5 +1,6 @@
 """The audit log: one row per change, in the same transaction. No audit row, no change."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,3 +50,28 @@ def record(
         after=after,
         comment=comment,
     )
+
+
+def record_each(
+    *,
+    program_id: int | None,
+    actor: User | str,
+    action: str,
+    rows: Sequence[models.Model],
+    at: datetime,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """
+    As `record`, one audit row for each of many rows that changed in the same way.
+
+    Writes: plum_auditevent.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError(f"{action}: audit rows are written in the transaction of their change")
+    who = actor_name(actor)
+    entries = (
+        AuditEvent(program_id=program_id, at=at, actor=who, action=action, object_ref=reference(row), before=before, after=after)
+        for row in rows
+    )
+    AuditEvent.objects.bulk_create(entries, batch_size=1000)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from activity.metrics import METRICS
-from activity.services import MemberRow, Person, save_members
+from activity.services import MemberRow, Person, apply_people
 from partners.models import Program
 from tests.factories.ledger import event, make_stocked_program, record
 from tests.factories.programs import CREATED_AT
@@ -18,7 +18,7 @@ def views(program: Program, groups: dict[str, int]) -> None:
     """So many members of each region view O1 in June."""
     names = [(f"{region}{number}", region) for region, count in groups.items() for number in range(count)]
     people = [MemberRow(Person(name), {"business_unit": "cards", "region": region}) for name, region in names]
-    save_members(program=program, rows=people, actor="system", at=CREATED_AT)
+    apply_people(program=program, source="file", rows=people, actor="system", at=CREATED_AT)
     record(program, [event(f"{name}-{program.pk}", member=name) for name, _region in names])
 
 

@@ -12,7 +12,7 @@ from activity.choices import Outcome
 from activity.models import Event, EventIdentity, IngestBatch, Member, VaultEntry
 from activity.models.ledger import POSITIONS
 from activity.rules import Rejection
-from activity.services import MemberRow, Person, UnableToRecordEvents, record_events, save_members, seal_ledger, verify_ledger
+from activity.services import MemberRow, Person, UnableToRecordEvents, apply_people, record_events, seal_ledger, verify_ledger
 from activity.services import ingest as ingest_module
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.models import AuditEvent
@@ -104,9 +104,10 @@ def test_an_event_outside_its_offers_dates_is_taken_with_a_warning(at):
 def test_the_attributes_are_those_of_the_moment(at):
     program = make_stocked_program()
     moved_at = datetime(2026, 6, 20, tzinfo=UTC)
-    save_members(
+    apply_people(
         program=program,
         rows=[MemberRow(Person("M1"), {"business_unit": "loans", "region": "north"})],
+        source="file",
         actor="system",
         at=moved_at,
     )

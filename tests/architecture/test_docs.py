@@ -12,8 +12,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from activity.rules import FILE_COLUMNS
+from activity.rules.people import PERSON_COLUMNS
 from activity.services.canonical import REQUIRED
-from activity.services.loading import PERSON_COLUMNS
 from offers.rules import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from partners.rules import PARTNER_COLUMNS, SEASONAL_COLUMNS
 from tests.support.source import PACKAGES, ROOT, code, files, name

@@ -8,7 +8,7 @@ from typing import Any
 
 from activity.choices import Origin
 from activity.rules import check_event
-from activity.services import MemberRow, Person, Receipt, record_events, save_members
+from activity.services import MemberRow, Person, Receipt, apply_people, record_events
 from partners.models import Program
 from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
@@ -38,7 +38,7 @@ def make_stocked_program(code: str = "acme", **settings: Any) -> Program:
     make_offer(program, "O2", offer_type="cashback")
     make_offer(program, "O3", partner_external_id="P2")
     rows = [MemberRow(Person(name), values) for name, values in MEMBERS.items()]
-    save_members(program=program, rows=rows, actor="system", at=CREATED_AT)
+    apply_people(program=program, source="file", rows=rows, actor="system", at=CREATED_AT)
     program.refresh_from_db()
     return program
 

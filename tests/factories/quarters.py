@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from activity.selectors import summarise
-from activity.services import MemberRow, Person, save_members, seal_ledger
+from activity.services import MemberRow, Person, apply_people, seal_ledger
 from partners.models import Program
 from tests.factories.ledger import RECORDED_AT, record
 from tests.factories.offers import make_offer
@@ -72,9 +72,9 @@ def make_quarter(seed: int, **settings: Any) -> tuple[Program, list[dict[str, st
         make_offer(program, offer, partner_external_id=TABLES["partner"][offer], offer_type=offer_type)
     people = make_people()
     rows = [MemberRow(Person(name), values) for name, values in people.items()]
-    save_members(program=program, rows=rows, actor="system", at=CREATED_AT)
+    apply_people(program=program, source="file", rows=rows, actor="system", at=CREATED_AT)
     moved = MemberRow(Person("M0"), people["M0"] | {"region": "west", "country": "CH"})
-    save_members(program=program, rows=[moved], actor="system", at=MOVED_AT)
+    apply_people(program=program, source="file", rows=[moved], actor="system", at=MOVED_AT)
     program.refresh_from_db()
     events = make_events(seed)
     shuffled = list(events)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from activity.services import MemberRow, Person, save_members
+from activity.services import MemberRow, Person, apply_people
 from offers.services import save_ranking
 from partners.models import Program
 from reviews.services import consolidate_cycle
@@ -22,7 +22,7 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     make_segment(program, f"s{mark}")
     save_ranking(program_id=program.pk, segment_id=None, offer_ids=[offer.pk], actor="system", at=CREATED_AT)
     member = MemberRow(Person(f"M{mark}"), {"business_unit": "cards", "region": "north"})
-    save_members(program=program, rows=[member], actor="system", at=CREATED_AT)
+    apply_people(program=program, source="file", rows=[member], actor="system", at=CREATED_AT)
     program.refresh_from_db()
     happened = f"{month_start_date:%Y-%m}-15T10:00:00Z"
     record(program, [event(occurred_at=happened, member=f"M{mark}", offer=f"O{mark}")])

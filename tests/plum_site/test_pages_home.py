@@ -31,15 +31,35 @@ def admin_of(program: Program) -> User:
 @pytest.mark.django_db
 def test_an_empty_program_says_how_to_begin() -> None:
     said = text_of(sign_in(admin_of(make_program())).get(reverse(HOME)))
-    assert "Nothing has happened here yet" in said
-    assert "Import a table of partners" in said
-    assert "load_program" in said
+    assert "First steps" in said
+    assert "Open Bring the partners" in said
+    assert "Import a table" in said
+
+
+@pytest.mark.django_db
+def test_first_steps_are_ticked_by_what_is_there() -> None:
+    program = make_stocked_program()
+    answer = sign_in(admin_of(program)).get(reverse(HOME))
+    done = {step.title: step.is_done for step in answer.context["first_steps"]}
+    assert [title for title, is_done in done.items() if not is_done] == [
+        "Send or load events",
+        "Open the month",
+        "Invite colleagues",
+    ]
+    record(program, [event(1, occurred_at="2026-06-15T10:00:00Z")])
+    answer = sign_in(make_member_of_staff(program, "analyst")).get(reverse(HOME))
+    steps = {step.title: step for step in answer.context["first_steps"]}
+    assert steps["Send or load events"].is_done
+    assert steps["Invite colleagues"].is_done
+    assert not steps["Bring the partners"].links  # an analyst brings nothing
+    assert not list_inline(answer.content.decode())
 
 
 @pytest.mark.django_db
 def test_an_installation_without_programs_says_how_to_begin() -> None:
     answer = sign_in(make_person("root", is_superuser=True)).get(reverse(HOME))
     assert "seed_demo" in text_of(answer)
+    assert reverse("admin:new_program") in answer.content.decode()
 
 
 @pytest.mark.django_db

@@ -45,25 +45,29 @@ class Button:
 PAGES: list[Page] = []
 
 
-def page(address: str, *, name: str, operation: str, method: str = "GET") -> Callable[[View], View]:
-    """Register a view as a page of the console; it runs only for people who may do `operation` in the program."""
+def page(address: str, *, name: str, operation: str, method: str = "GET", needs_program: bool = True) -> Callable[[View], View]:
+    """
+    Register a view as a page of the console; it runs only for people who may do `operation` in the program.
+
+    needs_program: whether the page is about the current program; one that is not also opens while there is none.
+    """
 
     def register(view: View) -> View:
-        PAGES.append(Page(address, name, operation, guarded(view, operation, method)))
+        PAGES.append(Page(address, name, operation, guarded(view, operation, method, needs_program)))
         return view
 
     return register
 
 
-def guarded(view: View, operation: str, method: str = "GET") -> View:
+def guarded(view: View, operation: str, method: str = "GET", needs_program: bool = True) -> View:
     """`view` for one method, for people who may do `operation` in the current program; else 404, 403 or 405."""
 
     @wraps(view)
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         program = program_of(request)
-        if program is None:
+        if program is None and needs_program:
             raise Http404("No program")
-        check(actor_of(request), operation, program.pk)
+        check(actor_of(request), operation, program.pk if needs_program else None)
         allowed = {"GET", "HEAD"} if method == "GET" else {method}
         if request.method not in allowed:
             return HttpResponse(status=405, headers={"Allow": ", ".join(sorted(allowed))})

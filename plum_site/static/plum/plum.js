@@ -35,6 +35,18 @@
         tell();
     });
 
+    // A code is suggested from a name, until somebody writes one.
+    each('input[data-codes]', (code) => {
+        const name = document.getElementById(code.dataset.codes);
+        let isOwn = code.value !== '';
+        code.addEventListener('input', () => { isOwn = code.value !== ''; });
+        name.addEventListener('input', () => {
+            if (isOwn) return;
+            const plain = name.value.normalize('NFKD').replace(/[\u0300-\u036f]/g, '').toLowerCase();
+            code.value = plain.replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 36);
+        });
+    });
+
     each('[data-copies]', (button) => button.addEventListener('click', async () => {
         const text = document.getElementById(button.dataset.copies).textContent;
         const status = button.parentElement.querySelector('[role=status]');
