@@ -13,7 +13,7 @@ from django.db import transaction
 from activity.choices import MemberState, PeopleMode
 from activity.models import AttributeSet, Member, MemberVersion, VaultEntry
 from activity.rules import MemberRow, PeopleFault, is_too_many
-from activity.services.people_report import SHOWN, PeopleReport, UnableToApplyPeople
+from activity.services.people_report import SHOWN, Change, PeopleReport, UnableToApplyPeople
 from activity.services.vault import (
     PLAIN_FIELDS,
     SEALED_FIELDS,
@@ -185,7 +185,9 @@ class _Door:
             version = latest.get(entry.member_id)
             before = version.values if version else {}
             values = self._kept(before, row)
-            changes = [(name, before.get(name, ""), value) for name, value in values.items() if before.get(name, "") != value]
+            changes: list[Change] = [
+                (name, before.get(name, ""), value) for name, value in values.items() if before.get(name, "") != value
+            ]
             if changes or version is None:
                 versions.append((row.person.external_id, self._begins(version), values))
             hidden = reseal(program=self.program, entry=entry, person=row.person)
@@ -210,14 +212,14 @@ class _Door:
             return None
         return max(self.at, version.valid_from + timedelta(microseconds=1)) if version.valid_from else self.at
 
-    def _set_joined(self, member: Member, row: MemberRow) -> list[tuple[str, str | None, str | None]]:
+    def _set_joined(self, member: Member, row: MemberRow) -> list[Change]:
         before = member.joined_date
         if row.joined_date is None or row.joined_date == before:
             return []
         member.joined_date = row.joined_date
         return [("joined_on", before.isoformat() if before else "", row.joined_date.isoformat())]
 
-    def _settle(self, row: MemberRow, member: Member, changes: list[Any], *, is_first: bool) -> None:
+    def _settle(self, row: MemberRow, member: Member, changes: list[Change], *, is_first: bool) -> None:
         """Count a row of a known member as exactly one of deactivated, changed and unchanged."""
         is_active = member.state == MemberState.ACTIVE
         if is_active and row.is_active is False:

@@ -9,6 +9,7 @@ from activity.rules import MemberRow, PeopleFault
 from activity.rules.people import LEAVERS_PERCENT
 from plum_site.lib.errors import DomainError
 
+Change = tuple[str, str | None, str | None]  # what, before, after
 SHOWN = 200  # rows of each kind that a report names; the counts are of all
 
 
@@ -17,7 +18,7 @@ class ChangedMember(NamedTuple):
 
     line: int
     external_id: str
-    changes: list[tuple[str, str | None, str | None]]
+    changes: list[Change]
 
 
 @dataclass
@@ -69,7 +70,7 @@ class PeopleReport:
         if len(self.newcomers) < SHOWN:
             self.newcomers.append((row.line, row.person.external_id))
 
-    def add_changed(self, row: MemberRow, changes: list[tuple[str, str | None, str | None]]) -> None:
+    def add_changed(self, row: MemberRow, changes: list[Change]) -> None:
         """Count someone of whom something differs."""
         self.rows, self.changed = self.rows + 1, self.changed + 1
         if len(self.changes) < SHOWN:

@@ -26,7 +26,7 @@ from reviews.services import install_default_rules
 
 SESSION_KEY = "program"
 LONGEST_CODE = 40
-DAY = {"min_value": 1, "max_value": 28}
+LAST_DAY = 28
 
 
 class NewProgramForm(forms.Form):
@@ -55,9 +55,14 @@ class NewProgramForm(forms.Form):
         help_text="What is kept about members beside their id, with commas between: business_unit, region, country. More can be "
         "added later; columns of a people file that are not named here are never stored.",
     )
-    ready_day = forms.IntegerField(initial=3, help_text="Day of the next month on which a review is ready to be decided.", **DAY)
+    ready_day = forms.IntegerField(
+        initial=3, min_value=1, max_value=LAST_DAY, help_text="Day of the next month on which a review is ready to be decided."
+    )
     report_day = forms.IntegerField(
-        initial=5, help_text="Day of the next month on which the report goes out; not before the review is ready.", **DAY
+        initial=5,
+        min_value=1,
+        max_value=LAST_DAY,
+        help_text="Day of the next month on which the report goes out; not before the review is ready.",
     )
     settlement_days = forms.IntegerField(
         initial=30, min_value=0, max_value=365, help_text="After so many days practically all reversals have arrived."
