@@ -12,13 +12,15 @@ from django.db.migrations.executor import MigrationExecutor
 from activity.selectors import count_unsealed
 from partners.selectors import list_programs
 from plum_site.lib import jobs
-from plum_site.lib.choices import JobState
-from plum_site.lib.models import Heartbeat, Job
+from plum_site.lib.choices import JobState, OutboxState
+from plum_site.lib.mail import describe_server
+from plum_site.lib.models import Heartbeat, Job, Outbox
 from plum_site.lib.wakeups import broker_fault
 from plum_site.verify import LATE
 
 SILENT = timedelta(seconds=60)  # a part that has shown no life for so long is taken for stopped
 UNSEALED_LIMIT = timedelta(seconds=60)
+RECENT = timedelta(days=7)  # messages given up longer ago no longer trouble anybody
 DISK_FLOOR = 500_000_000  # bytes
 START = "./plum up (or start the service that runs it)"
 
@@ -65,7 +67,7 @@ def find_readiness() -> Health:
 
 
 def find_health() -> Health:
-    """Look at database, tables, disk, broker, worker, beat, ledger, jobs and the last verification."""
+    """Look at database, tables, disk, broker, worker, beat, ledger, jobs, messages and the last verification."""
     found = find_readiness()
     figures, checks = dict(found.figures), list(found.checks)
     _look_at_broker(figures, checks)
@@ -74,6 +76,7 @@ def find_health() -> Health:
         _look_at_parts(figures, checks, at)
         _look_at_ledger(figures, checks, at)
         _look_at_jobs(figures, checks, at)
+        _look_at_messages(figures, checks, at)
         _look_at_verification(figures, checks)
     return Health(figures, checks)
 
@@ -139,6 +142,22 @@ def _look_at_jobs(figures: dict[str, Any], checks: list[Check], at: datetime) ->
     detail = ", ".join(f"{count} {name}" for name, count in counts.items())
     remedy = "./plum manage verify jobs names them; ./plum manage retry_jobs tries dead ones again"
     checks.append(Check("jobs", not counts["dead"] and not counts["late"], detail, remedy))
+
+
+def _look_at_messages(figures: dict[str, Any], checks: list[Check], at: datetime) -> None:
+    waiting = Outbox.objects.filter(state=OutboxState.WAITING)
+    counts = {
+        "waiting": waiting.count(),
+        "late": waiting.filter(due_at__lt=at - LATE).count(),
+        "given_up": Outbox.objects.filter(state=OutboxState.DEAD, due_at__gte=at - RECENT).count(),
+    }
+    figures["messages"] = counts
+    failing = waiting.filter(attempts__gt=0).exclude(error="").order_by("-due_at").first()
+    detail = f"to {describe_server()}; {counts['waiting']} wait, {counts['late']} late, {counts['given_up']} given up in 7 days"
+    if failing is not None:
+        detail += f"; the last answer: {failing.error[:200]}"
+    remedy = "Outgoing messages in the console say why; docs/operations/mail.md"
+    checks.append(Check("mail", not counts["late"] and not counts["given_up"], detail, remedy))
 
 
 def _look_at_verification(figures: dict[str, Any], checks: list[Check]) -> None:

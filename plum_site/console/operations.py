@@ -3,21 +3,24 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_filters import CharFilter, FilterSet
 
+from plum_site.lib import outbox
 from plum_site.lib.admin import Button, KeysetModelAdmin, allowed, console_admin, go, person_of, try_to
-from plum_site.lib.choices import JobState, OutboxState
+from plum_site.lib.choices import AttemptStatus, JobState, OutboxState
 from plum_site.lib.clock import now
 from plum_site.lib.jobs import revive
 from plum_site.lib.models import AuditEvent, Job, Outbox
 from plum_site.lib.people import person_behind
-from plum_site.lib.present import LIVE, Table, badge
+from plum_site.lib.present import LIVE, Table, badge, count, instant
 
 JOB_TONES = {JobState.DUE: "idle", JobState.RUNNING: "info", JobState.DONE: "good", JobState.DEAD: "bad"}
+ATTEMPT_TONES = {AttemptStatus.OK: "good", AttemptStatus.LATER: "warn", AttemptStatus.REFUSED: "bad"}
 MESSAGE_TONES = {OutboxState.WAITING: "idle", OutboxState.SENT: "good", OutboxState.DEAD: "bad"}
 
 
@@ -128,12 +131,67 @@ class OutboxAdmin(KeysetModelAdmin):
     program_path = "program_id"
     has_history = False
     read_operation = "job.read"
-    list_display = ["channel", "recipient", "state_now", "created_at", "sent_at", "attempts"]
-    list_filter = ["state"]
-    fields = ["channel", "recipient", "state_now", "message_id", "created_at", "due_at", "sent_at", "attempts", "error"]
-    readonly_fields = ["state_now"]
-    intro = "Mail and webhooks, each written in the transaction that caused it and sent after the commit."
-    empty_text = "Nothing has been sent yet."
+    list_display = ["channel", "recipient", "subject", "state_now", "created_at", "sent_at", "attempts"]
+    list_filter = ["state", "channel"]
+    fields = [
+        "channel",
+        "recipient",
+        "subject",
+        "state_now",
+        "message_id",
+        "created_at",
+        "due_at",
+        "sent_at",
+        "attempts",
+        "error",
+    ]
+    readonly_fields = ["subject", "state_now"]
+    intro = (
+        "Mail and webhooks, each written in the transaction that caused it and sent after the commit. What fails is tried again "
+        "by itself, for two days and more; what was given up says why."
+    )
+    empty_text = "Nothing has been sent yet. Reports, flags for owners and webhooks appear here."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Outbox]:
+        # A report is a megabyte with its attachment: lists read its subject only.
+        rows = super().get_queryset(request).defer("payload")
+        return rows.annotate(mail_subject=KT("payload__headers__Subject"))
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.act("<int:pk>/revive/", self.revive, "revive", "message.revive"), *super().get_urls()]
+
+    def buttons(self, request: HttpRequest, row: Outbox) -> list[Button]:
+        if row.state != OutboxState.DEAD or not row.payload or not allowed(request, "message.revive"):
+            return []
+        return [Button("Try again", reverse("admin:plum_outbox_revive", args=[row.pk]), posts=True, is_primary=True)]
+
+    def revive(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One service call: all its attempts again."""
+        message = self.row_or_404(request, pk)
+
+        def act() -> str:
+            outbox.revive(message_id=message.pk, actor=person_of(request), at=now())
+            return "The message is tried again."
+
+        try_to(request, act)
+        return go(request, "plum_outbox_change", pk)
+
+    def tables(self, request: HttpRequest, row: Outbox) -> list[Table]:
+        rows = [
+            [
+                instant(one.at),
+                badge(one.get_status_display(), ATTEMPT_TONES[AttemptStatus(one.status)]),
+                one.detail or "no answer kept",
+                count(one.milliseconds),
+            ]
+            for one in row.tries.order_by("-at", "-pk")
+        ]
+        empty = "None yet." if row.state == OutboxState.WAITING else "None is kept any more: they are removed after 30 days."
+        headers = ["When", "How it ended", "What the other side said", "Milliseconds"]
+        return [Table("Attempts, newest first", headers, rows, empty, frozenset({3}))]
+
+    def subject(self, row: Any) -> str:
+        return row.mail_subject or ""
 
     def state_now(self, row: Outbox) -> SafeString:
         return badge(row.get_state_display(), MESSAGE_TONES[OutboxState(row.state)])

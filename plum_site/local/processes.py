@@ -8,9 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-# Stopped in this order: nothing new is planned, what runs is finished, then the doors close, then the broker goes.
-SERVICES = {"beat": "celery", "worker": "celery", "web": "gunicorn", "valkey": "valkey-server"}
-PATIENCE = {"plum": 90, "beat": 10, "worker": 30, "web": 15, "valkey": 10}
+# Stopped in this order: nothing new is planned, what runs is finished, then the doors close, then what all of them use goes.
+SERVICES = {
+    "beat": "celery",
+    "worker": "celery",
+    "web": "gunicorn",
+    "mailbox": "plum_site.local.mailbox",
+    "valkey": "valkey-server",
+}
+PATIENCE = {"plum": 90, "beat": 10, "worker": 30, "web": 15, "mailbox": 5, "valkey": 10}
 SILENT_SECONDS = 3  # then it is said what is being waited for
 
 

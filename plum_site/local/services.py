@@ -97,6 +97,17 @@ def valkey_answers(path: Path) -> bool:
     return False
 
 
+def mailbox_answers(path: Path) -> bool:
+    """True if a mail server greets on this socket."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(1)
+        line.connect(str(path))
+        greeting = line.recv(64).startswith(b"220")
+        line.sendall(b"QUIT\r\n")
+        return greeting
+    return False
+
+
 def port_owner(port: int) -> str:
     """Who listens on this loopback port: "gunicorn (pid 7)", "another program", or "" if nobody does."""
     with socket.socket() as probe:

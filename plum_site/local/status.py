@@ -22,7 +22,7 @@ def down(options: argparse.Namespace) -> None:
     var = door.state_folder()
     entry = running(var, "plum")
     if entry:
-        say(f"Stopping Plum (pid {entry.pid}): beat, worker, web, Valkey ...")
+        say(f"Stopping Plum (pid {entry.pid}): beat, worker, web, mailbox, Valkey ...")
         os.kill(entry.pid, signal.SIGTERM)
         until = time.monotonic() + PATIENCE["plum"]
         while running(var, "plum") and time.monotonic() < until:

@@ -18,7 +18,7 @@ from typing import IO, Any
 from plum_site.local.done import Done
 from plum_site.local.door import door
 from plum_site.local.processes import read_pid, stop_services, write_pid
-from plum_site.local.services import Services, free_port, port_owner, valkey_answers, valkey_command
+from plum_site.local.services import Services, free_port, mailbox_answers, port_owner, valkey_answers, valkey_command
 
 KEPT_TRANSCRIPTS = 20
 
@@ -139,8 +139,8 @@ class Start:
         with steps.step("State folder"):
             log = self.open_transcript()
             steps.note = str(self.var)
-        with steps.step("Valkey"):
-            steps.note = self.start_valkey()
+        with steps.step("Valkey and mailbox"):
+            steps.note = f"{self.start_valkey()}; {self.start_mailbox()}"
         with steps.step("Database"):
             migrated = self.manage_once("database", self.done.migrations, "migrate", "--no-input", "--skip-checks")
             steps.note = "migrated" if migrated else "unchanged"
@@ -192,6 +192,15 @@ class Start:
         self.services.start("valkey", valkey_command(path, self.var / "run"), death=signal.SIGKILL)
         self.services.wait_for(lambda: valkey_answers(path), "Valkey")
         return str(path)
+
+    def start_mailbox(self) -> str:
+        """Start the mailbox that keeps all mail as files, unless PLUM_SMTP_HOST names a mail server; where mail goes."""
+        if os.environ.get("PLUM_SMTP_HOST"):
+            return "mail goes to PLUM_SMTP_HOST"
+        path, folder = door.socket_folder(self.var) / "mail.sock", self.var / "mail"
+        self.services.start("mailbox", [door.PYTHON, "-m", "plum_site.local.mailbox", str(path), str(folder)])
+        self.services.wait_for(lambda: mailbox_answers(path), "The mailbox")
+        return f"mail is kept in {folder}"
 
     def start_web(self) -> None:
         """Start the console; it loads while the reviews are read or made."""

@@ -55,6 +55,15 @@ def networks(name: str, *, purpose: str) -> list[ipaddress.IPv4Network | ipaddre
         raise ImproperlyConfigured(f"{name}: {error}. It is {purpose}. Example: {name}=10.20.0.0/16,fd12::/32") from None
 
 
+def choice(name: str, default: str, values: tuple[str, ...], *, purpose: str) -> str:
+    """`name` as one of a few words."""
+    value = os.environ.get(name, default).lower()
+    if value not in values:
+        words = ", ".join(values)
+        raise ImproperlyConfigured(f"{name}={value!r} is none of {words}. It is {purpose}. Example: {name}={default}")
+    return value
+
+
 def state_folder(checkout: Path) -> Path:
     """The folder of everything that is not code: `PLUM_VAR`, or `var` in the checkout. Made 0700 at first need."""
     folder = Path(os.environ.get("PLUM_VAR") or checkout / "var").absolute()

@@ -113,6 +113,18 @@ CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULER = "plum_site.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {"dispatch_due": {"task": "plum.dispatch_due", "schedule": 10.0, "options": {"priority": 0}}}
 
+# Without a mail server, mail goes to the mailbox that ./plum up starts.
+SMTP_HOST = _env.text(
+    "PLUM_SMTP_HOST", f"unix:{_env.socket_folder(VAR) / 'mail.sock'}", purpose="the mail server", example="smtp.example.org"
+)
+SMTP_PORT = _env.number("PLUM_SMTP_PORT", 587, purpose="the mail server's port")
+SMTP_TLS = _env.choice("PLUM_SMTP_TLS", "starttls", ("starttls", "tls", "none"), purpose="how the line to it is encrypted")
+SMTP_USER = _env.text("PLUM_SMTP_USER", "", purpose="the name to sign in there with", example="plum")
+SMTP_PASSWORD = _env.text("PLUM_SMTP_PASSWORD", "", purpose="its password", example="from your mail provider")
+MAIL_FROM = _env.text(
+    "PLUM_MAIL_FROM", "Plum <plum@localhost>", purpose="the sender of all mail", example="Plum <plum@example.org>"
+)
+
 AUTH_USER_MODEL = "plum.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [

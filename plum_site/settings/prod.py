@@ -7,6 +7,8 @@ from plum_site.settings.base import *  # noqa: F403
 
 _env.text("DATABASE_URL", purpose="the database", example="postgres://plum:secret@db.example.org/plum")
 _env.text("REDIS_URL", purpose="the Redis-compatible broker", example="redis://broker.example.org:6379/0")
+_env.text("PLUM_SMTP_HOST", purpose="the mail server", example="smtp.example.org")
+_env.text("PLUM_MAIL_FROM", purpose="the sender of all mail", example="Plum <plum@example.org>")
 BASE_URL = _env.text("PLUM_BASE_URL", purpose="the https address people use", example="https://plum.example.org")
 SECRET_KEY = _env.text("PLUM_SECRET_KEY", purpose="Django's signing key, 50 characters or more", example="openssl rand -hex 32")
 ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "invalid"]

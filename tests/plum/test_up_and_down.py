@@ -96,7 +96,7 @@ class Toy:
 
     def __init__(self, place: Path) -> None:
         self.place, self.var = place, place / "var"
-        ours = ("REDIS_URL", "DATABASE_URL", "PLUM_VAR", "DJANGO_SETTINGS_MODULE")
+        ours = ("REDIS_URL", "DATABASE_URL", "PLUM_VAR", "DJANGO_SETTINGS_MODULE", "PLUM_SMTP_HOST")
         self.env = {name: value for name, value in os.environ.items() if name not in ours}
 
     def stamp(self) -> None:
@@ -144,7 +144,7 @@ class Toy:
     def sessions(self) -> set[int]:
         """The sessions of all services that were ever remembered here."""
         self.seen = getattr(self, "seen", set())
-        self.seen |= {entry.pid for name in ("valkey", "worker", "beat", "web") if (entry := read_pid(self.var, name))}
+        self.seen |= {entry.pid for name in ("valkey", "mailbox", "worker", "beat", "web") if (entry := read_pid(self.var, name))}
         return self.seen
 
 
@@ -156,7 +156,7 @@ def test_once_does_everything_and_leaves_nothing(toy):
     assert result["programs"] == ["toy"]
     assert result["reviews"] == [{"program": "toy", "month": "2026-06"}]
     assert len(result["steps"]) == 10
-    assert "Stopped: beat, worker, web, valkey." in run.stderr
+    assert "Stopped: beat, worker, web, mailbox, valkey." in run.stderr
     assert toy.run("status").returncode == 3
     assert "toy: 1 of 1 months" in Path(result["log"]).read_text(encoding="utf-8")
 
@@ -171,7 +171,7 @@ def test_up_serves_refuses_a_second_one_and_goes_down_in_order(toy):
     assert "http://127.0.0.1/sign-in/once" in said
     assert "sign-in/once" not in "".join(path.read_text(encoding="utf-8") for path in (toy.var / "log").glob("plum-*.log"))
     state = json.loads(toy.run("status", "--json").stdout)
-    assert {row["name"] for row in state["processes"]} == {"plum", "valkey", "worker", "beat", "web"}
+    assert {row["name"] for row in state["processes"]} == {"plum", "valkey", "mailbox", "worker", "beat", "web"}
     second = toy.run("up", "--port", "0")
     assert second.returncode == 1
     assert f"already runs on {toy.var} (pid {up.pid}" in second.stderr
@@ -182,7 +182,7 @@ def test_up_serves_refuses_a_second_one_and_goes_down_in_order(toy):
     assert "Plum is down." in down.stdout
     assert up.wait(10) == 0
     assert not toy.processes()
-    assert "Stopped: beat, worker, web, valkey." in (toy.place / "out").read_text(encoding="utf-8")
+    assert "Stopped: beat, worker, web, mailbox, valkey." in (toy.place / "out").read_text(encoding="utf-8")
 
 
 ALL = ["migrate", "collectstatic", "seed_demo", "review_progress", "welcome"]
@@ -244,7 +244,7 @@ def test_a_killed_up_takes_its_services_along(toy):
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("name", ["valkey", "worker", "web"])
+@pytest.mark.parametrize("name", ["valkey", "mailbox", "worker", "web"])
 def test_the_death_of_one_service_is_named_and_ends_the_rest(toy, name):
     up = toy.start()
     toy.wait_for("Ctrl-C stops everything.")
@@ -273,7 +273,7 @@ def test_a_failed_step_is_explained_and_ends_the_rest(toy):
     run = toy.run("up", "--once", "--port", "0")
     assert run.returncode == 1
     assert "the disk is full" in run.stderr
-    assert "Stopped: valkey." in run.stdout
+    assert "Stopped: mailbox, valkey." in run.stdout
 
 
 def sleeper(*words: str) -> subprocess.Popen:
@@ -301,11 +301,12 @@ def test_a_number_that_now_belongs_to_another_process_is_left_alone(tmp_path):
 def test_services_stop_in_order(tmp_path):
     (tmp_path / "run").mkdir()
     words = {"valkey": "valkey-server", "web": "gunicorn", "worker": "celery", "beat": "celery"}
+    words["mailbox"] = "plum_site.local.mailbox"
     sleepers = {name: sleeper(word) for name, word in words.items()}
     for name, process in sleepers.items():
         write_pid(tmp_path, name, process.pid)
     stopped = stop_services(tmp_path, print, reap=lambda: [process.poll() for process in sleepers.values()])
-    assert stopped == ["beat", "worker", "web", "valkey"]
+    assert stopped == ["beat", "worker", "web", "mailbox", "valkey"]
     assert all(process.wait(5) == -signal.SIGTERM for process in sleepers.values())
     assert not list((tmp_path / "run").iterdir())
 

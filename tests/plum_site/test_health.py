@@ -14,7 +14,8 @@ from plum_site import health
 from plum_site.health import find_health
 from plum_site.lib import jobs
 from plum_site.lib.choices import JobState
-from plum_site.lib.models import Job
+from plum_site.lib.models import Job, Outbox
+from plum_site.lib.outbox import put
 from tests.factories.jobs import planned
 from tests.factories.ledger import event, make_stocked_program, record
 
@@ -153,3 +154,20 @@ def test_the_command_prints_the_same_and_exits_by_it(running: None) -> None:
         call_command("health", stdout=out)
     assert ended.value.returncode == 1
     assert "NOT WELL" in out.getvalue()
+
+
+@pytest.mark.django_db
+def test_messages_that_are_late_or_were_given_up_are_named() -> None:
+    now, day = jobs.database_now(), timedelta(days=1)
+    for number, (state, due_at) in enumerate(
+        [("waiting", now + day), ("waiting", now - day), ("dead", now - day), ("dead", now - 30 * day)]
+    ):
+        put(channel="mail", recipient="a@example.org", dedup_key=str(number), payload={"a": 1}, program_id=None, at=now)
+        Outbox.objects.filter(dedup_key=str(number)).update(state=state, due_at=due_at, attempts=1, error=f"answer {number}")
+
+    found = find_health()
+
+    assert found.figures["messages"] == {"waiting": 2, "late": 1, "given_up": 1}
+    [check] = [check for check in found.checks if check.name == "mail"]
+    assert not check.ok
+    assert "2 wait, 1 late, 1 given up in 7 days; the last answer: answer 0" in check.detail

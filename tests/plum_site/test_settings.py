@@ -18,6 +18,8 @@ PRODUCTION = {
     "PLUM_BASE_URL": "https://plum.example.org",
     "PLUM_SECRET_KEY": "s" * 60,
     "PLUM_MASTER_KEY": "00" * 32,
+    "PLUM_SMTP_HOST": "smtp.example.org",
+    "PLUM_MAIL_FROM": "Plum <plum@example.org>",
 }
 
 
@@ -54,6 +56,8 @@ def test_what_is_neither_yes_nor_no_nor_a_number_is_refused(monkeypatch: pytest.
         _env.flag("PLUM_TRIAL", True, purpose="a trial")
     with pytest.raises(ImproperlyConfigured, match="PLUM_TRIAL='perhaps' is not a whole number"):
         _env.number("PLUM_TRIAL", 1, purpose="a trial")
+    with pytest.raises(ImproperlyConfigured, match="PLUM_TRIAL='perhaps' is none of tls, none"):
+        _env.choice("PLUM_TRIAL", "tls", ("tls", "none"), purpose="a trial")
 
 
 def test_socket_paths_stay_short_however_deep_the_state_folder_lies() -> None:
