@@ -15,7 +15,7 @@ from plum_site.lib.admin import url_of
 from plum_site.lib.charts import Chart
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import parse_month
-from plum_site.lib.present import NO_DATA, Table, amounts, badge, count, link, month, rate, words
+from plum_site.lib.present import Table, amounts, badge, change, count, link, month, rate, words
 from reviews.choices import CycleState, Direction, Reference, Severity, Standing
 from reviews.figures import draw_against_peers, draw_funnel, draw_rates, draw_volumes, show_value
 from reviews.models import Decision, Flag, ReviewCycle, Scorecard
@@ -79,15 +79,6 @@ def show_decision(card: Scorecard) -> SafeString:
     return badge(f"{decision.get_kind_display()}{by}", DECISION_TONES[decision.kind])
 
 
-def show_change(now: Any, before: Any) -> SafeString | str:
-    """How much a count differs from another, as per cent with sign and arrow."""
-    if now is None or not before:
-        return NO_DATA
-    change = (now - before) / before
-    arrow = "▲" if change > 0 else "▼" if change < 0 else "="
-    return format_html('<span class="plum-change">{} {}</span>', arrow, rate(abs(change), 0))
-
-
 def stages_of(cycle: ReviewCycle) -> list[str]:
     """The stages the program recorded when the cycle was consolidated."""
     stages: list[str] = cycle.config.get("program", {}).get("recorded_stages", [])
@@ -101,7 +92,7 @@ def make_headlines(card: Scorecard, stages: Sequence[str]) -> list[Headline]:
     for key in CORE:
         rows: list[tuple[str, Any]] = [("Month before", show_value(key, previous.get(key), stages))]
         if METRICS[key].unit == "count" and METRICS[key].is_recorded(stages):
-            rows.append(("Change", show_change(card.metrics.get(key), previous.get(key))))
+            rows.append(("Change", change(card.metrics.get(key), previous.get(key))))
         if key in expected:
             rows.append(("Expected", count(expected[key])))
         if key in settled:
@@ -348,7 +339,7 @@ def make_line(card: Scorecard, stages: Sequence[str]) -> dict[str, Any]:
     """One partner in the workbench."""
     previous = card.previous or {}
     figures = [
-        {"value": show_value(key, card.metrics.get(key), stages), "change": show_change(card.metrics.get(key), previous.get(key))}
+        {"value": show_value(key, card.metrics.get(key), stages), "change": change(card.metrics.get(key), previous.get(key))}
         if METRICS[key].unit == "count"
         else {"value": show_value(key, card.metrics.get(key), stages), "change": ""}
         for key in CORE

@@ -6,26 +6,16 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
+from activity.figures import show_metric
 from activity.metrics import METRICS, Tally, measure, shown_rates
 from activity.selectors.recent import find_last_day, recent_days, tally_recent
 from plum_site.lib.admin import program_of
 from plum_site.lib.clock import now
 from plum_site.lib.panels import column, panel
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import BREAK, NOT_RECORDED, Table, amounts, count, day, rate
+from plum_site.lib.present import BREAK, Table, amounts, count, day
 
 SHOWN = ("views", "unlocks", "activations", "redemptions", "spend", "reversals", "failures")
-
-
-def show_metric(key: str, figures: dict[str, Any], recorded_stages: Sequence[str]) -> Any:
-    """One figure in its unit; "not recorded" where the program does not record the stage."""
-    metric = METRICS[key]
-    if not metric.is_recorded(recorded_stages):
-        return NOT_RECORDED
-    value = figures[key]
-    if metric.unit == "money":
-        return amounts(value)
-    return rate(value) if metric.unit == "ratio" else count(value)
 
 
 def read_days(request: HttpRequest) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from activity.models import Member
+from activity.selectors.readings import READING
 from plum_site.lib import audit
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.models import User
@@ -24,4 +25,4 @@ def log_reading(*, member: Member, reason: str, actor: User | str, at: datetime)
         sentence = "Say why you read it, in a few words; the reason is logged with your name."
         raise InvalidInput("reason_missing", sentence, {"reason": sentence})
     why = reason.strip()[:500]
-    audit.record(program_id=member.program_id, actor=actor, action="activity.read_timeline", row=member, at=at, comment=why)
+    audit.record(program_id=member.program_id, actor=actor, action=READING, row=member, at=at, comment=why)

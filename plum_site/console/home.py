@@ -19,12 +19,12 @@ from plum_site.lib.choices import JobState
 from plum_site.lib.clock import now
 from plum_site.lib.models import Heartbeat, Job
 from plum_site.lib.periods import local_date, month_start, next_month
-from plum_site.lib.present import Table, age, badge, count, link, month
+from plum_site.lib.present import Table, age, badge, change, count, link, month
 from reviews.admin.flags import worst_first
 from reviews.choices import CycleState, Standing
 from reviews.figures import show_value
 from reviews.models import ReviewCycle, Scorecard
-from reviews.pages import CORE, Headline, say_limit, show_change, show_measured, show_severity, show_standing, show_state
+from reviews.pages import CORE, Headline, say_limit, show_measured, show_severity, show_standing, show_state
 from reviews.selectors import find_latest_cycle, list_open_flags, list_scorecards, summarise_progress
 
 SHOWN_FLAGS = 10
@@ -79,7 +79,7 @@ def make_month(program: Any, window: Window) -> dict[str, Any]:
     for key in CORE:
         rows = [("Same days before" if window.is_present else "Month before", show_value(key, before[key], stages))]
         if METRICS[key].unit == "count" and METRICS[key].is_recorded(stages):
-            rows.append(("Change", show_change(figures[key], before[key])))
+            rows.append(("Change", change(figures[key], before[key])))
         value = show_value(key, figures[key], stages)
         headlines.append(Headline(METRICS[key].label, METRICS[key].formula, value, rows, is_long=METRICS[key].unit == "money"))
     days = tally_days(program.pk, window.first, window.end)

@@ -25,18 +25,18 @@ from partners.selectors import list_programs
 from plum_site.console import home, operations, people, programs, sign_in
 from plum_site.console.programs import SESSION_KEY
 from plum_site.lib.access import actor_of, may, programs_of
-from plum_site.lib.admin import ADMINS, PAGES, View, program_of, show
+from plum_site.lib.admin import ADMINS, PAGES, Page, View, allowed, program_of, show
 from plum_site.lib.errors import NotAllowed, NotFound
 from reviews import admin as reviews_admin
 
 # Importing them registers their lists and pages.
 REGISTERED = (partners_admin, offers_admin, activity_admin, reviews_admin, home, operations, people, programs)
 
-# The navigation: a heading and the models under it, in the order of a working day.
+# The navigation: a heading, and the lists and pages (by URL name) under it, in the order of a working day.
 GROUPS = (
     ("Reviews", ("reviews.ReviewCycle", "reviews.Scorecard", "reviews.Flag", "reviews.Rule", "reviews.ReviewPolicy")),
     ("Catalog", ("partners.Partner", "offers.Offer", "offers.RankingRevision", "offers.Segment", "partners.Category")),
-    ("Activity", ("activity.Event", "activity.Member", "activity.IngestBatch", "activity.EventSource")),
+    ("Activity", ("activity_dashboard", "activity.Event", "activity.Member", "activity.IngestBatch", "activity.EventSource")),
     ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken")),
     ("Operations", ("plum.Job", "plum.Outbox", "plum.AuditEvent", "activity.Seal")),
 )
@@ -92,10 +92,17 @@ class ConsoleSite(AdminSite):
         if app_label is not None:
             return super().get_app_list(request, app_label)
         entries = {
-            model["model"]._meta.label: {**model, "add_url": None}
+            model["model"]._meta.label: {
+                **model,
+                "add_url": None,
+                "is_current": request.path.startswith(model["admin_url"] or "-"),
+            }
             for app in self._build_app_dict(request).values()
             for model in app["models"]
         }
+        for page in PAGES:
+            if page.title and allowed(request, page.operation):
+                entries[page.name] = describe_page(page, request)
         groups = []
         for heading, labels in GROUPS:
             models = [entries[label] for label in labels if label in entries]
@@ -120,6 +127,12 @@ class ConsoleSite(AdminSite):
             template_name="registration/password_change_form.html",
         )
         return view(request)
+
+
+def describe_page(page: Page, request: HttpRequest) -> dict[str, Any]:
+    """A page as the navigation wants an entry; its address begins those of lists, so that it says itself where one is."""
+    url = reverse(f"admin:{page.name}")
+    return {"name": page.title, "object_name": page.name, "admin_url": url, "is_current": request.path == url}
 
 
 def in_program(view: View) -> View:

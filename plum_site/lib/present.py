@@ -73,6 +73,15 @@ def rate(value: float | Decimal | str | None, places: int = 1) -> SafeString | s
     return f"{formats.number_format(_rounded(Decimal(str(value)) * 100, places), places, force_grouping=True)} %"
 
 
+def change(now: float | None, before: float | None) -> SafeString | str:
+    """How much a count differs from another, as per cent with an arrow; NO_DATA where there is nothing to compare with."""
+    if now is None or not before:
+        return NO_DATA
+    difference = (now - before) / before
+    arrow = "▲" if difference > 0 else "▼" if difference < 0 else "="
+    return format_html('<span class="plum-change">{} {}</span>', arrow, rate(abs(difference), 0))
+
+
 def _rounded(value: float | Decimal, places: int) -> Decimal:
     """Half-even, as everywhere; Django's number_format alone would cut the digits off."""
     return Decimal(str(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)

@@ -21,12 +21,17 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True)
 class Page:
-    """One page of the console that is not a list or a row: address, URL name, operation and view."""
+    """
+    One page of the console that is not a list or a row: address, URL name, operation and view.
+
+    title: what the navigation calls it; "" for a page that another one leads to.
+    """
 
     address: str
     name: str
     operation: str
     view: View
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,15 +50,18 @@ class Button:
 PAGES: list[Page] = []
 
 
-def page(address: str, *, name: str, operation: str, method: str = "GET", needs_program: bool = True) -> Callable[[View], View]:
+def page(
+    address: str, *, name: str, operation: str, method: str = "GET", title: str = "", needs_program: bool = True
+) -> Callable[[View], View]:
     """
     Register a view as a page of the console; it runs only for people who may do `operation` in the program.
 
-    needs_program: whether the page is about the current program; one that is not also opens while there is none.
+    title: as in Page. needs_program: whether the page is about the current program; one that is not also opens while
+    there is none.
     """
 
     def register(view: View) -> View:
-        PAGES.append(Page(address, name, operation, guarded(view, operation, method, needs_program)))
+        PAGES.append(Page(address, name, operation, guarded(view, operation, method, needs_program), title))
         return view
 
     return register

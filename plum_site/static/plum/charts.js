@@ -30,6 +30,8 @@
 
     const drawAll = () => document.querySelectorAll('.plum-plot').forEach(draw);
     drawAll();
+    // A part of the page that was put in later tells so.
+    document.addEventListener('plum:drawn', (event) => event.target.querySelectorAll('.plum-plot').forEach(draw));
     new MutationObserver(drawAll).observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
     window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
 }
