@@ -109,12 +109,15 @@ def in_order(rows: Sequence[Row], question: Question) -> list[Row]:
     key, falls = sort_of(question)
     if key == "key":
         return sorted(rows, key=lambda row: row[question.by], reverse=falls)
-    ranked = [(weigh(key, row[key], question.program), row) for row in rows]
-    valued = [pair for pair in ranked if pair[0] is not None]
-    rest = [row for value, row in ranked if value is None]
-    ordered = sorted(valued, key=lambda pair: pair[1][question.by])
+    ordered, rest = [], []
+    for row in sorted(rows, key=lambda row: row[question.by]):
+        value = weigh(key, row[key], question.program)
+        if value is None:
+            rest.append(row)
+        else:
+            ordered.append((value, row))
     ordered.sort(key=lambda pair: pair[0], reverse=falls)
-    return [row for _value, row in ordered] + sorted(rest, key=lambda row: row[question.by])
+    return [row for _value, row in ordered] + rest
 
 
 def weigh(key: str, value: Any, program: Program) -> float | None:

@@ -145,7 +145,7 @@ def render_blocks(request: HttpRequest, found: Answer, at: datetime) -> list[tup
         "minimum": question.program.minimum_group,
         "csv": {table: parts.csv_url(question, table) for table in SHEETS},
     }
-    blocks = []
+    blocks: list[tuple[str, str, str]] = []
     for name in BLOCKS:
         html = render_to_string(f"activity/blocks/{name}.html", context)
         blocks.append((name, sha256(html.encode()).hexdigest()[:16], html))
