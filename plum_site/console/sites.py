@@ -78,6 +78,8 @@ class ConsoleSite(AdminSite):
         program = program_of(request)
         if program is not None:
             context |= {"program": program, "programs": request.programs}  # type: ignore[attr-defined]
+        else:
+            context["is_nav_sidebar_enabled"] = False  # there is nothing to navigate to yet
         return context
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
