@@ -1,6 +1,6 @@
-"""The activity API: batches, metrics and the ranked catalog out."""
+"""The activity API: batches, metrics, the funnel and the ranked catalog out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
@@ -14,13 +14,15 @@ from activity.api.serializers import (
     BatchOutput,
     CatalogOffer,
     CatalogQuery,
+    FunnelOutput,
     MetricsOutput,
     MetricsQuery,
     TimelineOutput,
     TimelineQuery,
 )
+from activity.metrics import METRICS, funnel_stages
 from activity.models import IngestBatch
-from activity.selectors import refuse_personal, summarise
+from activity.selectors import Summary, refuse_personal, summarise
 from activity.selectors.batches import list_batches_of_token
 from activity.services.browsing import list_ranked_for_member
 from activity.services.timelines import open_timeline
@@ -59,26 +61,55 @@ class BatchesView(ListView):
         return list_batches_of_token(self.program_id, cast(ApiToken, self.request.auth).pk)
 
 
-class MetricsView(ApiView):
-    """Every metric over a period, broken down and filtered as asked: the same figures as everywhere else in Plum."""
+class FiguresView(ApiView):
+    """What the two addresses of figures share: the same question."""
 
     operations: ClassVar = {"GET": "metric.read"}
     problems = (422,)
     Query = MetricsQuery
-    Output = MetricsOutput
 
-    def get(self, request: Request) -> Response:
-        """As the `metrics` command prints it."""
+    def find(self, request: Request, leave_out: Collection[str] = ()) -> tuple[Program, Summary]:
+        """The program, and the answer to the question in the address."""
         query = self.read_query(request)
         refuse_personal(query.get("where", {}))
-        summary = summarise(
-            program=get_program_by_id(self.program_id),
+        program = get_program_by_id(self.program_id)
+        return program, summarise(
+            program=program,
             starts_date=query["from"],
             ends_date=query["to"],
             by=[name.strip() for name in query.get("by", "").split(",") if name.strip()],
             where=query.get("where", {}),
+            leave_out=leave_out,
         )
+
+
+class MetricsView(FiguresView):
+    """Every metric over a period, broken down and filtered as asked: the same figures as everywhere else in Plum."""
+
+    Output = MetricsOutput
+
+    def get(self, request: Request) -> Response:
+        """As the `metrics` command prints it."""
+        _program, summary = self.find(request)
         return Response({name: getattr(summary, name) for name in ("as_of", "recorded_stages", "rows")})
+
+
+class FunnelView(FiguresView):
+    """
+    How far pairs of a member and an offer came, stage by stage in the order of time, broken down and filtered as asked.
+
+    A pair belongs to the period, and to the group, of its very first step. The same numbers as `funnel` of /metrics.
+    """
+
+    Output = FunnelOutput
+
+    def get(self, request: Request) -> Response:
+        """The funnel of every group that has an event; empty where no pair began."""
+        program, summary = self.find(request, ("eligible", "settled"))
+        rows = [{name: value for name, value in row.items() if name == "funnel" or name not in METRICS} for row in summary.rows]
+        return Response(
+            {"as_of": summary.as_of, "stages": funnel_stages(program.stage_order, summary.recorded_stages), "rows": rows}
+        )
 
 
 class TimelineView(ApiView):

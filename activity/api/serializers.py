@@ -123,6 +123,29 @@ class MetricsOutput(serializers.Serializer):
     rows = MetricRow(many=True)
 
 
+class FunnelStep(serializers.Serializer):
+    """One stage of the funnel."""
+
+    stage = serializers.CharField()
+    pairs = serializers.IntegerField(help_text="Pairs of a member and an offer that came this far, in order.")
+    members = serializers.IntegerField(help_text="Distinct members behind them.")
+
+
+class FunnelRow(serializers.Serializer):
+    """One group: its key by the names asked for, and how far its pairs came."""
+
+    suppressed = serializers.BooleanField(help_text="The group is too small to show; its funnel is null.")
+    funnel = FunnelStep(many=True, allow_null=True, help_text="The stages in order; empty where no pair began in the period.")
+
+
+class FunnelOutput(serializers.Serializer):
+    """The ordered funnel and how fresh it is."""
+
+    as_of = serializers.IntegerField(help_text="Number of the newest seal that counts.")
+    stages = serializers.ListField(child=serializers.CharField(), help_text="The recorded stages, in the program's order.")
+    rows = FunnelRow(many=True)
+
+
 class TimelineQuery(serializers.Serializer):
     """Why a timeline is read; the header Plum-Reason says it too."""
 

@@ -6,6 +6,7 @@ urlpatterns = [
     path("events", views.EventsView.as_view(), name="events"),
     path("batches", reads.BatchesView.as_view(), name="batches"),
     path("metrics", reads.MetricsView.as_view(), name="metrics"),
+    path("funnel", reads.FunnelView.as_view(), name="funnel"),
     path("members/<path:external_id>/timeline", reads.TimelineView.as_view(), name="timeline"),
     path("catalog", reads.CatalogView.as_view(), name="catalog"),
 ]

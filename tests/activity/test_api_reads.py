@@ -82,6 +82,45 @@ class TestMetrics:
         assert {row["parameter"] for row in answer.body.get("errors", [])} == names
 
 
+class TestFunnel:
+    QUERY = "from=2026-06-01&to=2026-07-01&by=partner&where=offer_type=discount"
+
+    def test_same_numbers_as_the_metrics(self, client: TokenClient, program: Program) -> None:
+        Program.objects.filter(pk=program.pk).update(recorded_stages=["viewed", "unlocked"])
+        steps = [event(1), event(2, "unlocked"), event(3, member="M2"), event(4, offer="O3")]
+        record(program, steps)
+        found, metrics = get(client, f"funnel?{self.QUERY}").body, get(client, f"metrics?{self.QUERY}").body
+        assert found["stages"] == ["viewed", "unlocked"]
+        assert {row["partner"]: row["funnel"] for row in found["rows"]} == {
+            row["partner"]: row["funnel"] for row in metrics["rows"]
+        }
+        assert found["rows"][0] == {
+            "partner": "P1",
+            "suppressed": False,
+            "funnel": [{"stage": "viewed", "pairs": 2, "members": 2}, {"stage": "unlocked", "pairs": 1, "members": 1}],
+        }
+
+    def test_a_suppressed_group_has_no_funnel(self, client: TokenClient, program: Program) -> None:
+        record(program, [event(1), event(2, "unlocked")])
+        Program.objects.filter(pk=program.pk).update(minimum_group=5)
+        [row] = get(client, "funnel?from=2026-06-01&to=2026-07-01&by=region").body["rows"]
+        assert (row["suppressed"], row["funnel"]) == (True, None)
+
+    @pytest.mark.parametrize(
+        ("query", "status", "said"),
+        [
+            ("from=2026-06-01", 400, "to"),
+            ("from=2026-06-01&to=2026-07-01&where=member=" + "0" * 32, 422, "timeline"),
+            ("from=2026-06-01&to=2026-07-01&by=shoe_size", 422, "shoe_size"),
+            ("from=2026-06-01&to=2026-07-01&where=segment=nobody", 422, "nobody"),
+        ],
+    )
+    def test_wrong_questions(self, client: TokenClient, query: str, status: int, said: str) -> None:
+        answer = get(client, f"funnel?{query}")
+        assert answer.status_code == status
+        assert said in answer.body["detail"]
+
+
 class TestBatches:
     def test_only_what_this_token_sent(self, client: TokenClient, program: Program) -> None:
         body = json.dumps([make_event(1), make_event(2, offer="nowhere")])

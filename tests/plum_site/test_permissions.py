@@ -53,6 +53,7 @@ QUERIES: dict[str, tuple[str, str, str]] = {
 }
 NEEDED = {
     "/api/v1/metrics": "?from=2026-06-01&to=2026-07-01",
+    "/api/v1/funnel": "?from=2026-06-01&to=2026-07-01",
     "/api/v1/members/{external_id}/timeline": "?reason=asked+by+the+member",
 }
 NAMES = ("P1", "P9", "P404", "O1", "O9", "O404", "M1", "M9", "M404", "s1", "s9", "s404", "2026-05", "2026-04")
