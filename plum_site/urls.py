@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 import activity.api.urls
+import exports.api.urls
 import offers.api.urls
 import partners.api.urls
 import reviews.api.urls
@@ -18,6 +19,7 @@ api_patterns: list[URLPattern | URLResolver] = [
     *offers.api.urls.urlpatterns,
     *activity.api.urls.urlpatterns,
     *reviews.api.urls.urlpatterns,
+    *exports.api.urls.urlpatterns,
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

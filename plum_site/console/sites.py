@@ -18,6 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 
 from activity import admin as activity_admin
+from exports import admin as exports_admin
 from offers import admin as offers_admin
 from partners import admin as partners_admin
 from partners.models import Program
@@ -30,15 +31,25 @@ from plum_site.lib.errors import NotAllowed, NotFound
 from reviews import admin as reviews_admin
 
 # Importing them registers their lists and pages.
-REGISTERED = (partners_admin, offers_admin, activity_admin, reviews_admin, home, operations, people, programs)
+REGISTERED = (
+    partners_admin,
+    offers_admin,
+    activity_admin,
+    reviews_admin,
+    exports_admin,
+    home,
+    operations,
+    people,
+    programs,
+)
 
 # The navigation: a heading, and the lists and pages (by URL name) under it, in the order of a working day.
 GROUPS = (
     ("Reviews", ("reviews.ReviewCycle", "reviews.Scorecard", "reviews.Flag", "reviews.Rule", "reviews.ReviewPolicy")),
     ("Catalog", ("partners.Partner", "offers.Offer", "offers.RankingRevision", "offers.Segment", "partners.Category")),
     ("Activity", ("activity_dashboard", "activity.Event", "activity.Member", "activity.IngestBatch", "activity.EventSource")),
-    ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken")),
-    ("Operations", ("plum.Job", "plum.Outbox", "plum.AuditEvent", "activity.Seal")),
+    ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken", "exports.WebhookEndpoint")),
+    ("Operations", ("plum.Job", "plum.Outbox", "exports.WebhookDelivery", "plum.AuditEvent", "activity.Seal")),
 )
 UNUSED = {"autocomplete", "view_on_site"}
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")

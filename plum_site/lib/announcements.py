@@ -91,7 +91,17 @@ TYPES: dict[str, AnnouncementType] = {
         AnnouncementType("people_sync.completed", "Members were brought up to date", _SYNC),
         AnnouncementType("people_sync.blocked", "A change of members waits for a person", _SYNC),
         AnnouncementType("reconciliation.completed", "A statement was reconciled", {"program": "acme", "statement": "S-9"}),
-        AnnouncementType("endpoint.disabled", "A webhook endpoint was disabled", {"program": "acme", "endpoint": "Warehouse"}),
+        AnnouncementType(
+            "endpoint.disabled",
+            "Another webhook was disabled because its receiver did not answer",
+            {
+                "program": "acme",
+                "endpoint": "5b0f7a3e-2f53-4a8e-9c5d-7d1f1c0a9b42",
+                "reason": "Every attempt has failed since 2026-10-01 08:00 UTC.",
+                "url": "https://plum.example.org/console/exports/webhookendpoint/3/change/",
+            },
+            is_made=True,
+        ),
     )
 }
 LISTENERS: list[Listener] = []

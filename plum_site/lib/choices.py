@@ -18,6 +18,7 @@ class Scope(models.TextChoices):
     METRICS_READ = "metrics:read", "Read metrics"
     REVIEWS_READ = "reviews:read", "Read reviews, scorecards and flags"
     TIMELINES_READ = "timelines:read", "Read a member's timeline (each reading is logged)"
+    WEBHOOKS_READ = "webhooks:read", "Read webhooks and what became of their messages"
 
 
 class JobState(models.TextChoices):

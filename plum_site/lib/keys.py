@@ -29,7 +29,7 @@ def derive(purpose: str, context: bytes = b"") -> bytes:
 
 
 def program_key(program_uuid: UUID, purpose: str) -> bytes:
-    """The 32-byte key of one program for one purpose: "identity", "content", "lookup", "vault"."""
+    """The 32-byte key of one program for one purpose: "identity", "content", "lookup", "vault", "webhooks"."""
     return derive(f"program:{purpose}", program_uuid.bytes)
 
 

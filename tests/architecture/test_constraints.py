@@ -23,6 +23,8 @@ from activity.models import (
     Seal,
     VaultEntry,
 )
+from exports.choices import EndpointState
+from exports.models import WebhookDelivery, WebhookEndpoint
 from offers.models import Audience, Listing, Offer, RankingRevision, Segment
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
@@ -89,6 +91,8 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_cycle_both_closed_at_and_closed_by_set": (ReviewCycle, {"closed_at": AT}),
     "reviews_scorecard_standing_known": (Scorecard, {"standing": "splendid"}),
     "reviews_scorecard_score_in_range": (Scorecard, {"score": Decimal("100.01")}),
+    "exports_webhookendpoint_state_known": (WebhookEndpoint, {"state": "lost"}),
+    "exports_webhookendpoint_disabled_has_reason": (WebhookEndpoint, {"state": EndpointState.DISABLED, "reason": ""}),
     "reviews_decision_kind_known": (Decision, {"kind": "maybe"}),
 }
 
@@ -121,6 +125,7 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_cycle_once": (ReviewCycle, {"revision": 1}),
     "reviews_scorecard_once": (Scorecard, {}),
     "reviews_flag_once": (Flag, {}),
+    "exports_webhookendpoint_url_once": (WebhookEndpoint, {"url": "https://hooks.example.org/"}),
 }
 
 
@@ -179,7 +184,9 @@ def test_one_event_id_has_one_identity(rows: Rows) -> None:
         rows.make(EventIdentity, program_id=1, key=b"k" * 16)
 
 
-@pytest.mark.parametrize(("model", "key"), [(Seal, "batch"), (Decision, "scorecard"), (VaultEntry, "member")])
+@pytest.mark.parametrize(
+    ("model", "key"), [(Seal, "batch"), (Decision, "scorecard"), (VaultEntry, "member"), (WebhookDelivery, "message")]
+)
 def test_one_to_one_holds(model: type[models.Model], key: str, rows: Rows) -> None:
     rows.make(model)
 

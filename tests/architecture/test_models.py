@@ -32,6 +32,7 @@ WITHOUT_PERSON = {
     "woken_at": "by the sweep",
     "swept_at": "by the sweep",
     "deactivated_at": "by people sync, an audit row",
+    "first_failed_at": "by a worker",
     "made_at:LedgerPermit": "its job names the person",
 }
 

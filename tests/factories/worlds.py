@@ -1,8 +1,11 @@
 """A program with one of everything, for tests about walls: another with other names stands beside it."""
 
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 from activity.services import MemberRow, Person, apply_people
+from exports.models import WebhookEndpoint
+from exports.services import send_test_message
 from offers.services import save_ranking
 from partners.models import Program
 from reviews.services import consolidate_cycle
@@ -10,12 +13,13 @@ from tests.factories.ledger import event, record
 from tests.factories.offers import make_offer, make_segment
 from tests.factories.partners import make_partner
 from tests.factories.programs import CREATED_AT, make_program
+from tests.factories.webhooks import make_endpoint
 
 AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
 
 
 def make_world(code: str, mark: str, month_start_date: date) -> Program:
-    """A reviewed program whose partner, offer, segment and member are P, O, s and M with `mark` behind it."""
+    """A reviewed program whose partner, offer, segment and member are P, O, s and M with `mark`, a number, behind it."""
     program = make_program(code, minimum_group=1, recorded_stages=["viewed"])
     make_partner(program, f"P{mark}")
     offer = make_offer(program, f"O{mark}", partner_external_id=f"P{mark}")
@@ -26,5 +30,8 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     program.refresh_from_db()
     happened = f"{month_start_date:%Y-%m}-15T10:00:00Z"
     record(program, [event(occurred_at=happened, member=f"M{mark}", offer=f"O{mark}")])
+    endpoint = make_endpoint(program)
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(uuid=UUID(int=int(mark)))  # so that addresses can name it
+    send_test_message(endpoint_id=endpoint.pk, actor="system", at=CREATED_AT)
     consolidate_cycle(program_id=program.pk, month_start_date=month_start_date, actor="system", at=AT)
     return program

@@ -45,6 +45,11 @@ EXAMPLES: dict[str, tuple[str, str, str]] = {
         "/api/v1/reviews/2026-06/scorecards/P9",
         "/api/v1/reviews/2026-06/scorecards/P404",
     ),
+    "/api/v1/webhooks/{uuid}/deliveries": (
+        "/api/v1/webhooks/00000000-0000-0000-0000-000000000001/deliveries",
+        "/api/v1/webhooks/00000000-0000-0000-0000-000000000009/deliveries",
+        "/api/v1/webhooks/00000000-0000-0000-0000-000000000404/deliveries",
+    ),
 }
 # Names in the query lead to rows too.
 QUERIES: dict[str, tuple[str, str, str]] = {
@@ -56,7 +61,8 @@ NEEDED = {
     "/api/v1/funnel": "?from=2026-06-01&to=2026-07-01",
     "/api/v1/members/{external_id}/timeline": "?reason=asked+by+the+member",
 }
-NAMES = ("P1", "P9", "P404", "O1", "O9", "O404", "M1", "M9", "M404", "s1", "s9", "s404", "2026-05", "2026-04")
+UUIDS = tuple(f"00000000-0000-0000-0000-{number:012d}" for number in (1, 9, 404))
+NAMES = ("P1", "P9", "P404", "O1", "O9", "O404", "M1", "M9", "M404", "s1", "s9", "s404", "2026-05", "2026-04", *UUIDS)
 
 ROUTES = {route: row for row in operations().values() for route in row.routes}
 API_ROUTES = {route: row for route, row in ROUTES.items() if route.partition(" ")[2].startswith("/")}

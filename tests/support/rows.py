@@ -12,6 +12,8 @@ from typing import Any
 from django.db import models
 
 from activity.models import IngestBatch
+from exports.models import WebhookDelivery
+from partners.models import Program
 from plum_site.lib.fields import CountryField, CurrencyField
 from plum_site.lib.models import ApiToken, AuditEvent, Outbox
 from reviews.models import ReviewCycle
@@ -26,6 +28,7 @@ VALID: dict[type[models.Model], dict[str, Any]] = {
     IngestBatch: dict.fromkeys(("received_count", "accepted_count", "duplicate_count", "conflict_count", "rejected_count"), 0),
     Outbox: {"channel": "mail"},
     ReviewCycle: {"ends_at": LATER},
+    WebhookDelivery: {"message": lambda rows: rows.make(Outbox, program_id=rows.the(Program).pk)},
 }
 
 
@@ -39,7 +42,8 @@ class Rows:
 
     def make(self, model: type[models.Model], **values: Any) -> Any:
         """One stored row that breaks no constraint, unless `values` makes it."""
-        filled = VALID.get(model, {}) | values
+        given = VALID.get(model, {}) | values
+        filled = {name: value(self) if callable(value) else value for name, value in given.items()}
         for field in model._meta.concrete_fields:
             if field.name not in filled and field.attname not in filled and not self._fills_itself(field):
                 filled[field.name] = self._value(field)

@@ -1,0 +1,6 @@
+"""The console's lists and pages of what leaves Plum."""
+
+from exports.admin.deliveries import WebhookDeliveryAdmin
+from exports.admin.webhooks import WebhookEndpointAdmin
+
+__all__ = ["WebhookDeliveryAdmin", "WebhookEndpointAdmin"]
