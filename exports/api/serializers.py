@@ -44,4 +44,4 @@ class DeliveryOutput(serializers.Serializer):
         """The due instant of a message that waits."""
         if delivery.message.state != OutboxState.WAITING:
             return None
-        return serializers.DateTimeField().to_representation(delivery.message.due_at)  # type: ignore[no-any-return]
+        return serializers.DateTimeField().to_representation(delivery.message.due_at)

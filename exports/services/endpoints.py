@@ -161,7 +161,7 @@ def _check(name: str, url: str, types: list[str]) -> dict[str, Any]:
     return {"name": name, "url": url, "types": [name for name in known if name in types]}
 
 
-def _refuse_twice(program_id: int, url: str, but: int | None = None) -> None:
+def _refuse_twice(program_id: int, url: str, but: int = 0) -> None:
     if list_endpoints(program_id).filter(url=url).exclude(pk=but).exists():
         sentence = "Another webhook of this program has this address: it would be told everything twice."
         raise InvalidInput("invalid_endpoint", f"The webhook was not saved. {sentence}", {"url": sentence})
