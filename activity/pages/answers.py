@@ -13,6 +13,7 @@ from activity.metrics import METRICS, Tally, Unit, measure, shown_rates
 from activity.pages.questions import Question
 from activity.selectors import summarise
 from activity.selectors.breakdown import Span
+from activity.selectors.dimensions import CATALOG
 from activity.selectors.figures import PARTS
 from partners.models import Program
 from plum_site.lib.periods import month_text
@@ -50,7 +51,7 @@ def answer(question: Question) -> Answer:
     now = read(question, question.span)
     before = read(question, question.before).rows[0] if question.before else None
     trend = fill(read(question, question.span, question.grain).rows, question)
-    rows = read(question, question.span, question.by).rows
+    rows = read(question, question.span, question.by, leave_out=left_out(question.by)).rows
     return Answer(question, now.recorded_stages, now.rows[0], before, trend, in_order(rows, question))
 
 
@@ -60,6 +61,11 @@ def follow(question: Question) -> tuple[Row, Row | None]:
     needed = {"leave_out": ("settled",)}
     now = read(question, question.span, **needed).rows[0]
     return now, read(question, question.before, **needed).rows[0] if question.before else None
+
+
+def left_out(by: str) -> Sequence[str]:
+    """What the table can do without: where eligible members make a row, zero activity is shown, not left out."""
+    return ("settled", "funnel") if by in (*CATALOG, *TIMES) else PARTS
 
 
 def read(question: Question, span: Span, *by: str, leave_out: Sequence[str] = PARTS) -> Any:
