@@ -33,6 +33,26 @@ class PeopleMode(models.TextChoices):
     FULL = "full", "Everyone: active members it does not name have left"
 
 
+class ImportKind(models.TextChoices):
+    """What files are brought for."""
+
+    PEOPLE = "people", "People"
+    FOLDER = "folder", "Partners, offers, people and events"
+
+
+class ImportState(models.TextChoices):
+    """Where files stand that somebody brought. Only what is ready can be confirmed."""
+
+    RECEIVING = "receiving", "Receiving"
+    CHECKING = "checking", "Being checked"
+    READY = "ready", "Checked, waits for you"
+    REFUSED = "refused", "Refused"
+    APPLYING = "applying", "Being applied"
+    APPLIED = "applied", "Applied"
+    DISCARDED = "discarded", "Discarded"
+    EXPIRED = "expired", "Expired"
+
+
 class Origin(models.TextChoices):
     """By which door a batch came in."""
 

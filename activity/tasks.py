@@ -3,6 +3,9 @@
 from datetime import date
 from typing import Any
 
+from activity.services.import_checks import check_import
+from activity.services.import_runs import apply_import
+from activity.services.imports import APPLY, CHECK, expire_imports
 from activity.services.partitions import prepare_partitions
 from activity.services.sealing import seal_ledger as seal_ledger_now
 from plum_site.lib import jobs
@@ -18,3 +21,21 @@ def seal_ledger(*, program_id: int, **_: Any) -> int:
 def prepare(job: jobs.RunningJob, *, months: list[str], **_: Any) -> dict[str, Any]:
     """Make the partitions that events will need soon."""
     return {"made": prepare_partitions(months={date.fromisoformat(month) for month in months})}
+
+
+@jobs.handler(CHECK)
+def check_files(job: jobs.RunningJob, *, import_id: int, **_: Any) -> dict[str, Any]:
+    """Say what files would do that somebody brought."""
+    return check_import(import_id=import_id, at=job.at, progress=job.progress)
+
+
+@jobs.handler(APPLY)
+def apply_files(job: jobs.RunningJob, *, import_id: int, **_: Any) -> dict[str, Any]:
+    """Apply files that somebody confirmed."""
+    return apply_import(import_id=import_id, at=job.at, attempt=job.fence, progress=job.progress)
+
+
+@jobs.wakeable("activity.expire_imports")
+def expire_files(*, program_id: int, **_: Any) -> int:
+    """Remove files that were brought a day ago."""
+    return expire_imports(program_id=program_id, at=jobs.database_now())

@@ -11,6 +11,7 @@ from datetime import datetime, time, timedelta
 from typing import Any, Literal
 
 from activity.selectors import count_unsealed
+from activity.selectors.imports import list_programs_to_clear
 from activity.services.loading import loading_mark
 from partners.selectors import list_programs
 from plum_site.lib import jobs, outbox
@@ -56,6 +57,11 @@ def _messages(at: datetime) -> Iterator[Due]:
         yield Due({})
 
 
+def _old_imports(at: datetime) -> Iterator[Due]:
+    for program_id in list_programs_to_clear(at):
+        yield Due({"program_id": program_id})
+
+
 def _months(at: datetime) -> Iterator[Due]:
     for program in list_programs():
         if jobs.is_busy(loading_mark(program.pk), at):
@@ -92,6 +98,11 @@ ROWS = (
         "Sends mail and webhooks whose wake-up was lost, or whose next attempt has come.", timedelta(seconds=60), _messages,
     ),
     Row(
+        "activity.expire_imports", "wake", "activity", "every 10 s, each program with files that are a day old",
+        "Removes files that were brought to the console and never applied, and the reports about them.", timedelta(hours=1),
+        _old_imports,
+    ),
+    Row(
         "reviews.consolidate_month", "job", "reviews", "each program day, each month that is due",
         "Scores every partner: months that were missed, the last complete one and the present one.", DAY, _months,
     ),
@@ -109,6 +120,9 @@ ROWS = (
         "Removes the log of deliveries after 30 days, and what sent messages said after 90.", DAY, _nightly,
     ),
 )  # fmt: skip
+
+# Jobs that somebody asks for: they are planned by a service and kept alive by the sweep, so they stand in no row.
+ASKED_FOR = frozenset({"activity.apply_import", "activity.check_import"})
 
 
 def plan_due(at: datetime) -> int:

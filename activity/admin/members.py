@@ -38,6 +38,8 @@ class MemberAdmin(KeysetModelAdmin):
         buttons = []
         if allowed(request, "timeline.read"):
             buttons = [Button("Look up a member…", reverse("admin:find_member"), is_primary=True)]
+        if allowed(request, "member.import"):
+            buttons.append(Button("Import people…", reverse("admin:activity_import_people")))
         return super().changelist_view(request, {"buttons": buttons, **(extra_context or {})})
 
     def buttons(self, request: HttpRequest, row: Member) -> list[Button]:

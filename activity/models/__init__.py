@@ -1,5 +1,6 @@
 """Members, the ledger and what is derived from it."""
 
+from activity.models.imports import Import
 from activity.models.ledger import Event, EventIdentity, EventSource, IngestBatch, LedgerPermit, Seal
 from activity.models.members import AttributeSet, Member, MemberVersion, VaultEntry
 from activity.models.rollups import DayOfferRollup, DayPartnerRollup, DaySegmentRollup
@@ -12,6 +13,7 @@ __all__ = [
     "Event",
     "EventIdentity",
     "EventSource",
+    "Import",
     "IngestBatch",
     "LedgerPermit",
     "Member",

@@ -90,12 +90,19 @@ def check_table(path: Path, required: tuple[str, ...]) -> Table:
     missing = [name for name in required if name not in columns]
     if missing:
         raise UnableToReadFolder(
-            "missing_column", f"{path.name} has no column {', '.join(missing)}; its first line is {header.strip()[:200]!r}."
+            "missing_column",
+            f"{path.name} has no column {', '.join(missing)}; its first line is {header.strip()[:200]!r}.{_hint(header)}",
         )
     doubled = {name for name in columns if columns.count(name) > 1}
     if doubled:
         raise UnableToReadFolder("doubled_column", f"{path.name} has the column {', '.join(sorted(doubled))} twice.")
     return Table(path, tuple(columns), max(lines - 1, 0))
+
+
+def _hint(header: str) -> str:
+    """What probably happened to a header that lacks columns."""
+    separator = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in header and "," not in header), "")
+    return f" Its cells seem to be separated by {separator}: save it again with commas." if separator else ""
 
 
 def open_text(path: Path) -> io.TextIOWrapper:
@@ -133,7 +140,9 @@ def _count_lines(path: Path) -> int:
             "damaged", f"{path.name} ends in the middle or is damaged: it does not inflate to its end."
         ) from None
     except UnicodeDecodeError as error:
-        raise UnableToReadFolder("encoding", f"{path.name} is not UTF-8 (near line {lines + 1}: {error.reason}).") from None
+        raise UnableToReadFolder(
+            "encoding", f"{path.name} is not UTF-8 (near line {lines + 1}: {error.reason}). Save it again as UTF-8."
+        ) from None
     return lines + (last != b"\n")
 
 

@@ -76,7 +76,9 @@ class Receipt:
 
 
 @dataclass(slots=True)
-class _Candidate:
+class Candidate:
+    """One event on its way in: what it says, the offer it is about, and the keys by which it is recognised."""
+
     result: Result
     event: IncomingEvent
     offer: OfferFacts
@@ -84,7 +86,7 @@ class _Candidate:
     hashed_key: bytes
     content: bytes
     day: date
-    repeats: "_Candidate | None" = None  # the one of the same call and id that came first
+    repeats: "Candidate | None" = None  # the one of the same call and id that came first
     source_id: int = 0
     row_id: int = 0
 
@@ -119,18 +121,18 @@ def record_events(
     catalog = load_catalog(program.pk)
     results: list[Result] = []
     sources: list[str] = []
-    candidates = _read(program, events, catalog, results, sources)
+    candidates = read_candidates(program=program, events=events, catalog=catalog, results=results, sources=sources)
     prepare_partitions(months={candidate.event.occurred_at.date().replace(day=1) for candidate in candidates})
     directory = directory or MemberDirectory(program)
     recorded_stages = program.recorded_stages
     try:
         with transaction.atomic():
-            new = _recognise(program, candidates)
+            new = recognise(program=program, candidates=candidates)
             new = _resolve_members(program, new, directory, at)
             _reject_repeats(candidates)
             _append(program, new, results, sources, directory, origin, token_id, at)
             _grow_stages(program, candidates, token_id, at)
-            receipt = _receipt(results)
+            receipt = receipt_of(results=results)
             if strict and receipt.rejected + receipt.conflict:
                 raise UnableToRecordEvents(receipt)
             if receipt.accepted and wakes_sealer:
@@ -142,14 +144,20 @@ def record_events(
     return receipt
 
 
-def _read(
+def read_candidates(
+    *,
     program: Program,
     events: Sequence[IncomingEvent | Rejection],
     catalog: dict[str, OfferFacts],
     results: list[Result],
     sources: list[str],
-) -> list[_Candidate]:
-    """One Result per event; a candidate for each that names an offer of the catalog."""
+) -> list[Candidate]:
+    """
+    One Result per event, added to `results`, and its source to `sources`; a candidate for each that names a known offer.
+
+    Raises: nothing of its own.
+    Writes: nothing.
+    """
     identity_key = keys.program_key(program.uuid, "identity")
     content_key = keys.program_key(program.uuid, "content")
     candidates = []
@@ -169,15 +177,20 @@ def _read(
         if not any((start is None or start <= day) and (end is None or day < end) for start, end in offer.live):
             result.warning = "outside_offer_dates"
         key, hashed_key = identity_keys(identity_key, event.source, event.event_id)
-        candidates.append(_Candidate(result, event, offer, key, hashed_key, content_digest(content_key, event), day))
+        candidates.append(Candidate(result, event, offer, key, hashed_key, content_digest(content_key, event), day))
     return candidates
 
 
-def _recognise(program: Program, candidates: list[_Candidate]) -> list[_Candidate]:
-    """The candidates whose id was never seen, not even earlier in this call; the others get their outcome."""
+def recognise(*, program: Program, candidates: list[Candidate]) -> list[Candidate]:
+    """
+    The candidates whose id was never seen, not even earlier in this call; the others get their outcome.
+
+    Raises: nothing of its own.
+    Writes: nothing.
+    """
     wanted = list({key for candidate in candidates for key in (candidate.key, candidate.hashed_key)})
     known = find_identities(program_id=program.pk, keys=wanted)
-    first: dict[bytes, _Candidate] = {}
+    first: dict[bytes, Candidate] = {}
     for candidate in candidates:
         stored = next((key for key in (candidate.key, candidate.hashed_key) if key in known), None)
         if stored is not None:
@@ -190,7 +203,7 @@ def _recognise(program: Program, candidates: list[_Candidate]) -> list[_Candidat
     return list(first.values())
 
 
-def _tell_repeat(candidate: _Candidate, first_content: bytes | None) -> None:
+def _tell_repeat(candidate: Candidate, first_content: bytes | None) -> None:
     if first_content is None or first_content == candidate.content:
         candidate.result.outcome = Outcome.DUPLICATE
         return
@@ -199,7 +212,7 @@ def _tell_repeat(candidate: _Candidate, first_content: bytes | None) -> None:
     candidate.result.detail = "This event id was recorded with other content, which stays. Send a correction under a new id."
 
 
-def _resolve_members(program: Program, new: list[_Candidate], directory: MemberDirectory, at: datetime) -> list[_Candidate]:
+def _resolve_members(program: Program, new: list[Candidate], directory: MemberDirectory, at: datetime) -> list[Candidate]:
     unknown = directory.look_up(candidate.event.member for candidate in new)
     if program.creates_unknown_members:
         directory.create(unknown, at)
@@ -214,7 +227,7 @@ def _resolve_members(program: Program, new: list[_Candidate], directory: MemberD
     return kept
 
 
-def _reject_repeats(candidates: list[_Candidate]) -> None:
+def _reject_repeats(candidates: list[Candidate]) -> None:
     """What repeats an event that was not taken is not taken either: nothing is called a duplicate that is not stored."""
     for candidate in candidates:
         if candidate.repeats is not None and candidate.repeats.result.code == "unknown_member":
@@ -225,7 +238,7 @@ def _reject_repeats(candidates: list[_Candidate]) -> None:
 
 def _append(
     program: Program,
-    new: list[_Candidate],
+    new: list[Candidate],
     results: list[Result],
     sources: list[str],
     directory: MemberDirectory,
@@ -235,7 +248,7 @@ def _append(
 ) -> None:
     """Give row ids, store identities, drop the ones another transaction stored first, store the events and batches."""
     source_ids = _source_ids(program, set(sources), at)
-    by_source: dict[str, list[_Candidate]] = {code: [] for code in sorted(source_ids)}
+    by_source: dict[str, list[Candidate]] = {code: [] for code in sorted(source_ids)}
     for candidate in new:
         by_source[candidate.event.source].append(candidate)
     batch_ids: dict[str, int] = {}
@@ -277,7 +290,7 @@ def _append(
     )
 
 
-def _grow_stages(program: Program, candidates: list[_Candidate], token_id: int | None, at: datetime) -> None:
+def _grow_stages(program: Program, candidates: list[Candidate], token_id: int | None, at: datetime) -> None:
     """A stage counts as recorded from its first confirmed event on; its figures would read 0 otherwise."""
     accepted = (candidate.event for candidate in candidates if candidate.result.outcome is Outcome.ACCEPTED)
     stages = {Kind(event.kind).label for event in accepted if event.status == Status.CONFIRMED} - set(program.recorded_stages)
@@ -303,7 +316,7 @@ def _source_ids(program: Program, codes: set[str], at: datetime) -> dict[str, in
     return found
 
 
-def _leaves(program: Program, taken: list[_Candidate], directory: MemberDirectory, rows: list[tuple[Any, ...]]) -> list[bytes]:
+def _leaves(program: Program, taken: list[Candidate], directory: MemberDirectory, rows: list[tuple[Any, ...]]) -> list[bytes]:
     """The leaf of each accepted event; its row is added to `rows`."""
     nonces = os.urandom(16 * len(taken))
     leaves = []
@@ -362,7 +375,13 @@ def _leaves(program: Program, taken: list[_Candidate], directory: MemberDirector
     return leaves
 
 
-def _receipt(results: list[Result]) -> Receipt:
+def receipt_of(*, results: list[Result]) -> Receipt:
+    """
+    The receipt of results, counted.
+
+    Raises: nothing of its own.
+    Writes: nothing.
+    """
     counts = Counter(result.outcome for result in results)
     return Receipt(
         received=len(results),

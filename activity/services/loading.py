@@ -108,30 +108,55 @@ def load_folder(
     report.ignored = sorted(path.name for path in folder.iterdir() if path.name not in KNOWN_FILES | {tables["events"].path.name})
     program = _prepare_program(new_program, tables, actor, at)
     rejects = RejectsFile(rejects_path(program=program.code, at=at))
+    with closing(rejects):
+        load_tables(
+            program=program, tables=tables, rejects=rejects, report=report, actor=actor, at=at, source=source, progress=progress
+        )
+    report.rejects_file = str(rejects.path) if rejects.count else None
+    report.seconds = monotonic() - started
+    return report
+
+
+def load_tables(
+    *,
+    program: Program,
+    tables: dict[str, Table],
+    rejects: RejectsFile,
+    report: LoadReport,
+    actor: User | str,
+    at: datetime,
+    source: str = "file",
+    progress: Progress = lambda step, done, total: None,
+) -> None:
+    """
+    Load checked files into a program, each through the service of its door; what is missing is left as it is.
+
+    tables: by canonical name; the events file as "events". Safe to run again: what is there already is unchanged or a
+    duplicate. While it runs, the program is marked as being loaded. Seals the ledger if there were events.
+    Raises: nothing of its own; faulty rows go to `rejects`.
+    Writes: partners, offers, activity, plum_auditevent, plum_heartbeat; `report` and `rejects` are filled.
+    """
     bound: dict[str, Any] = {"program_id": program.pk, "actor": actor, "at": at}
-    with closing(rejects), jobs.busy(loading_mark(program.pk)) as still_here:
+    with jobs.busy(loading_mark(program.pk)) as still_here:
 
         def show(step: str, done: int, total: int) -> None:
             still_here()
             progress(step, done, total)
 
-        report.partners = _load_rows(
-            tables["partners.csv"], rejects, parse_partner, lambda rows: save_partners(rows=rows, **bound)
-        )
-        if "seasonal_index.csv" in tables:
-            _load_rows(
-                tables["seasonal_index.csv"], rejects, parse_seasonal_index, lambda rows: save_seasonal_index(rows=rows, **bound)
-            )
-        report.offers = _load_rows(tables["offers.csv"], rejects, parse_offer, lambda rows: save_offers(rows=rows, **bound))
-        ignored = unknown_columns(tables["members.csv"].columns, program.member_attributes)
-        report.ignored += [f"members.csv: column {name}" for name in ignored]
-        report.members = _load_members(program, tables["members.csv"], rejects, actor, at, show)
-        _load_events(program, tables["events"], rejects, report, source, at, show)
-    seal_ledger(program_id=program.pk, at=at)
+        if partners := tables.get("partners.csv"):
+            report.partners = load_rows(partners, rejects, parse_partner, lambda rows: save_partners(rows=rows, **bound))
+        if seasons := tables.get("seasonal_index.csv"):
+            load_rows(seasons, rejects, parse_seasonal_index, lambda rows: save_seasonal_index(rows=rows, **bound))
+        if offers := tables.get("offers.csv"):
+            report.offers = load_rows(offers, rejects, parse_offer, lambda rows: save_offers(rows=rows, **bound))
+        if members := tables.get("members.csv"):
+            ignored = unknown_columns(members.columns, program.member_attributes)
+            report.ignored += [f"members.csv: column {name}" for name in ignored]
+            report.members = _load_members(program, members, rejects, actor, at, show)
+        if events := tables.get("events"):
+            _load_events(program, events, rejects, report, source, at, show)
+            seal_ledger(program_id=program.pk, at=at)
     report.rejected_rows = rejects.count
-    report.rejects_file = str(rejects.path) if rejects.count else None
-    report.seconds = monotonic() - started
-    return report
 
 
 def _check_folder(folder: Path) -> dict[str, Table]:
@@ -212,7 +237,7 @@ def _default_reporting(table: Table, kept: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _load_rows(
+def load_rows(
     table: Table, rejects: RejectsFile, parse: Callable[[dict[str, str]], Any], save: Callable[[list[Any]], SavedRows]
 ) -> int:
     """Parse each row and save them together; rows that cannot be read, parsed or saved are rejected, each with its reason."""
@@ -258,7 +283,7 @@ def _load_events(
     report.ignored += [f"{table.path.name}: column {name}" for name in table.columns if name not in FILE_COLUMNS]
     rows = read_rows(table)
     while part := list(islice(rows, EVENTS_AT_ONCE)):
-        events = [_event(row, source, at) for row in part]
+        events = [read_event_row(row, source, at) for row in part]
         receipt = record_events(
             program=program, events=events, origin=Origin.FILE, at=at, directory=directory, wakes_sealer=False
         )
@@ -272,7 +297,8 @@ def _load_events(
         progress("events", report.received, table.rows)
 
 
-def _event(row: Row, source: str, at: datetime) -> IncomingEvent | Rejection:
+def read_event_row(row: Row, source: str, at: datetime) -> IncomingEvent | Rejection:
+    """A row of an events file as a checked event, or why it is none."""
     if row.fault:
         return Rejection("malformed", "", f"Line {row.line}: {row.fault}.", "", source)
     return check_event(row.cells, source=source, at=at)

@@ -30,6 +30,7 @@ def list_first_steps(request: HttpRequest) -> list[Step]:
     def links(*wanted: tuple[str, str, str]) -> tuple[tuple[str, str], ...]:
         return tuple((label, reverse(f"admin:{name}")) for label, name, operation in wanted if allowed(request, operation))
 
+    files = ("Load files", "activity_import_folder", "event.load")
     has_members = Member.objects.filter(program=program).exists()
     return [
         Step(
@@ -39,6 +40,7 @@ def list_first_steps(request: HttpRequest) -> list[Step]:
             links(
                 ("Import a table", "partners_partner_import", "catalog.import"),
                 ("Add one", "partners_partner_add", "catalog.edit"),
+                files,
             ),
         ),
         Step(
@@ -48,13 +50,14 @@ def list_first_steps(request: HttpRequest) -> list[Step]:
             links(
                 ("Import a table", "offers_offer_import", "catalog.import"),
                 ("Add one", "offers_offer_add", "catalog.edit"),
+                files,
             ),
         ),
         Step(
             "Bring the people",
             "Members with their attributes, from your people system. A check shows first what would change.",
             has_members,
-            links(("Members", "activity_member_changelist", "member.read")),
+            links(("Import people", "activity_import_people", "member.import")),
         ),
         Step(
             "Choose the reporting attributes",
@@ -66,7 +69,7 @@ def list_first_steps(request: HttpRequest) -> list[Step]:
             "Send or load events",
             "What members did with offers: from files, or by a system that sends them as they happen.",
             Event.objects.filter(program=program).exists(),
-            links(("Make an API token", "plum_apitoken_add", "token.manage")),
+            links(files, ("Make an API token", "plum_apitoken_add", "token.manage")),
         ),
         Step(
             "Open the month",

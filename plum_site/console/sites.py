@@ -47,7 +47,17 @@ REGISTERED = (
 GROUPS = (
     ("Reviews", ("reviews.ReviewCycle", "reviews.Scorecard", "reviews.Flag", "reviews.Rule", "reviews.ReviewPolicy")),
     ("Catalog", ("partners.Partner", "offers.Offer", "offers.RankingRevision", "offers.Segment", "partners.Category")),
-    ("Activity", ("activity_dashboard", "activity.Event", "activity.Member", "activity.IngestBatch", "activity.EventSource")),
+    (
+        "Activity",
+        (
+            "activity_dashboard",
+            "activity.Event",
+            "activity.Member",
+            "activity.Import",
+            "activity.IngestBatch",
+            "activity.EventSource",
+        ),
+    ),
     ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken", "exports.WebhookEndpoint")),
     ("Operations", ("plum.Job", "plum.Outbox", "exports.WebhookDelivery", "plum.AuditEvent", "activity.Seal")),
 )

@@ -157,6 +157,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = VAR / "media"
+# What people bring and take lies there for one day or a few; nobody else on the machine reads it.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 # The hash is that of the empty string: plotly.js adds an empty <style> and fills it by script.
 CONTENT_SECURITY_POLICY = {

@@ -12,13 +12,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from activity.models import Import
 from partners.models import Partner, Program
 from partners.services import save_contact, save_contract_terms
 from plum_site.console import site
 from plum_site.lib.models import Job, Outbox, User
 from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
-from tests.factories.people import make_member_of_staff
+from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.programs import CREATED_AT
 from tests.factories.tokens import make_token
 from tests.factories.worlds import make_world
@@ -49,6 +50,13 @@ def add_rows(program: Program, tag: str) -> None:
         save_contract_terms(partner_id=partner.pk, starts_date=date(2026, 1, 1), summary="10 %", actor="system", at=CREATED_AT)
         key = f"{program.code}-{tag}-{number}"
         values: dict[str, Any] = {"program_id": program.pk, "created_at": CREATED_AT, "due_at": CREATED_AT}
+        Import.objects.create(
+            program=program,
+            kind="people",
+            created_by=User.objects.first() or make_person(),
+            created_at=CREATED_AT,
+            expires_at=CREATED_AT,
+        )
         Job.objects.create(name="reviews.consolidate_month", key=key, **values)
         Outbox.objects.create(
             channel="mail", recipient="a@example.org", dedup_key=key, message_id=f"<{key}@plum>", payload={}, **values

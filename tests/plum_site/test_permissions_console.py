@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from activity.models import Member
+from activity.models import Import, Member
 from partners.models import Program
 from partners.services import save_contact, save_contract_terms
 from plum_site.lib.access import ANYONE, OPERATOR, SIGNED_IN, Operation, operations
@@ -102,7 +102,13 @@ def furnish(program: Program) -> None:
     if not card.flags.exists():
         rows.make(Flag, scorecard=card, rule_version=version, metric=version.metric, evidence={})
     rows.make(Outbox, program_id=program.pk, channel="mail", dedup_key=program.code, message_id=program.code)
+    rows.make(Import, program=program, created_by=User.objects.latest("pk"), kind="people", state="applied", **confirmed())
     rows.make(Job, program_id=program.pk, key=program.code)
+
+
+def confirmed() -> dict[str, Any]:
+    """What an import has that somebody confirmed."""
+    return {"confirmed_by": User.objects.latest("pk"), "confirmed_at": CREATED_AT}
 
 
 def test_everyone_on_every_page(world: World) -> None:
