@@ -20,7 +20,7 @@ from reviews.choices import CycleState, Direction, Reference, Severity, Standing
 from reviews.figures import draw_against_peers, draw_funnel, draw_rates, draw_volumes, show_value
 from reviews.models import Decision, Flag, ReviewCycle, Scorecard
 from reviews.rules import RATES
-from reviews.selectors import list_scorecards
+from reviews.selectors import count_after_cutoff, list_scorecards
 from reviews.services.cycles import freezes_at
 
 CORE = ("views", "activations", "redemptions", "spend")  # the four that every headline has
@@ -235,7 +235,10 @@ def make_flags(flags: Sequence[Flag]) -> Table:
 
 def make_crossed(card: Scorecard) -> Table | None:
     """Rules that were crossed and are not flags, or None."""
-    reasons = {"not_confirmed": "not certain yet: it may be chance", "cooldown": "flagged recently, so silent this month"}
+    reasons = {
+        "month_running": "the month still runs: the number can still grow",
+        "not_confirmed": "not certain yet: it may be chance", "cooldown": "flagged recently, so silent this month",
+    }
     names = {rule["code"]: rule["name"] for rule in card.cycle.config.get("rules", [])}
     rows = [
         [
@@ -370,6 +373,7 @@ def show_cycle(cycle: ReviewCycle, wanted: str, at: datetime) -> dict[str, Any]:
         "by_rule": by_rule,
         "by_people": len(cards) - by_rule - len(undecided),
         "undecided": len(undecided),
+        "arrived_since": 0 if cycle.state == CycleState.CLOSED else count_after_cutoff(cycle),
         "is_running": at < cycle.ends_at,
         "freezes_at": freezes_at(cycle, cycle.program),
         "decided": len(cards) - len(undecided),

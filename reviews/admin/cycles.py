@@ -1,9 +1,9 @@
 """The review workbench: one month, every partner, decided by exception."""
 
 import csv
+from datetime import date
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,17 +25,16 @@ from plum_site.lib.admin import (
 )
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
-from plum_site.lib.jobs import plan
 from plum_site.lib.models import Job
 from plum_site.lib.periods import local_date, month_text
-from plum_site.lib.present import badge, count, instant, link, month
+from plum_site.lib.present import badge, count, instant, month
 from plum_site.lib.resources import safe_cell
 from reviews.choices import CycleState, DecisionKind
 from reviews.forms import DecisionForm, WithdrawalForm
 from reviews.models import ReviewCycle, Scorecard
 from reviews.pages import find_decision, keep_cards, show_cycle, show_decision, show_standing, show_state
 from reviews.selectors import list_due_months, list_scorecards, list_undecided
-from reviews.services import close_cycle, decide_in_bulk, withdraw_decisions
+from reviews.services import close_cycle, decide_in_bulk, plan_consolidation, withdraw_decisions
 
 SAMPLES = 5
 TAKE_BACK = "take_back"
@@ -145,7 +144,7 @@ class CycleAdmin(ReadOnlyModelAdmin):
         return [*buttons, *certificate]
 
     def run(self, request: HttpRequest) -> HttpResponseRedirect:
-        """Plan one job; the month's own page shows its progress, or the job's where the month has none yet."""
+        """One service call; the month's page shows the progress."""
         program, at = program_of(request), now()
         wanted = request.POST.get("month", "")
         due = {day.isoformat() for day in list_due_months(program, local_date(at, program.time_zone))}
@@ -153,17 +152,9 @@ class CycleAdmin(ReadOnlyModelAdmin):
         if wanted not in due | known:
             self.message_user(request, "There is no such month to review. Nothing was started.", "error")
             return go(request, "reviews_reviewcycle_changelist")
-        with transaction.atomic():
-            job = plan(
-                name="reviews.consolidate_month",
-                key=f"{program.pk}:{wanted}:by-hand:{at.isoformat(timespec='seconds')}",
-                program_id=program.pk,
-                arguments={"program_id": program.pk, "month": wanted, "asked_by": person_of(request).pk},
-                due_at=at,
-                at=at,
-            )
-        cycle = self.get_queryset(request).filter(month_start_date=wanted).order_by("-revision").first()
-        return HttpResponseRedirect(url_of(cycle if cycle is not None else job))
+        day = date.fromisoformat(wanted)
+        cycle = plan_consolidation(program_id=program.pk, month_start_date=day, actor=person_of(request), at=at)
+        return HttpResponseRedirect(url_of(cycle))
 
     def ask_bulk(self, request: HttpRequest, pk: int, form: Form | None = None) -> HttpResponse:
         """Before a bulk decision: how many, which, and from what to what."""
@@ -277,9 +268,9 @@ class CycleAdmin(ReadOnlyModelAdmin):
             writer.writerow([safe_cell(str(cell)) for cell in cells])
         return response
 
-    def named(self, row: ReviewCycle) -> SafeString:
+    def named(self, row: ReviewCycle) -> str:
         again = f" (revision {row.revision})" if row.revision > 1 else ""
-        return link(url_of(row), f"{month(row.month_start_date)}{again}")
+        return f"{month(row.month_start_date)}{again}"
 
     named.short_description = "month"  # type: ignore[attr-defined]
 

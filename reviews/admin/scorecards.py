@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from plum_site.lib.admin import ReadOnlyModelAdmin, allowed, console_admin, person_of, refuse, url_of
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
-from plum_site.lib.present import NO_DATA, count, link, month
+from plum_site.lib.present import NO_DATA, count, month
 from reviews.choices import CycleState, DecisionKind
 from reviews.forms import DecisionForm
 from reviews.models import Scorecard
@@ -95,8 +95,8 @@ class ScorecardAdmin(ReadOnlyModelAdmin):
         request.method = "GET"  # the page again, with what was refused beside the field
         return self.change_view(request, str(pk))
 
-    def partner_link(self, row: Scorecard) -> SafeString:
-        return link(url_of(row), row.partner)
+    def partner_link(self, row: Scorecard) -> str:
+        return str(row.partner)
 
     partner_link.short_description = "partner"  # type: ignore[attr-defined]
     partner_link.admin_order_field = "partner__name"  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ class ReviewInput:
 
     months: YYYY-MM of what PartnerInput.months holds, newest first. seasons: category to month to expected index.
     cooling: (rule code, partner) pairs that were flagged within the rule's cooldown. late: partner to late events by
-    month of origin.
+    month of origin. is_over: whether the month had ended when it was consolidated.
     """
 
     program: str
@@ -46,6 +46,7 @@ class ReviewInput:
     seasons: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     cooling: frozenset[tuple[str, str]] = frozenset()
     late: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    is_over: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _make_card(given: ReviewInput, entry: PartnerInput, scored: Scored, peers: d
     crossings = [
         crossing
         for rule in sorted(given.rules, key=lambda rule: rule.code)
-        if (crossing := evaluate(rule, months, (rule.code, entry.partner) in given.cooling)) is not None
+        if (crossing := evaluate(rule, months, (rule.code, entry.partner) in given.cooling, given.is_over)) is not None
     ]
     previous = entry.months[1] if len(entry.months) > 1 else None
     evidence = {

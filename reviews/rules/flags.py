@@ -119,13 +119,16 @@ def months_needed(rules: Sequence[RuleSpec]) -> int:
     return max((rule.persistence_cycles + (rule.reference == Reference.PREVIOUS) for rule in rules), default=1)
 
 
-def evaluate(rule: RuleSpec, months: Sequence[Month], recently_flagged: bool = False) -> Crossing | None:
+def evaluate(
+    rule: RuleSpec, months: Sequence[Month], recently_flagged: bool = False, month_is_over: bool = True
+) -> Crossing | None:
     """
     The crossing of one rule by one partner, or None.
 
     months: newest first, at least `months_needed`. Crossed means in each of the last `persistence_cycles` months;
     it is a flag if it was certain in each. recently_flagged: the rule flagged this partner within its cooldown, so that a
-    crossing, however certain, opens no second flag.
+    crossing, however certain, opens no second flag. month_is_over: while the newest month runs, a number that is too low
+    can still grow, so that it is never certain.
     Source: docs/rules/flags.md
     """
     readings = []
@@ -136,9 +139,12 @@ def evaluate(rule: RuleSpec, months: Sequence[Month], recently_flagged: bool = F
             return None
         readings.append(reading)
     newest = readings[0]
-    certain = all(reading.is_flag for reading in readings)
+    can_grow = not month_is_over and rule.metric in COUNTS and rule.direction == Direction.BELOW
+    certain = all(reading.is_flag for reading in readings) and not can_grow
     evidence = {**newest.evidence, "months_in_a_row": len(readings)}
-    if not certain:
+    if can_grow:
+        evidence["why_no_flag"] = "month_running"
+    elif not certain:
         evidence["why_no_flag"] = "not_confirmed"
     elif recently_flagged:
         evidence["why_no_flag"] = "cooldown"

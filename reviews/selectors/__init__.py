@@ -20,7 +20,7 @@ from reviews.selectors.cycles import (
     summarise_progress,
 )
 from reviews.selectors.inputs import UNFROZEN, read_input
-from reviews.selectors.late import LateEvent, count_late_events, list_late_events
+from reviews.selectors.late import LateEvent, count_after_cutoff, count_late_events, list_late_events
 from reviews.selectors.months import (
     find_first_month,
     find_first_reviewable_month,
@@ -38,6 +38,7 @@ __all__ = [
     "check_cycle",
     "check_months",
     "code_version",
+    "count_after_cutoff",
     "count_late_events",
     "describe_review",
     "describe_scorecard",

@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 import zoneinfo
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,7 @@ from activity.metrics import METRIC_VERSION
 from offers.selectors import list_live_offers, list_segments
 from partners.models import Partner, Program
 from partners.selectors import get_seasonal_index
-from plum_site.lib.periods import month_bounds, month_text, next_month
+from plum_site.lib.periods import first_instant, month_bounds, month_text, next_month
 from reviews.choices import CycleState
 from reviews.models import Flag, ReviewPolicy, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text
@@ -26,9 +26,9 @@ TREND_MONTHS = 6
 COMPUTED_BY = ("reviews/rules", "activity/metrics.py")  # what decides about a scorecard, apart from its input
 
 
-def read_config(program: Program, month_start_date: date, cutoff: int) -> dict[str, Any]:
+def read_config(program: Program, month_start_date: date, cutoff: int, at: datetime) -> dict[str, Any]:
     """
-    Everything that a review of one month takes from outside the ledger, as it is now.
+    Everything that a review of one month takes from outside the ledger, as it is now; at: the instant of consolidation.
 
     Shape: JSON; see docs/rules/digest.md. Dates and numbers are text, so that it reads the same on every engine.
     """
@@ -50,6 +50,7 @@ def read_config(program: Program, month_start_date: date, cutoff: int) -> dict[s
             "settlement_days": program.settlement_days,
         },
         "months": [month_text(month) for month in months],
+        "is_over": at >= first_instant(next_month(month_start_date), program.time_zone),
         "policy": {"number": policy.number, **policy_of(policy).as_json()},
         "rules": [
             {**spec.as_json(), "name": version.rule.name, "number": version.number, "digest": version.digest}

@@ -68,6 +68,7 @@ def read_input(program: Program, config: Mapping[str, Any], cutoff: int) -> Revi
         seasons={category: {month: float(index) for month, index in row.items()} for category, row in config["seasons"].items()},
         cooling=frozenset((rule, partner) for rule, partner in config["cooling"]),
         late=config["late"],
+        is_over=config.get("is_over", True),  # older cycles do not say
     )
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import Max
 
 from activity.choices import Kind, Status
 from activity.models import Event, EventSource, Seal
@@ -65,6 +66,18 @@ def count_late_by(program: Program, late_after: dict[str, int], cutoff: int) -> 
         for partner, month, count in _count_sealed(program, months, number, cutoff):
             late.setdefault(partner, {})[month] = count
     return {partner: dict(sorted(late[partner].items())) for partner in sorted(late)}
+
+
+def count_after_cutoff(cycle: ReviewCycle) -> int:
+    """
+    Events of a cycle's own month that were sealed after its cut-off: what consolidating again would count.
+
+    Shape: a number; 0 where it was never consolidated.
+    """
+    if cycle.cutoff is None:
+        return 0
+    head = Seal.objects.filter(program_id=cycle.program_id).aggregate(number=Max("number"))["number"] or 0
+    return sum(count for _, _, count in _count_sealed(cycle.program, [month_text(cycle.month_start_date)], cycle.cutoff, head))
 
 
 def list_late_events(program: Program, starts_date: date, ends_date: date, after: int, until: int) -> list[LateEvent]:

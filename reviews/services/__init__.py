@@ -8,6 +8,7 @@ from reviews.services.cycles import (
     consolidate_cycle,
     freeze,
     open_cycle,
+    plan_consolidation,
 )
 from reviews.services.decisions import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
 from reviews.services.replay import Replay, ReviewDifference, UnableToReplay, diff_review, digest_stored, replay
@@ -32,6 +33,7 @@ __all__ = [
     "freeze",
     "install_default_rules",
     "open_cycle",
+    "plan_consolidation",
     "replay",
     "save_policy",
     "save_rule",

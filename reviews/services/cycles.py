@@ -9,7 +9,7 @@ from django.db import transaction
 from activity.selectors import head_of
 from activity.services import seal_ledger
 from partners.models import Program
-from plum_site.lib import audit
+from plum_site.lib import audit, jobs
 from plum_site.lib.errors import DomainError, NotFound
 from plum_site.lib.models import User
 from plum_site.lib.periods import first_instant, local_date, month_bounds, month_start, month_text, next_month
@@ -79,6 +79,27 @@ def open_cycle(*, program_id: int, month_start_date: date, actor: User | str, at
     return cycle
 
 
+@transaction.atomic
+def plan_consolidation(*, program_id: int, month_start_date: date, actor: User, at: datetime) -> ReviewCycle:
+    """
+    Have a month consolidated in the background for a person who asks for it now; its review is opened if there is none.
+
+    Raises: as open_cycle.
+    Writes: as open_cycle; plum_job.
+    """
+    cycle = open_cycle(program_id=program_id, month_start_date=month_start_date, actor=actor, at=at)
+    month = month_start_date.isoformat()
+    jobs.plan(
+        name="reviews.consolidate_month",
+        key=f"{program_id}:{month}:by-hand:{at.isoformat(timespec='seconds')}",
+        program_id=program_id,
+        arguments={"program_id": program_id, "month": month, "asked_by": actor.pk},
+        due_at=at,
+        at=at,
+    )
+    return cycle
+
+
 def consolidate_cycle(
     *,
     program_id: int,
@@ -113,7 +134,7 @@ def consolidate_cycle(
     head = head_of(program_id)
     cutoff = head.number if head else 0
     step()
-    config = read_config(program, month_start_date, cutoff)
+    config = read_config(program, month_start_date, cutoff, at)
     step()
     given = read_input(program, config, cutoff)
     step()

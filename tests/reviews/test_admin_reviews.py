@@ -9,13 +9,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from activity.services.sealing import seal_ledger
 from partners.models import Program
 from plum_site.lib.models import AuditEvent, Job
 from reviews.choices import CycleState
 from reviews.models import Decision, ReviewCycle, ReviewPolicy, Rule, Scorecard
 from tests.factories.jobs import run_due
 from tests.factories.people import make_member_of_staff
-from tests.factories.reviews import GOOD, make_reviewable_program, record_month, reviewed
+from tests.factories.reviews import GOOD, IN_JULY, make_reviewable_program, record_month, reviewed
 from tests.support.pages import errors_of, list_inline, sign_in, text_of
 
 pytestmark = pytest.mark.slow
@@ -214,6 +215,17 @@ def test_the_job_consolidates_a_ready_month_again_in_the_name_of_who_asked(
     assert card(cycle, "P3").metrics["redemptions"] == GOOD["redemptions"]
     newest = AuditEvent.objects.filter(action="reviews.consolidate_cycle").order_by("-id")[0]
     assert newest.actor.startswith("user:")
+
+
+def test_what_arrived_after_the_cut_off_is_said_until_it_is_counted(client: Client, program: Program, cycle: ReviewCycle) -> None:
+    url = reverse(CYCLE, args=[cycle.pk])
+    assert "after the cut-off" not in text_of(client.get(url))
+    record_month(program, "2026-06", {"P3": {"views": 7}}, tag="late-")
+    record_month(program, "2026-05", {"P3": {"views": 3}}, tag="late-")
+    seal_ledger(program_id=program.pk, at=IN_JULY)
+    assert "7 events of this month arrived after the cut-off" in text_of(client.get(url))
+    reviewed(program)
+    assert "after the cut-off" not in text_of(client.get(url))
 
 
 def test_a_month_that_cannot_be_reviewed_plans_nothing(client: Client, cycle: ReviewCycle) -> None:

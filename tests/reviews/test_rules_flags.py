@@ -118,6 +118,25 @@ def test_a_rule_that_is_cooling_down_opens_no_second_flag() -> None:
     assert (crossing.is_flag, crossing.evidence["why_no_flag"]) == (False, "cooldown")
 
 
+def test_a_number_that_can_still_grow_is_no_fall() -> None:
+    fall = DEFAULTS["views_fall"]
+    months = [month({"views": 5}), month({"views": 900})]
+
+    running, over = (evaluate(fall, months, month_is_over=is_over) for is_over in (False, True))
+
+    assert running is not None
+    assert over is not None
+    assert (running.is_flag, running.evidence["why_no_flag"]) == (False, "month_running")
+    assert over.is_flag
+
+
+def test_a_rate_of_a_running_month_is_judged_like_any_other() -> None:
+    crossing = evaluate(CEILING, [month({"reversals": 30, "redemptions": 60})], month_is_over=False)
+
+    assert crossing is not None
+    assert crossing.is_flag
+
+
 def test_observed_has_nine_decimals() -> None:
     crossing = evaluate(CEILING, [month({"reversals": 30, "redemptions": 70})])
 
