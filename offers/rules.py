@@ -38,8 +38,8 @@ class OfferRow:
     One offer as a file, the API or a form names it.
 
     currency: of face_value, may be empty. starts_date, ends_date: program days, both included. rank: seeds the ranking.
-    The last five are None where the source does not speak of them: what is stored then stays. audience: a segment
-    code, "" for everyone. countries: empty for every country. reward_cost: "12.50 EUR" or "".
+    The last six are None where the source does not speak of them: what is stored then stays. audience: a segment
+    code, "" for everyone. countries: empty for every country. reward_cost: "12.50 EUR" or "". text: of the listing.
     """
 
     external_id: str
@@ -57,6 +57,7 @@ class OfferRow:
     terms: str | None = None
     creative_url: str | None = None
     reward_cost: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def check_offer(row: OfferRow) -> None:
     check_text("offer_type", row.offer_type, 100, required=True)
     check_text("category", row.category, 200)
     check_text("face_value", row.face_value, 60)
+    check_text("text", row.text or "", 100_000)
     check_text("terms", row.terms or "", 100_000)
     check_url(row.creative_url or "")
     if row.currency:

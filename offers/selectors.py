@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from offers.choices import OfferState, PresentState
 from offers.models import Audience, Listing, Offer, OfferTransition, RankingRevision, Segment
@@ -55,6 +55,52 @@ def list_offers(program_id: int) -> OfferQuerySet:
     return Offer.objects.filter(program_id=program_id).select_related("partner__category").order_by("external_id", "id")
 
 
+def list_described_offers(program_id: int) -> OfferQuerySet:
+    """
+    As list_offers, with what members read of each and whom it is open to, a few statements for all of them.
+
+    Shape: Offers; `newest_listings` holds at most one Listing, `audiences` every Audience with its segment.
+    """
+    newest = Listing.objects.filter(offer=OuterRef("offer")).order_by("-number").values("number")[:1]
+    listings = Listing.objects.filter(number=Subquery(newest)).order_by("offer_id")
+    audiences = Audience.objects.select_related("segment").order_by("id")
+    return list_offers(program_id).prefetch_related(
+        Prefetch("listings", listings, to_attr="newest_listings"), Prefetch("audiences", audiences)
+    )
+
+
+def get_described_offer(program_id: int, external_id: str) -> Offer:
+    """
+    One of list_described_offers, by the id that it has outside.
+
+    Shape: one Offer.
+    Raises: NotFound.
+    """
+    offer = list_described_offers(program_id).filter(external_id=external_id).first()
+    if offer is None:
+        raise NotFound("offer", external_id)
+    return offer
+
+
+def audience_in_force(audiences: Iterable[Audience], on: date) -> Audience | None:
+    """
+    Which of an offer's audiences, by id, holds on one day.
+
+    Shape: the newest that has begun, or None: everyone.
+    """
+    begun = (row for row in audiences if row.starts_date is None or row.starts_date <= on)
+    return max(begun, key=lambda row: (row.starts_date or date.min, row.pk), default=None)
+
+
+def list_offer_audiences(offer_id: int) -> QuerySet[Audience]:
+    """
+    Whom an offer is open to, from which day on.
+
+    Shape: Audiences with segment, newest row first.
+    """
+    return Audience.objects.filter(offer_id=offer_id).select_related("segment").order_by("-id")
+
+
 def list_listings(offer_id: int) -> QuerySet[Listing]:
     """
     Every version of what members read about an offer.
@@ -99,10 +145,19 @@ def get_segment(program_id: int, code: str) -> Segment:
     Shape: one Segment.
     Raises: NotFound.
     """
-    segment = Segment.objects.filter(program_id=program_id, code=code).first()
+    segment = find_segment(program_id, code)
     if segment is None:
         raise NotFound("segment", code)
     return segment
+
+
+def find_segment(program_id: int, code: str) -> Segment | None:
+    """
+    A segment by its code, or None.
+
+    Shape: one Segment or None.
+    """
+    return Segment.objects.filter(program_id=program_id, code=code).first()
 
 
 def list_audiences(program_id: int, on: date) -> dict[int, Audience]:

@@ -69,10 +69,19 @@ def get_partner(program_id: int, external_id: str) -> Partner:
     Shape: one Partner, with its category.
     Raises: NotFound.
     """
-    partner = Partner.objects.select_related("category").filter(program_id=program_id, external_id=external_id).first()
+    partner = find_partner(program_id, external_id)
     if partner is None:
         raise NotFound("partner", external_id)
     return partner
+
+
+def find_partner(program_id: int, external_id: str) -> Partner | None:
+    """
+    A partner by the id that it has outside, or None.
+
+    Shape: one Partner, with its category, or None.
+    """
+    return Partner.objects.select_related("category").filter(program_id=program_id, external_id=external_id).first()
 
 
 def list_partners(program_id: int) -> QuerySet[Partner]:

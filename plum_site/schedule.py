@@ -116,6 +116,10 @@ ROWS = (
     ),
     Row("plum.prune_jobs", "job", "plum_site", "nightly at 02:00 UTC", "Removes jobs that were done 90 days ago.", DAY, _nightly),
     Row(
+        "plum.prune_answers", "job", "plum_site", "nightly at 02:00 UTC",
+        "Removes the answers of the API that were kept for a day, to be given again.", DAY, _nightly,
+    ),
+    Row(
         "plum.prune_outbox", "job", "plum_site", "nightly at 02:00 UTC",
         "Removes the log of deliveries after 30 days, and what sent messages said after 90.", DAY, _nightly,
     ),

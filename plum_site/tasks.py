@@ -8,7 +8,7 @@ import plum_site.lib.mail  # noqa: F401 - registers the channel
 import reviews.tasks  # noqa: F401 - registers what it runs
 from plum_site import schedule
 from plum_site.celery import app
-from plum_site.lib import jobs, outbox
+from plum_site.lib import jobs, kept_answers, outbox
 from plum_site.verify import summarise_all
 
 SHOW_SECONDS = 5
@@ -50,6 +50,12 @@ def verify(job: jobs.RunningJob, **_: Any) -> dict[str, Any]:
 def prune_jobs(job: jobs.RunningJob, **_: Any) -> dict[str, Any]:
     """Old done jobs go."""
     return {"removed": jobs.prune_jobs(at=job.at)}
+
+
+@jobs.handler("plum.prune_answers")
+def prune_answers(job: jobs.RunningJob, **_: Any) -> dict[str, Any]:
+    """Answers that were kept for a day go."""
+    return {"removed": kept_answers.prune(at=job.at)}
 
 
 @jobs.wakeable(outbox.SEND)

@@ -14,7 +14,10 @@ from plum_site.console import site as console
 api_patterns: list[URLPattern | URLResolver] = [
     path("openapi.json", api.DescriptionView.as_view(), name="description"),
     path("docs", api.DocumentationView.as_view(), name="documentation"),
-    path("me/token", api.TokenView.as_view(), name="token"),
+    path("me/token", api.OwnTokenView.as_view(), name="own_token"),
+    path("tokens", api.TokensView.as_view(), name="tokens"),
+    path("tokens/<slug:prefix>", api.TokenView.as_view(), name="token"),
+    path("audit", api.AuditView.as_view(), name="audit"),
     *partners.api.urls.urlpatterns,
     *offers.api.urls.urlpatterns,
     *activity.api.urls.urlpatterns,

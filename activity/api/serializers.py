@@ -38,6 +38,7 @@ class EventReceipt(serializers.Serializer):
     duplicate = serializers.IntegerField()
     conflict = serializers.IntegerField()
     rejected = serializers.IntegerField()
+    sandbox = serializers.BooleanField(required=False, help_text="true: sent with a sandbox token, so nothing was stored.")
     results = EventResult(many=True, help_text="Every event that was not simply accepted.")
 
 

@@ -63,7 +63,8 @@ class EventsView(ApiView):
             raise refused(error) from error
         headers = {"Preference-Applied": "handling=strict"} if strict else {}
         status = 207 if receipt.rejected + receipt.conflict else 200
-        return Response(describe_receipt(receipt, show_all=query["results"] == "all"), status=status, headers=headers)
+        body = describe_receipt(receipt, show_all=query["results"] == "all")
+        return Response(body | ({"sandbox": True} if token.is_sandbox else {}), status=status, headers=headers)
 
 
 def describe_receipt(receipt: Receipt, *, show_all: bool) -> dict[str, Any]:

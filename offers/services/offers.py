@@ -191,6 +191,7 @@ def create_offers(rows: Sequence[OfferRow], stored: Stored, state: str, actor: U
             offer=offer,
             number=1,
             title=row.title,
+            text=row.text or "",
             creative_url=row.creative_url or "",
             terms=row.terms or "",
             published_at=at,
@@ -222,14 +223,11 @@ def find_change(row: OfferRow, stored: Stored, actor: User | str, at: datetime) 
 
 
 def refresh_listing(change: Change, row: OfferRow, stored: Stored, actor: User | str, at: datetime) -> None:
-    """Add the next listing version to a change if the row reads differently; its text stays."""
+    """Add the next listing version to a change if the row reads differently; what it does not speak of stays."""
     newest = stored.listings.get(change.offer.pk)
     old = {name: getattr(newest, name, "") for name in LISTING_FIELDS}
-    new = dict(old, title=row.title)
-    if row.creative_url is not None:
-        new["creative_url"] = row.creative_url
-    if row.terms is not None:
-        new["terms"] = row.terms
+    said = {"text": row.text, "creative_url": row.creative_url, "terms": row.terms}
+    new = {**old, "title": row.title, **{name: value for name, value in said.items() if value is not None}}
     if new == old:
         return
     number = newest.number + 1 if newest else 1

@@ -25,13 +25,15 @@ def save_ranking(
     at: datetime,
     comment: str = "",
     source_ref: str = "",
+    replaces: int | None = None,
 ) -> RankingRevision:
     """
     Set the order of offers for everyone, or for one segment. The same order again changes nothing.
 
-    offer_ids: best first; offers that are not named follow, by external id.
+    offer_ids: best first; offers that are not named follow, by external id. replaces: number of the revision that the
+    caller saw in force (0: none), where that matters.
 
-    Raises: InvalidInput (code "named_twice", "unknown_offer"), NotFound.
+    Raises: InvalidInput (code "named_twice", "unknown_offer"), NotFound, DomainError (code "ranking_changed_since").
     Writes: offers_rankingrevision, partners_program.catalog_revision, plum_auditevent.
     """
     lock_program(program_id)
@@ -45,6 +47,10 @@ def save_ranking(
     if segment_id is not None and not Segment.objects.filter(pk=segment_id, program_id=program_id).exists():
         raise NotFound("segment", segment_id)
     newest = list_revisions(program_id, segment_id).first()
+    in_force = newest.number if newest else 0
+    if replaces not in (None, in_force):
+        sentence = f"Revision {in_force} is in force, not {replaces}. Nothing was changed. Look at it, and decide anew."
+        raise DomainError("ranking_changed_since", sentence, {"replaces": sentence})
     if newest and newest.offer_ids == wanted:
         return newest
     return append_revision(newest, program_id, segment_id, wanted, actor, at, comment=comment, source_ref=source_ref)

@@ -76,9 +76,11 @@ class ApiView(APIView):
             raise exceptions.NotFound("There is nothing at this address.")
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Answers are the caller's alone: no cache keeps them."""
+        """Answers are the caller's alone: no cache keeps them. Those to a sandbox token say so."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response.setdefault("Cache-Control", "no-store")
+        if getattr(getattr(request, "_auth", None), "is_sandbox", False):
+            response["Plum-Sandbox"] = "true"
         return response
 
     def read_query(self, request: Request) -> dict[str, Any]:
@@ -146,12 +148,17 @@ class ListView(ApiView):
         has_more = len(page) > limit
         page = page[:limit]
         following = write_cursor([value_of(page[-1], name.lstrip("-")) for name in self.order], binding) if has_more else None
+        page = self.prepare_page(page)
         data = self.Output(page, many=True, context=self.output_context(query)).data if self.Output is not None else page
         return Response({"data": data, "next_cursor": following, "has_more": has_more})
 
+    def prepare_page(self, page: list[Any]) -> list[Any]:
+        """What `Output` is given for the rows of a page."""
+        return page
+
     def output_context(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """What `Output` needs to know beside its row."""
-        return {}
+        return {"request": self.request}
 
     def filter_options(self) -> dict[str, Any]:
         """What `filterset_class` needs to know beside the parameters."""
@@ -252,13 +259,14 @@ def read_cursor(cursor: str, binding: str, length: int) -> list[Any] | None:
 
 
 def later_than(order: tuple[str, ...], after: list[Any]) -> Q:
-    """Rows that come after the given values in `order`, as one condition."""
+    """Rows that come after the given values in `order`, as one condition; its first part is one that an index can follow."""
     condition, same = Q(pk__in=[]), Q()
+    reaches = Q(**{f"{order[0].lstrip('-')}__{'lte' if order[0].startswith('-') else 'gte'}": after[0]})
     for name, value in zip(order, after, strict=True):
         column, comparison = name.lstrip("-"), "lt" if name.startswith("-") else "gt"
         condition |= same & Q(**{f"{column}__{comparison}": value})
         same &= Q(**{column: value})
-    return condition
+    return reaches & condition
 
 
 def is_later(order: tuple[str, ...], values: list[Any], after: list[Any]) -> bool:

@@ -12,20 +12,36 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
 from plum_site.lib import access
 from plum_site.lib.api import ApiView, ListView, NoQuery, PagingQuery
+from plum_site.lib.api_writes import WritingView
 from plum_site.lib.problems import MEDIA_TYPE, TITLES
 
 WORD = re.compile("[A-Z][a-z]*")
 
 
+KEY_HEADER = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="Yours to choose, best a UUID. The same request with the same key is answered as the first time, for 24 hours.",
+)
+MATCH_HEADER = OpenApiParameter(
+    "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description="The ETag that you saw; 412 if it has changed since."
+)
+NONE_MATCH_HEADER = OpenApiParameter(
+    "If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description="`*`: only if there is none yet; 412 otherwise."
+)
+
+
 class ProblemPlace(serializers.Serializer):
-    """Where one of several faults lies: in the body (`pointer`) or in the address (`parameter`)."""
+    """Where one of several faults lies: in the body (`pointer`), in the address (`parameter`) or in a header."""
 
     pointer = serializers.CharField(required=False, help_text="JSON pointer into the body.")
+    header = serializers.CharField(required=False, help_text="Name of the header.")
     parameter = serializers.CharField(required=False, help_text="Name of the query parameter.")
     code = serializers.CharField(required=False)
     detail = serializers.CharField()
@@ -101,8 +117,15 @@ class ApiSchema(AutoSchema):
         described: list[dict[str, Any]] = super().get_auth()
         return [] if self.operation.open_to else described
 
+    @property
+    def is_write(self) -> bool:
+        """Whether this method of the view writes."""
+        return isinstance(self.view, WritingView) and self.method != "GET"
+
     def get_override_parameters(self) -> list[Any]:
-        """`Query`, filters and paging."""
+        """`Query`, filters and paging of what is read; preconditions and the key of what is written."""
+        if self.is_write:
+            return self.list_write_headers()
         described: list[Any] = [] if self.view.Query is NoQuery else [self.view.Query]
         if isinstance(self.view, ListView):
             described.append(PagingQuery)
@@ -110,17 +133,44 @@ class ApiSchema(AutoSchema):
                 described += [describe_filter(name, row) for name, row in self.view.filterset_class.base_filters.items()]
         return described + list(self.view.described_parameters)
 
+    def list_write_headers(self) -> list[Any]:
+        """If-Match where there is a row in the address; the key where doing it twice would do two things."""
+        described = [MATCH_HEADER] if "{" in self.path and self.method != "DELETE" else []
+        described += [NONE_MATCH_HEADER] if self.method == "PUT" else []
+        return described + ([KEY_HEADER] if self.method == "POST" else [])
+
     def get_request_serializer(self) -> Any:
         """The body, where the method has one; the components that it refers to are registered."""
         for name, schema in self.view.described_components.items():
             component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, schema=dict(schema), object=name)
             self.registry.register_on_missing(component)
+        if isinstance(self.view, WritingView):
+            return self.view.bodies.get(self.method)
         return self.view.described_bodies or None if self.method in ("POST", "PUT", "PATCH") else None
+
+    def map_parsers(self) -> list[str]:
+        """The one media type that bodies are sent as."""
+        return ["application/json"]
+
+    def get_examples(self) -> list[OpenApiExample]:
+        """A body and its answer, as the view has them."""
+        said = getattr(self.view, "examples", {}).get(self.method)
+        if said is None:
+            return []
+        body, answer = said
+        examples = [OpenApiExample("Request", value=body, request_only=True)] if body is not None else []
+        # Given by status and media type, so that problems are not shown with it.
+        codes = [str(status) for status in self.success_words()]
+        return [*examples, OpenApiExample("Answer", value=answer, response_only=True, status_codes=codes)]
+
+    def success_words(self) -> Any:
+        """The answers that succeed: status and what it means."""
+        return self.view.outcomes[self.method] if self.is_write and isinstance(self.view, WritingView) else self.view.successes
 
     def get_response_serializers(self) -> dict[Any, Any]:  # type: ignore[override]
         """The answers that succeed, then the problems."""
-        output: Any = self.view.Output
-        if isinstance(self.view, ListView) and output is not None:
+        output: Any = getattr(self.view, "Written", None) or self.view.Output if self.is_write else self.view.Output
+        if isinstance(self.view, ListView) and output is not None and not self.is_write:
             name = type(self.view).__name__.removesuffix("View")
             output = inline_serializer(
                 name=f"{name}Page",
@@ -131,8 +181,8 @@ class ApiSchema(AutoSchema):
                 },
             )
         answers: dict[Any, Any] = {
-            status: OpenApiResponse(output or OpenApiTypes.OBJECT, description=words)
-            for status, words in self.view.successes.items()
+            status: OpenApiResponse(None if status == 204 else output or OpenApiTypes.OBJECT, description=words)
+            for status, words in self.success_words().items()
         }
         for status in self.problem_statuses():
             answers[status, MEDIA_TYPE] = OpenApiResponse(ProblemDocument, description=TITLES[status])
@@ -145,6 +195,8 @@ class ApiSchema(AutoSchema):
             statuses |= {401, 403}
         if "{" in self.path:
             statuses.add(404)
+        if self.is_write:
+            statuses |= {404, 409, 412, 413, 415, 422} if self.method != "DELETE" else {404}
         return sorted(statuses)
 
 

@@ -19,6 +19,10 @@ class Scope(models.TextChoices):
     REVIEWS_READ = "reviews:read", "Read reviews, scorecards and flags"
     TIMELINES_READ = "timelines:read", "Read a member's timeline (each reading is logged)"
     WEBHOOKS_READ = "webhooks:read", "Read webhooks and what became of their messages"
+    CATALOG_WRITE = "catalog:write", "Draft partners, offers, listings, audiences and segments"
+    CATALOG_PUBLISH = "catalog:publish", "Publish, pause, re-rank and retire"
+    AUDIT_READ = "audit:read", "Read the audit log"
+    TOKENS_MANAGE = "tokens:manage", "Make and revoke API tokens, with no more rights than its own"
 
 
 class JobState(models.TextChoices):

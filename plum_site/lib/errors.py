@@ -6,10 +6,11 @@ class DomainError(Exception):
     Something the caller asked for cannot be done, and nothing was changed.
 
     code: lower_snake, stable, for programs. detail: a sentence for people that says what to do.
-    fields: field name to sentence, where one input is at fault.
+    fields: field name to sentence, where one input is at fault. retry_after_seconds: when trying again may help.
     """
 
     status = 409
+    retry_after_seconds = 0
 
     def __init__(self, code: str, detail: str, fields: dict[str, str] | None = None) -> None:
         super().__init__(detail)

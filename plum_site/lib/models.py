@@ -59,13 +59,17 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    revoked_by_token = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="The token that revoked it by API."
+    )
 
     class Meta:
         verbose_name = "API token"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(revoked_at__isnull=True, revoked_by__isnull=True)
-                | models.Q(revoked_at__isnull=False, revoked_by__isnull=False),
+                condition=models.Q(revoked_at__isnull=True, revoked_by__isnull=True, revoked_by_token__isnull=True)
+                | models.Q(revoked_at__isnull=False, revoked_by__isnull=False, revoked_by_token__isnull=True)
+                | models.Q(revoked_at__isnull=False, revoked_by__isnull=True, revoked_by_token__isnull=False),
                 name="plum_apitoken_both_revoked_at_and_revoked_by_set",
             ),
             models.CheckConstraint(
@@ -75,6 +79,32 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class KeptAnswer(models.Model):
+    """
+    The answer to one POST that came with an Idempotency-Key, given again when the same request comes again.
+
+    Claimed (status empty) before the change, in a transaction of its own; the answer is written in the transaction of the
+    change. A request that fails gives its claim back. `fence` grows with every claim, so that a request that was thought
+    dead cannot finish. Removed a day after it was claimed.
+    """
+
+    program_id = models.BigIntegerField()
+    token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="kept_answers")
+    key_digest = models.CharField(max_length=64, help_text="SHA-256 of the key that the client chose.")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, address and body.")
+    fence = models.PositiveIntegerField(default=1)
+    claimed_at = models.DateTimeField(db_index=True)  # which are old enough to go?
+    status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status; empty while the request is under way.")
+    headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["token", "key_digest"], name="plum_keptanswer_once")]
+
+    def __str__(self) -> str:
+        return f"answer to {self.key_digest[:8]}"
 
 
 class AuditEvent(models.Model):
@@ -98,7 +128,9 @@ class AuditEvent(models.Model):
         verbose_name = "audit entry"
         verbose_name_plural = "audit log"
         indexes = [
-            models.Index(fields=["program_id", "-id"], name="plum_audit_program_newest"),  # the audit page, newest first
+            models.Index(fields=["program_id", "-at", "-id"], name="plum_audit_newest"),  # the audit page, and a period of it
+            models.Index(fields=["program_id", "actor", "-at", "-id"], name="plum_audit_of_actor"),  # what did they do?
+            models.Index(fields=["program_id", "action", "-at", "-id"], name="plum_audit_of_action"),  # when was this done?
             models.Index(fields=["object_ref", "-id"], name="plum_audit_object_newest"),  # the history of one object
         ]
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Concat
 from plum_site.lib import audit
 from plum_site.lib.choices import Role
 from plum_site.lib.errors import DomainError, InvalidInput, NotFound
-from plum_site.lib.models import RoleGrant, User
+from plum_site.lib.models import ApiToken, RoleGrant, User
 
 EDITABLE = ("first_name", "last_name", "email", "is_active")
 
@@ -168,10 +168,23 @@ def person_behind(field: str) -> Subquery:
 
 
 def names_of(actors: Iterable[str]) -> dict[str, str]:
-    """The user name behind each "user:ID" of a log, in one query; other actors as the log has them."""
+    """
+    Who is behind each "user:ID" and "token:ID" of a log, at most one query each; other actors as the log has them.
+
+    A person by user name, a token as "token NAME".
+    """
     texts = set(actors)
-    ids = [
-        int(text.removeprefix("user:")) for text in texts if text.startswith("user:") and text.removeprefix("user:").isdecimal()
-    ]
-    names = {f"user:{pk}": name for pk, name in User.objects.filter(pk__in=ids).values_list("pk", "username")} if ids else {}
+    user_ids, token_ids = ids_behind(texts, "user"), ids_behind(texts, "token")
+    names: dict[str, str] = {}
+    if user_ids:
+        names |= {f"user:{pk}": name for pk, name in User.objects.filter(pk__in=user_ids).values_list("pk", "username")}
+    if token_ids:
+        tokens = ApiToken.objects.filter(pk__in=token_ids).values_list("pk", "name")
+        names |= {f"token:{pk}": f"token {name}" for pk, name in tokens}
     return {text: names.get(text, text) for text in texts}
+
+
+def ids_behind(actors: Iterable[str], kind: str) -> list[int]:
+    """The row ids in actors such as "user:3" of one kind."""
+    parts = (text.partition(":") for text in actors)
+    return [int(number) for name, _, number in parts if name == kind and number.isdecimal() and len(number) < 19]

@@ -29,6 +29,7 @@ TITLES = {
     405: "Method not allowed",
     409: "Not possible in the present state",
     411: "The length of the body is missing",
+    412: "Changed since it was read",
     413: "The request is too large",
     415: "Unsupported media type",
     422: "The request cannot be carried out",
@@ -93,7 +94,8 @@ def translate(error: Exception) -> Problem:
         return error
     if isinstance(error, DomainError):
         errors = [{"pointer": f"/{name}", "detail": detail} for name, detail in error.fields.items()]
-        return Problem(error.status, error.code, error.detail, errors=errors)
+        headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds else {}
+        return Problem(error.status, error.code, error.detail, errors=errors, headers=headers)
     if isinstance(error, RequestDataTooBig):
         return Problem(413, "too_large", "The body is larger than Plum takes in one request. Send it in smaller parts.")
     if isinstance(error, UnreadablePostError):
@@ -135,12 +137,19 @@ RENAMED = {
 
 
 def list_errors(detail: Any, pointer: str = "") -> list[dict[str, Any]]:
-    """Nested validation errors, flat, each with its JSON pointer."""
+    """Nested validation errors, flat, each with its JSON pointer (RFC 6901); faults of a whole object point to it."""
     if isinstance(detail, dict):
-        return [row for name, inner in detail.items() for row in list_errors(inner, f"{pointer}/{name}")]
-    if isinstance(detail, list):
-        return [row for inner in detail for row in list_errors(inner, pointer)]
+        return [row for name, inner in detail.items() for row in list_errors(inner, pointer + pointer_step(name))]
+    if isinstance(detail, list):  # of messages, or of one dict for each item of a list
+        steps = [f"{pointer}/{index}" if isinstance(inner, dict) else pointer for index, inner in enumerate(detail)]
+        return [row for inner, place in zip(detail, steps, strict=True) for row in list_errors(inner, place)]
     return [{"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}]
+
+
+def pointer_step(name: object) -> str:
+    """One step of a JSON pointer; none for the framework's word for the object itself."""
+    text = str(name).replace("~", "~0").replace("/", "~1")
+    return "" if text == "non_field_errors" else f"/{text}"
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from plum_site.lib import audit, keys
 from plum_site.lib.choices import Scope
-from plum_site.lib.errors import InvalidInput, NotFound
+from plum_site.lib.errors import InvalidInput, NotAllowed, NotFound
 from plum_site.lib.models import ApiToken, User
 
 logger = logging.getLogger("plum.tokens")
@@ -35,10 +35,20 @@ _cache: dict[str, tuple[datetime, ApiToken]] = {}
 
 
 def create_token(
-    *, program_id: int, name: str, scopes: list[str], is_sandbox: bool, expires_at: datetime, actor: User | str, at: datetime
+    *,
+    program_id: int,
+    name: str,
+    scopes: list[str],
+    is_sandbox: bool,
+    expires_at: datetime,
+    actor: User | str,
+    at: datetime,
+    created_by: User | None = None,
 ) -> tuple[ApiToken, str]:
     """
     Make a token for one program; the second value is what its holder sends, and it cannot be shown again.
+
+    created_by: who answers for it where the actor is no person: it ends with their access.
 
     Raises: InvalidInput — code "invalid_token", fields name, scopes or expires_at.
     Writes: plum_apitoken, plum_auditevent; one transaction.
@@ -62,7 +72,7 @@ def create_token(
             scopes=sorted(set(scopes)),
             is_sandbox=is_sandbox,
             created_at=at,
-            created_by=actor if isinstance(actor, User) else None,
+            created_by=actor if isinstance(actor, User) else created_by,
             expires_at=expires_at,
         )
         audit.record(
@@ -76,23 +86,55 @@ def create_token(
     return token, f"plum_{prefix}_{secret}_{checksum(prefix, secret)}"
 
 
-def revoke_token(*, token_id: int, actor: User, at: datetime, comment: str = "") -> ApiToken:
+def pass_on_token(
+    *, maker: ApiToken, name: str, scopes: list[str], is_sandbox: bool, expires_at: datetime, at: datetime
+) -> tuple[ApiToken, str]:
+    """
+    Make a token with the rights of another, or fewer. The person behind that one answers for this one too.
+
+    Raises: NotAllowed (code "scopes_exceeded"; "sandbox_only" where a sandbox token wants one whose events count), and as
+    create_token.
+    Writes: as create_token.
+    """
+    beyond = sorted(set(scopes) & set(Scope.values) - set(maker.scopes))
+    if beyond:
+        sentence = f"This token has not the right {', '.join(beyond)} itself. No token was made. Ask for less."
+        raise NotAllowed("scopes_exceeded", sentence, {"scopes": sentence})
+    if maker.is_sandbox and not is_sandbox:
+        sentence = "A sandbox token makes sandbox tokens alone. No token was made. Set sandbox to true."
+        raise NotAllowed("sandbox_only", sentence, {"sandbox": sentence})
+    return create_token(
+        program_id=maker.program_id,
+        name=name,
+        scopes=scopes,
+        is_sandbox=is_sandbox,
+        expires_at=expires_at,
+        actor=f"token:{maker.pk}",
+        at=at,
+        created_by=maker.created_by,
+    )
+
+
+def revoke_token(*, token_id: int, actor: User | ApiToken, at: datetime, comment: str = "") -> ApiToken:
     """
     End a token for ever; doing it again changes nothing. Other processes refuse it within REVOCATION_BOUND.
 
-    Raises: NotFound.
+    Raises: NotFound, NotAllowed (code "sandbox_only": a sandbox token ends no other kind).
     Writes: plum_apitoken, plum_auditevent; locks the token; one transaction.
     """
     with transaction.atomic():
         token = ApiToken.objects.select_for_update(of=("self",)).filter(pk=token_id).first()
         if token is None:
             raise NotFound("token", token_id)
+        if isinstance(actor, ApiToken) and actor.is_sandbox and not token.is_sandbox:
+            raise NotAllowed("sandbox_only", "A sandbox token revokes sandbox tokens alone. Nothing was changed.")
         if token.revoked_at is None:
-            token.revoked_at, token.revoked_by = at, actor
-            token.save(update_fields=["revoked_at", "revoked_by"])
+            token.revoked_at = at
+            token.revoked_by, token.revoked_by_token = (None, actor) if isinstance(actor, ApiToken) else (actor, None)
+            token.save(update_fields=["revoked_at", "revoked_by", "revoked_by_token"])
             audit.record(
                 program_id=token.program_id,
-                actor=actor,
+                actor=f"token:{actor.pk}" if isinstance(actor, ApiToken) else actor,
                 action="plum.revoke_token",
                 row=token,
                 at=at,

@@ -29,7 +29,7 @@ from exports.models import WebhookDelivery, WebhookEndpoint
 from offers.models import Audience, Listing, Offer, RankingRevision, Segment
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
-from plum_site.lib.models import ApiToken, Job, Outbox, OutboxAttempt, RoleGrant, User
+from plum_site.lib.models import ApiToken, Job, KeptAnswer, Outbox, OutboxAttempt, RoleGrant, User
 from reviews.choices import CycleState
 from reviews.models import Decision, Flag, ReviewCycle, ReviewPolicy, Rule, RuleVersion, Scorecard
 from tests.support.rows import AT, LATER, Rows
@@ -105,6 +105,7 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
 # name of the unique constraint: the model and the values that only one row may have (called with the maker of rows)
 BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "plum_rolegrant_once": (RoleGrant, {"program_id": 1, "role": "analyst"}),
+    "plum_keptanswer_once": (KeptAnswer, {"key_digest": "k"}),
     "partners_category_once": (Category, {"code": "food"}),
     "partners_seasonalindex_once": (SeasonalIndex, {"month_start_date": date(2026, 7, 1)}),
     "partners_partner_once": (Partner, {"external_id": "p1"}),

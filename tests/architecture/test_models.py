@@ -25,6 +25,7 @@ WITHOUT_PERSON = {
     "expires_at": "a limit",
     "due_at": "a plan",
     "last_used_at": "by the token itself",
+    "claimed_at": "by the request itself",
     "started_at": "by a worker",
     "finished_at": "by a worker",
     "sent_at": "by a worker",

@@ -41,6 +41,14 @@ def test_one_offer(client: TokenClient, program: Program) -> None:
     body = get(client, "offers/O1")
     created = body.pop("created_at")
     assert created.startswith("2026-01-01T00:00:00")
+    assert body.pop("listing") == {
+        "number": 1,
+        "title": "Offer O1",
+        "text": "",
+        "creative_url": "",
+        "terms": "",
+        "published_at": created,
+    }
     assert body == {
         "external_id": "O1",
         "partner": "P1",
@@ -52,6 +60,8 @@ def test_one_offer(client: TokenClient, program: Program) -> None:
         "starts_on": "2026-01-01",
         "ends_on": "2999-12-31",
         "state": "live",
+        "audience": None,
+        "allowed_actions": [],
     }
 
 

@@ -40,6 +40,7 @@ def test_one_partner(client: TokenClient, program: Program) -> None:
         "category": "food",
         "country": "DE",
         "state": "active",
+        "allowed_actions": [],
         "created_at": partner.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert answer["Cache-Control"] == "no-store"

@@ -152,8 +152,8 @@ class TestTheRest:
     def test_ones_own_token(self) -> None:
         program = make_program()
         body = make_client(program, "catalog:read", name="till", is_sandbox=True).get("/api/v1/me/token").json()
-        assert (body["program"], body["name"], body["scopes"], body["is_sandbox"]) == ("acme", "till", ["catalog:read"], True)
-        assert set(body) == {"name", "program", "scopes", "is_sandbox", "created_at", "expires_at"}
+        assert (body["program"], body["name"], body["scopes"], body["sandbox"]) == ("acme", "till", ["catalog:read"], True)
+        assert set(body) == {"name", "program", "scopes", "sandbox", "created_at", "expires_at"}
 
     def test_health(self) -> None:
         for path in ("/healthz", "/readyz"):
@@ -161,7 +161,7 @@ class TestTheRest:
             assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
     def test_not_ready(self) -> None:
-        with mock.patch("plum_site.api.find_readiness") as find_readiness:
+        with mock.patch("plum_site.api.meta.find_readiness") as find_readiness:
             find_readiness.return_value.ready = False
             response = TokenClient().get("/readyz")
         assert (response.status_code, response.json()["code"], response["Retry-After"]) == (503, "not_ready", "5")

@@ -30,6 +30,8 @@ VALID: dict[type[models.Model], dict[str, Any]] = {
     ReviewCycle: {"ends_at": LATER},
     WebhookDelivery: {"message": lambda rows: rows.make(Outbox, program_id=rows.the(Program).pk)},
 }
+# What must stand beside a value that is asked for.
+BESIDE: dict[str, dict[str, Any]] = {"revoked_by_token": {"revoked_at": AT}}
 
 
 class Rows:
@@ -42,7 +44,8 @@ class Rows:
 
     def make(self, model: type[models.Model], **values: Any) -> Any:
         """One stored row that breaks no constraint, unless `values` makes it."""
-        given = VALID.get(model, {}) | values
+        beside = {name: value for key in values for name, value in BESIDE.get(key, {}).items()}
+        given = VALID.get(model, {}) | beside | values
         filled = {name: value(self) if callable(value) else value for name, value in given.items()}
         for field in model._meta.concrete_fields:
             if field.name not in filled and field.attname not in filled and not self._fills_itself(field):
@@ -63,6 +66,8 @@ class Rows:
         number = next(self.numbers)
         if isinstance(field, models.ForeignKey):
             return self.the(field.remote_field.model)
+        if field.name == "program_id":
+            return self.the(Program).pk
         if field.choices:
             return field.choices[0][0]
         match field:

@@ -1,7 +1,7 @@
-"""What the API has beside the apps: whether Plum runs, who the caller's token is, and the description of it all."""
+"""Whether Plum runs, and the description of the whole API."""
 
 from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import msgspec
 from django.http import HttpResponse
@@ -11,11 +11,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from partners.selectors import get_program_by_id
 from plum_site.health import find_readiness
 from plum_site.lib.api import ApiView
 from plum_site.lib.api_access import OperationPermission
-from plum_site.lib.models import ApiToken
 from plum_site.lib.problems import Problem
 
 
@@ -23,17 +21,6 @@ class HealthOutput(serializers.Serializer):
     """That it answers."""
 
     status = serializers.ChoiceField(choices=["ok"])
-
-
-class TokenOutput(serializers.Serializer):
-    """The token that the request was made with."""
-
-    name = serializers.CharField()
-    program = serializers.CharField(help_text="Code of the program that it is bound to.")
-    scopes = serializers.ListField(child=serializers.CharField())
-    is_sandbox = serializers.BooleanField(help_text="Events sent with it never count.")
-    created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
 
 
 class LivenessView(ApiView):
@@ -63,21 +50,6 @@ class ReadinessView(ApiView):
             headers = {"Retry-After": "5"}
             raise Problem(503, "not_ready", "Plum cannot serve requests now. `manage.py health` says why.", headers=headers)
         return Response({"status": "ok"})
-
-
-class TokenView(ApiView):
-    """The token that the request was made with: its program, its scopes, how long it lives."""
-
-    operations: ClassVar = {"GET": "token.inspect"}
-    Output = TokenOutput
-
-    def get(self, request: Request) -> Response:
-        """Never its secret."""
-        self.read_query(request)
-        token = cast(ApiToken, request.auth)
-        program = get_program_by_id(self.program_id)
-        fields = {name: getattr(token, name) for name in ("name", "scopes", "is_sandbox", "created_at", "expires_at")}
-        return Response(TokenOutput({**fields, "program": program.code}).data)
 
 
 class DescriptionView(ApiView):
