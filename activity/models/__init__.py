@@ -3,12 +3,14 @@
 from activity.models.imports import Import
 from activity.models.ledger import Event, EventIdentity, EventSource, IngestBatch, LedgerPermit, Seal
 from activity.models.members import AttributeSet, Member, MemberVersion, VaultEntry
-from activity.models.rollups import DayOfferRollup, DayPartnerRollup, DaySegmentRollup
+from activity.models.rollups import DayOfferRollup, DayPartnerMembers, DayPartnerRollup, DaySegmentMembers, DaySegmentRollup
 
 __all__ = [
     "AttributeSet",
     "DayOfferRollup",
+    "DayPartnerMembers",
     "DayPartnerRollup",
+    "DaySegmentMembers",
     "DaySegmentRollup",
     "Event",
     "EventIdentity",

@@ -9,6 +9,7 @@ from activity.rules.events import (
 )
 from activity.rules.identities import content_digest, identity_keys
 from activity.rules.leaves import LEAF_VERSION, business_half, chain_hash, identity_half, leaf_hash, tree_root
+from activity.rules.member_sets import add_members, pack_members, unite_members, unpack_members
 from activity.rules.people import MemberRow, PeopleFault, Person, check_member, is_too_many, parse_member, unknown_columns
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "PeopleFault",
     "Person",
     "Rejection",
+    "add_members",
     "business_half",
     "chain_hash",
     "check_event",
@@ -29,7 +31,10 @@ __all__ = [
     "identity_keys",
     "is_too_many",
     "leaf_hash",
+    "pack_members",
     "parse_member",
     "tree_root",
+    "unite_members",
     "unknown_columns",
+    "unpack_members",
 ]

@@ -2,9 +2,11 @@
 
 from activity.selectors.dimensions import refuse_personal
 from activity.selectors.figures import PARTS, Summary, settled_span, summarise
+from activity.selectors.funnel import read_funnel
 from activity.selectors.ledger import Head, SourceActivity, Unsealed, count_unsealed, head_of, list_sources
 from activity.selectors.offer_states import OfferState, StageTimes, list_offer_states
 from activity.selectors.recent import tally_days, tally_program, tally_recent
+from activity.selectors.standing import Standing, read_standing
 from activity.selectors.timeline import list_timeline
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "OfferState",
     "SourceActivity",
     "StageTimes",
+    "Standing",
     "Summary",
     "Unsealed",
     "count_unsealed",
@@ -20,6 +23,8 @@ __all__ = [
     "list_offer_states",
     "list_sources",
     "list_timeline",
+    "read_funnel",
+    "read_standing",
     "refuse_personal",
     "settled_span",
     "summarise",

@@ -17,7 +17,7 @@ from activity.selectors.breakdown import COHORT_DATES, Breakdown, Span, json_tex
 from activity.selectors.dimensions import CATALOG, COHORTS, MEMBER, SEGMENT, TIME, attributes_of_rule
 from activity.selectors.ledger import Prefix
 from offers.models import Audience
-from offers.rules import is_live, matches
+from offers.rules import OfferFacts, is_live, matches
 from offers.selectors import load_catalog, takes_in
 from partners.models import Partner, Program
 from plum_site.lib.periods import first_instant
@@ -82,13 +82,17 @@ def count_eligible(breakdown: Breakdown, periods: Mapping[Key, Span], prefix: Pr
     people = [group for group in people if group.are_kept(breakdown)]
     of_members = [name for name in breakdown.by if breakdown.is_of_members(name)]
     of_offers = [name for name in breakdown.by if name in CATALOG]
+    offers = _catalog(breakdown, of_offers)
+    of_offer: dict[int, list[Audience]] = {}
+    for row in audiences.values():
+        of_offer.setdefault(row.offer_id, []).append(row)
     counts: dict[Key, int] = {}
     for period_key, span in periods.items():
         starts_at = first_instant(span.starts_date, program.time_zone)
         ends_at = first_instant(span.ends_date, program.time_zone)
         present = [group for group in people if group.are_active(span.ends_date, starts_at, ends_at)]
         by_audience: dict[frozenset[int], dict[Key, int]] = {}
-        for offer_key, audience_ids in _open_to(breakdown, of_offers, audiences, span).items():
+        for offer_key, audience_ids in _open_to(offers, of_offer, span).items():
             if audience_ids not in by_audience:
                 by_audience[audience_ids] = _members_in(breakdown, present, audience_ids, audiences, of_members)
             for member_key, count in by_audience[audience_ids].items():
@@ -104,14 +108,9 @@ def _audiences(program: Program) -> dict[int, Audience]:
     return {row.pk: row for row in rows}
 
 
-def _open_to(
-    breakdown: Breakdown, names: Sequence[str], audiences: Mapping[int, Audience], span: Span
-) -> dict[Key, frozenset[int]]:
-    """For each group of offers: the audiences that were in force on a day on which one of its offers was live."""
+def _catalog(breakdown: Breakdown, names: Sequence[str]) -> list[tuple[OfferFacts, Key]]:
+    """The offers that every filter by the catalog keeps, each with the group that it is in."""
     program = breakdown.program
-    of_offer: dict[int, list[Audience]] = {}
-    for row in audiences.values():
-        of_offer.setdefault(row.offer_id, []).append(row)
     partners = {
         pk: {"partner": external_id, "category": category, "country": country}
         for pk, external_id, category, country in Partner.objects.filter(program=program).values_list(
@@ -119,15 +118,26 @@ def _open_to(
         )
     }
     kept = {name: set(values) for name, values in breakdown.where.items() if name in CATALOG}
-    groups: dict[Key, set[int]] = {}
+    offers = []
     for facts in load_catalog(program.pk).values():
         labels = {**partners[facts.partner_id], "offer": facts.external_id, "offer_type": facts.offer_type}
-        if not all(labels[name] in values for name, values in kept.items()):
-            continue
-        found = _in_force(facts.live, of_offer.get(facts.id, []), span)
+        if all(labels[name] in values for name, values in kept.items()):
+            offers.append((facts, tuple(labels[name] for name in names)))
+    return offers
+
+
+def _open_to(
+    offers: Sequence[tuple[OfferFacts, Key]], of_offer: Mapping[int, Sequence[Audience]], span: Span
+) -> dict[Key, frozenset[int]]:
+    """For each group of offers: the audiences that were in force on a day on which one of its offers was live."""
+    groups: dict[Key, set[int]] = {}
+    for facts, key in offers:
+        held = groups.get(key)
+        if held is not None and EVERYONE in held:
+            continue  # an offer open to everyone makes every other audience of its group pointless
+        found = _in_force(facts.live, of_offer.get(facts.id, ()), span)
         if found:
-            groups.setdefault(tuple(labels[name] for name in names), set()).update(found)
-    # An offer open to everyone makes every other audience of its group pointless.
+            groups.setdefault(key, set()).update(found)
     return {key: frozenset({EVERYONE}) if EVERYONE in ids else frozenset(ids) for key, ids in groups.items()}
 
 

@@ -1,12 +1,17 @@
 """Reads of the ledger as a whole: its head, what is not sealed yet, who sends to it, and which part of it counts."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import BigIntegerField, Count, Max, Min, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from activity.models import EventSource, IngestBatch, Seal
 from activity.models.ledger import POSITIONS
+
+# Batches before the last sealed one among which an unsealed one is looked for: the cost must not grow with the ledger.
+LOOK_BACK = 4096
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,16 @@ class Prefix:
     head_number: int
     unsealed_ids: tuple[int, ...] = ()
     is_cutoff: bool = False
+    is_ledger_only: bool = False
+    is_tail: bool = False
+
+    def from_ledger(self) -> "Prefix":
+        """The same part, to be read from the ledger alone."""
+        return replace(self, is_ledger_only=True)
+
+    def tail(self) -> "Prefix":
+        """Of this part, what is not sealed and so in no rollup."""
+        return replace(self, is_tail=True)
 
     def condition(self, event: str = "e") -> str:
         """
@@ -63,6 +78,9 @@ class Prefix:
         Whichever side has fewer batches is named. Never as a plain IN, which PostgreSQL would make a join and, with no
         statistics for `id / 8192`, expect next to no rows of.
         """
+        if self.is_tail:
+            ranges = [(low * POSITIONS, (high + 1) * POSITIONS) for low, high in runs(self.unsealed_ids)]
+            return f"({' OR '.join(f'({event}.id >= {low} AND {event}.id < {high})' for low, high in ranges) or '1 = 0'})"
         batch = f"{event}.id / {POSITIONS}"
         if self.number < self.head_number - self.number and not self.unsealed_ids:
             sealed = "SELECT batch_id FROM activity_seal WHERE program_id = %(program)s AND number <= %(cutoff)s"
@@ -76,6 +94,21 @@ class Prefix:
         if ids:
             later, unsealed = f"{later} AND batch_id NOT IN ({ids})", f"{unsealed} AND b.id NOT IN ({ids})"
         return f"{batch} NOT IN ({later} UNION ALL {unsealed})"
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """
+    Numbers as runs without gaps.
+
+    Shape: (first, last) pairs, ascending.
+    """
+    found: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
 
 
 def head_of(program_id: int) -> Head | None:
@@ -104,16 +137,30 @@ def prefix_of(program_id: int, cutoff: int | None) -> Prefix:
     """
     The part of the ledger that a cut-off names; None: everything committed by now, sealed or not.
 
+    A batch whose transaction was open while LOOK_BACK later ones were recorded counts from its seal on.
+
     Shape: one Prefix.
     """
     # The unsealed are read first: a batch that is sealed in between is then in both lists, never in neither.
-    unsealed = IngestBatch.objects.filter(program_id=program_id, seal__isnull=True).order_by("id")
+    sealed = Seal.objects.filter(program_id=program_id).order_by("-number").values("batch_id")[:1]
+    recent = Coalesce(Subquery(sealed), 0, output_field=BigIntegerField()) - LOOK_BACK
+    unsealed = IngestBatch.objects.filter(program_id=program_id, seal__isnull=True, id__gt=recent).order_by("id")
     ids = tuple(unsealed.values_list("id", flat=True)) if cutoff is None else ()
     head = head_of(program_id)
     if cutoff is None:
         return Prefix(head.number, head.sealed_at, head.number, ids) if head else Prefix(0, None, 0, ids)
     seal = Seal.objects.filter(program_id=program_id, number=cutoff).first()
     return Prefix(cutoff, seal.sealed_at if seal else None, head.number if head else 0, is_cutoff=True)
+
+
+def has_moved(program_id: int, prefix: Prefix) -> bool:
+    """
+    Whether anything was sealed since a prefix was read.
+
+    Shape: bool.
+    """
+    head = head_of(program_id)
+    return (head.number if head else 0) != prefix.head_number
 
 
 def list_sources(program_id: int) -> list[SourceActivity]:

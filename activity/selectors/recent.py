@@ -1,6 +1,6 @@
 """Recent figures for screens that show many partners or offers at once: rollups, and the unsealed tail beside them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from activity.choices import Kind, Measure
 from activity.metrics import Tally
 from activity.models import DayOfferRollup, DayPartnerRollup, Event, IngestBatch
 from activity.models.ledger import POSITIONS
+from activity.selectors.ledger import runs
 from plum_site.lib.snapshot import snapshot
 
 GRAINS: dict[str, tuple[type[Any], str, str]] = {  # grain: rollup, its key, the key from an event
@@ -93,21 +94,6 @@ def find_tail(program_id: int, days: Q) -> QuerySet[Event] | None:
     for low, high in runs(batches):
         ranges |= Q(id__gte=low * POSITIONS, id__lt=(high + 1) * POSITIONS)
     return Event.objects.filter(days & ranges)
-
-
-def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """
-    Numbers as runs without gaps.
-
-    Shape: (first, last) pairs, ascending.
-    """
-    found: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        if found and found[-1][1] == number - 1:
-            found[-1] = (found[-1][0], number)
-        else:
-            found.append((number, number))
-    return found
 
 
 def add_cell(tally: Tally, kind: int, status: int, measure: int, currency: str, number: int, minor: int) -> None:

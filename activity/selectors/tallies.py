@@ -1,7 +1,7 @@
 """The statements that count: each one pass over the events of a span, for all groups at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.db import connection, transaction
@@ -37,40 +37,40 @@ def whole_tables() -> Iterator[None]:
         yield
         return
     wanted = {"enable_nestloop": "off", "work_mem": WORK_MEM, "jit": "off"}
-    with transaction.atomic(), connection.cursor() as cursor:
-        before = {}
-        for name, value in wanted.items():
-            cursor.execute("SELECT current_setting(%s), set_config(%s, %s, true)", [name, name, value])
-            before[name] = cursor.fetchone()[0]
+    read = ", ".join(f"current_setting('{name}')" for name in wanted)
+    write = ", ".join(f"set_config('{name}', %s, true)" for name in wanted)
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.execute(f"SELECT {read}")
+        before = cursor.fetchone()
+        cursor.execute(f"SELECT {write}", list(wanted.values()))
         yield
-        for name, value in before.items():
-            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
+        cursor.execute(f"SELECT {write}", before)
 
 
 def run(sql: str, params: Mapping[str, Any], prefix: Prefix) -> list[tuple[Any, ...]]:
     """The rows of one statement over a prefix of the ledger."""
-    with whole_tables(), connection.cursor() as cursor:
+    with nullcontext() if prefix.is_tail else whole_tables(), connection.cursor() as cursor:
         cursor.execute(sql, {**params, "cutoff": prefix.number})
         return cursor.fetchall()
 
 
-def count_events(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, Tally]:
-    """Events and amounts of every group that has any."""
+def count_events(breakdown: Breakdown, span: Span, prefix: Prefix, *, kind: int | None = None) -> dict[Key, Tally]:
+    """Events and amounts of every group that has any; of one kind, where one is named."""
     pieces, label = breakdown.pieces(span, prefix), breakdown.labeller(span)
     columns = [*pieces.groups, "e.kind", "e.status", "e.spend_currency", "e.reward_cost_currency"]
+    where = pieces.where(prefix.condition(), *([f"e.kind = {int(kind)}"] if kind is not None else []))
     sql = (
         f"{pieces.with_clause()}SELECT {', '.join(columns)}, count(*), sum(e.spend_minor), sum(e.reward_cost_minor) "
-        f"FROM activity_event e {pieces.joins} WHERE {pieces.where(prefix.condition())} "
-        f"GROUP BY {_positions(len(columns))}"
+        f"FROM activity_event e {pieces.joins} WHERE {where} GROUP BY {positions(len(columns))}"
     )
     tallies: dict[Key, Tally] = {}
     width = len(pieces.groups)
     for row in run(sql, pieces.params, prefix):
         tally = tallies.setdefault(label(row[:width]), Tally())
-        kind, status, spend_currency, cost_currency, count, spend, cost = row[width:]
-        tally.add_events(kind, status, count)
+        of_kind, status, spend_currency, cost_currency, count, spend, cost = row[width:]
+        tally.add_events(of_kind, status, count)
         for measure, currency, minor in ((2, spend_currency, spend), (3, cost_currency, cost)):
-            if kind == Kind.REDEEMED and currency:
+            if of_kind == Kind.REDEEMED and currency:
                 tally.add_amount(measure, status, currency, count, int(minor))
     return tallies
 
@@ -84,10 +84,10 @@ def count_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key,
     )
     inner = (
         f"SELECT {_named(pieces.groups)}e.member_id, {flags} FROM activity_event e {pieces.joins} "
-        f"WHERE {pieces.where('e.member_id IS NOT NULL', prefix.condition())} GROUP BY {_positions(width + 1)}"
+        f"WHERE {pieces.where('e.member_id IS NOT NULL', prefix.condition())} GROUP BY {positions(width + 1)}"
     )
     sums = ", ".join(f"sum({expression})" for expression in MEMBER_COLUMNS.values())
-    sql = f"{pieces.with_clause()}SELECT {_names(width)}count(*), {sums} FROM ({inner}) t" + _group_by(width)
+    sql = f"{pieces.with_clause()}SELECT {_names(width)}count(*), {sums} FROM ({inner}) t" + group_by(width)
     keys = ["members_any", *MEMBER_COLUMNS]
     return {
         label(row[:width]): {key: int(value or 0) for key, value in zip(keys, row[width:], strict=True)}
@@ -101,8 +101,18 @@ def count_sizes(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, i
     where = pieces.where("e.member_id IS NOT NULL", prefix.condition())
     width = len(pieces.groups)
     inner = f"SELECT DISTINCT {_named(pieces.groups)}e.member_id FROM activity_event e {pieces.joins} WHERE {where}"
-    sql = f"{pieces.with_clause()}SELECT {_names(width)}count(*) FROM ({inner}) t" + _group_by(width)
+    sql = f"{pieces.with_clause()}SELECT {_names(width)}count(*) FROM ({inner}) t" + group_by(width)
     return {label(row[:width]): row[width] for row in run(sql, pieces.params, prefix)}
+
+
+def list_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> list[tuple[Key, int, int, int]]:
+    """Which members have an event in each group: row key, kind, status, member."""
+    pieces, label = breakdown.pieces(span, prefix), breakdown.labeller(span)
+    where = pieces.where("e.member_id IS NOT NULL", prefix.condition())
+    width = len(pieces.groups)
+    columns = ", ".join([*pieces.groups, "e.kind", "e.status", "e.member_id"])
+    sql = f"{pieces.with_clause()}SELECT DISTINCT {columns} FROM activity_event e {pieces.joins} WHERE {where}"
+    return [(label(row[:width]), *row[width:]) for row in run(sql, pieces.params, prefix)]
 
 
 def count_funnel(
@@ -122,7 +132,7 @@ def count_funnel(
     ctes = [_first_step(pieces, STAGES[stages[0]], prefix)]
     ctes += [_later_step(number, STAGES[stage], width, prefix) for number, stage in enumerate(stages[1:], start=2)]
     counts = [
-        f"SELECT {_names(width)}{number}, count(*), count(DISTINCT member_id) FROM step{number}" + _group_by(width)
+        f"SELECT {_names(width)}{number}, count(*), count(DISTINCT member_id) FROM step{number}" + group_by(width)
         for number in range(1, len(stages) + 1)
     ]
     funnel: dict[Key, list[dict[str, Any]]] = {}
@@ -173,7 +183,7 @@ def _later_step(number: int, kind: int, width: int, prefix: Prefix) -> str:
         f"step{number} AS (SELECT {carried}t.member_id, t.offer_id, min(e.occurred_at) AS at FROM step{number - 1} t "
         f"JOIN activity_event e ON e.member_id = t.member_id AND e.offer_id = t.offer_id AND e.occurred_at >= t.at "
         f"WHERE e.program_id = %(program)s AND e.kind = {kind} AND e.status = {OK} AND e.occurred_at >= %(low)s "
-        f"AND {prefix.condition()} GROUP BY {_positions(width + 2)})"
+        f"AND {prefix.condition()} GROUP BY {positions(width + 2)})"
     )
 
 
@@ -185,9 +195,9 @@ def _names(width: int) -> str:
     return "".join(f"g{index}, " for index in range(width))
 
 
-def _positions(count: int) -> str:
+def positions(count: int) -> str:
     return ", ".join(str(position) for position in range(1, count + 1))
 
 
-def _group_by(width: int) -> str:
-    return f" GROUP BY {_positions(width)}" if width else ""
+def group_by(width: int) -> str:
+    return f" GROUP BY {positions(width)}" if width else ""

@@ -2,7 +2,8 @@
 Sealing: batches become part of the ledger proper, in one dense order, and the rollups with them.
 
 One sealer per program at a time. What it does in one transaction: number the batches, chain their roots, add
-their events to the three rollups. Nothing is updated but rollup cells; a crash leaves everything as it was.
+their events to the three rollups and their members to the two rollups of sets. Nothing is updated but rollup cells;
+a crash leaves everything as it was.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from activity.models import IngestBatch, Seal
 from activity.models.ledger import POSITIONS
 from activity.rules import chain_hash
 from activity.services.anchors import write_anchor
+from activity.services.member_sets import add_to_sets
 from partners.models import Program
 
 BATCHES_AT_ONCE = 64
@@ -63,7 +65,8 @@ def seal_ledger(*, program_id: int, at: datetime) -> int:
 
     Safe to call at any time, by anyone, as often as one likes.
     Raises: nothing of its own.
-    Writes: activity_seal, activity_daysegmentrollup, activity_dayofferrollup, activity_daypartnerrollup, var/anchors/.
+    Writes: activity_seal, activity_daysegmentrollup, activity_dayofferrollup, activity_daypartnerrollup,
+    activity_daysegmentmembers, activity_daypartnermembers, var/anchors/.
     Source: docs/adr/0005-leaves-seals-anchors.md
     """
     program = Program.objects.get(pk=program_id)
@@ -104,19 +107,21 @@ def _lock(program: Program) -> None:
 
 
 def _add_to_rollups(program: Program, batch_ids: Sequence[int]) -> None:
-    condition = " OR ".join(
+    ranges = " OR ".join(
         f"e.id BETWEEN {low * POSITIONS} AND {high * POSITIONS + POSITIONS - 1}" for low, high in _runs(batch_ids)
     )
+    condition = f"e.program_id = {int(program.pk)} AND ({ranges})"
     with connection.cursor() as cursor:
         for table in GRAINS:
             cell = ", ".join(["program_id", "local_date", *GRAINS[table], "kind", "status", "measure", "currency"])
             # WHERE TRUE: SQLite cannot tell an upsert's ON from a join's without it.
             cursor.execute(
                 f"INSERT INTO {table} ({cell_columns(table)}) "
-                f"SELECT * FROM ({cells_sql(table, f'e.program_id = {int(program.pk)} AND ({condition})')}) AS delta WHERE TRUE "
+                f"SELECT * FROM ({cells_sql(table, condition)}) AS delta WHERE TRUE "
                 f"ON CONFLICT ({cell}) DO UPDATE SET event_count = {table}.event_count + excluded.event_count, "
                 f"amount_minor = {table}.amount_minor + excluded.amount_minor"
             )
+    add_to_sets(program_id=program.pk, condition=condition)
 
 
 def _runs(batch_ids: Sequence[int]) -> list[tuple[int, int]]:

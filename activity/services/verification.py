@@ -12,8 +12,18 @@ from django.db import connection
 
 from activity.models import AttributeSet, Event, EventIdentity, EventSource, IngestBatch, Member, Seal, VaultEntry
 from activity.models.ledger import POSITIONS
-from activity.rules import IncomingEvent, business_half, chain_hash, content_digest, identity_half, leaf_hash, tree_root
+from activity.rules import (
+    IncomingEvent,
+    business_half,
+    chain_hash,
+    content_digest,
+    identity_half,
+    leaf_hash,
+    tree_root,
+    unpack_members,
+)
 from activity.services.anchors import Anchor, list_anchors
+from activity.services.member_sets import SET_GRAINS, collect_members, key_columns, list_sets, sealed_windows
 from activity.services.people import canonical_values
 from activity.services.sealing import GRAINS, NO_CHAIN, cell_columns, cells_sql
 from activity.services.vault import open_external_id
@@ -259,15 +269,15 @@ def _verify_anchors(anchors: list[Anchor], seals: list[Seal]) -> Verdict:
 
 def verify_rollups(*, program: Program) -> list[Verdict]:
     """
-    Make every rollup cell again from the sealed ledger and compare.
+    Make every rollup cell and every set of members again from the sealed ledger and compare.
 
     Shape: one Verdict per rollup table.
     Raises: nothing of its own.
     Writes: nothing.
-    Source: docs/adr/0008-rollup-cells.md
+    Source: docs/adr/0008-rollup-cells.md, docs/adr/0011-member-sets.md
     """
     with snapshot():
-        return [_verify_rollup(program, table) for table in GRAINS]
+        return [_verify_rollup(program, table) for table in GRAINS] + [_verify_sets(program, table) for table in SET_GRAINS]
 
 
 def _verify_rollup(program: Program, table: str) -> Verdict:
@@ -292,3 +302,33 @@ def _verify_rollup(program: Program, table: str) -> Verdict:
         has_count, has_amount = sides.get("rollup", (0, 0))
         wrong.append(f"{table} at {where}: {has_count} events and {has_amount} minor units, the ledger has {count} and {amount}")
     return Verdict(f"{table} equals the ledger", checked, wrong)
+
+
+def _verify_sets(program: Program, table: str) -> Verdict:
+    """A few days at a time, so that the members of a large ledger need not be held at once."""
+    wrong: list[str] = []
+    checked = 0
+    for first, last, condition in sealed_windows(program.pk, "activity_daypartnerrollup", table):
+        ledger = {cell: set(ids) for cell, ids in collect_members(table, condition)}
+        stored = list_sets(table, program.pk, first, last)
+        checked += len(ledger.keys() | stored.keys())
+        for cell in sorted(ledger.keys() | stored.keys()):
+            if fault := _set_fault(stored.get(cell), ledger.get(cell, set())):
+                where = ", ".join(f"{name} {value}" for name, value in zip(key_columns(table), cell, strict=True))
+                wrong.append(f"{table} at {where}: {fault}")
+    return Verdict(f"{table} equals the ledger", checked, wrong)
+
+
+def _set_fault(stored: tuple[bytes, int] | None, ledger: set[int]) -> str:
+    """What is wrong with one set; "" where it is right."""
+    if stored is None:
+        return f"no set, the ledger has {len(ledger)} members"
+    packed, count = stored
+    try:
+        members = set(unpack_members(packed))
+    except ValueError:
+        return f"the set cannot be read, the ledger has {len(ledger)} members"
+    if members != ledger:
+        missing, foreign = len(ledger - members), len(members - ledger)
+        return f"the set lacks {missing} and has {foreign} too many of the {len(ledger)} members in the ledger"
+    return "" if count == len(members) else f"it says that it holds {count} members, and holds {len(members)}"

@@ -8,7 +8,7 @@ import pytest
 
 from activity.metrics import METRICS, funnel_stages, measure
 from activity.models import Member
-from activity.services import MemberRow, Person, find_member, save_members, seal_ledger
+from activity.services import MemberRow, Person, apply_people, find_member, seal_ledger
 from offers.models import Segment
 from offers.services import save_segment
 from partners.models import Program
@@ -215,7 +215,7 @@ class TestSuppression:
         program = make_stocked_program(recorded_stages=STAGES)
         names = [(f"{region}{number}", region) for region, count in groups.items() for number in range(count)]
         people = [MemberRow(Person(name), {"business_unit": "cards", "region": region}) for name, region in names]
-        save_members(program=program, rows=people, actor="system", at=CREATED_AT)
+        apply_people(program=program, source="file", rows=people, actor="system", at=CREATED_AT)
         record(program, [event(name, member=name) for name, _region in names])
         return program
 

@@ -238,7 +238,7 @@ class TestWork:
         program, _events = make_quarter(9)
         with CaptureQueriesContext(connection) as caught:
             [row] = rows_by(program, [], leave_out=PARTS).values()
-        assert len([query for query in caught if "activity_event e" in query["sql"]]) == 2
+        assert len([query for query in caught if "activity_event e" in query["sql"]]) == 2  # of the tail
         assert row["funnel"] is row["eligible_members"] is row["settled_spend"] is row["reach_rate"] is None
         assert row["views"]
 

@@ -6,14 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, connections
 
-from activity.models import DayPartnerRollup, Event, IngestBatch, Seal
+from activity.models import DayPartnerMembers, DayPartnerRollup, DaySegmentMembers, Event, IngestBatch, Seal
 from activity.models.ledger import POSITIONS
+from activity.rules import pack_members
 from activity.services import seal_ledger, verification, verify_ledger, verify_rollups
 from activity.services.anchors import anchor_file, list_anchors
+from activity.services.member_sets import fill_sets
 from partners.models import Program
 from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_engines, pytest.mark.slow]
+SETS = (DaySegmentMembers, DayPartnerMembers)
 TABLES = ("activity_event", "activity_eventidentity", "activity_ingestbatch", "activity_seal")
 
 
@@ -216,9 +219,37 @@ def test_an_unsealed_batch_is_proved_as_well(program):
 
 
 def test_rollups_equal_the_ledger_and_an_altered_cell_is_named(program):
-    assert [verdict.violations for verdict in verify_rollups(program=program)] == [[], [], []]
+    assert [verdict.violations for verdict in verify_rollups(program=program)] == [[]] * 5
     cell = DayPartnerRollup.objects.filter(measure=2).get()
     assert (cell.event_count, cell.amount_minor) == (9, 1800)
     DayPartnerRollup.objects.filter(pk=cell.pk).update(amount_minor=1801)
-    [[], [], [text]] = sorted((verdict.violations for verdict in verify_rollups(program=program)), key=len)
+    [[], [], [], [], [text]] = sorted((verdict.violations for verdict in verify_rollups(program=program)), key=len)
     assert "9 events and 1801 minor units, the ledger has 9 and 1800" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"members": pack_members([10**6])}, "lacks 1 and has 1 too many of the 1 members"),
+        ({"members": b"\x07"}, "cannot be read, the ledger has 1 members"),
+        ({"member_count": 2}, "says that it holds 2 members, and holds 1"),
+        ({"kind": 1}, "no set, the ledger has 1 members"),
+    ],
+)
+@pytest.mark.parametrize("model", [DaySegmentMembers, DayPartnerMembers])
+def test_an_altered_set_of_members_is_named(program, model, change, words):
+    cell = model.objects.get()
+    model.objects.filter(pk=cell.pk).update(**change)
+    texts = [text for verdict in verify_rollups(program=program) for text in verdict.violations]
+    [text] = [text for text in texts if words in text]
+    assert text.startswith(f"{model._meta.db_table} at local_date 2026-06-15, ")
+    assert len(texts) == (2 if "kind" in change else 1)
+
+
+def test_sets_are_made_again_from_a_ledger_that_is_there(program):
+    before = [list(model.objects.order_by("pk").values_list("members", "member_count")) for model in SETS]
+    for model in SETS:
+        model.objects.all().delete()
+    fill_sets(program_id=program.pk)
+    assert [list(model.objects.order_by("pk").values_list("members", "member_count")) for model in SETS] == before
+    assert [verdict.violations for verdict in verify_rollups(program=program)] == [[]] * 5

@@ -12,7 +12,9 @@ from activity.choices import MemberState
 from activity.models import (
     AttributeSet,
     DayOfferRollup,
+    DayPartnerMembers,
     DayPartnerRollup,
+    DaySegmentMembers,
     DaySegmentRollup,
     Event,
     EventIdentity,
@@ -126,6 +128,8 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "activity_daysegmentrollup_cell": (DaySegmentRollup, {"offer_type": "coupon"}),
     "activity_dayofferrollup_cell": (DayOfferRollup, {}),
     "activity_daypartnerrollup_cell": (DayPartnerRollup, {}),
+    "activity_daysegmentmembers_cell": (DaySegmentMembers, {"offer_type": "coupon"}),
+    "activity_daypartnermembers_cell": (DayPartnerMembers, {}),
     "reviews_policy_number_once": (ReviewPolicy, {"number": 1}),
     "reviews_rule_once": (Rule, {"code": "fall"}),
     "reviews_ruleversion_number_once": (RuleVersion, {"number": 1}),

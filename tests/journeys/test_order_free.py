@@ -13,7 +13,14 @@ import pytest
 from django.db import transaction
 
 from activity.choices import Origin
-from activity.models import DayOfferRollup, DayPartnerRollup, DaySegmentRollup, Event
+from activity.models import (
+    DayOfferRollup,
+    DayPartnerMembers,
+    DayPartnerRollup,
+    DaySegmentMembers,
+    DaySegmentRollup,
+    Event,
+)
 from activity.rules import check_event
 from activity.selectors import summarise
 from activity.services import record_events
@@ -103,6 +110,8 @@ def cells() -> list[list[tuple[Any, ...]]]:
         sorted(DaySegmentRollup.objects.values_list("offer_type", *plain)),
         sorted(DayOfferRollup.objects.values_list("offer__external_id", *plain)),
         sorted(DayPartnerRollup.objects.values_list("partner__external_id", *plain)),
+        sorted(DaySegmentMembers.objects.values_list("offer_type", *plain[:3], "member_count")),
+        sorted(DayPartnerMembers.objects.values_list("partner__external_id", *plain[:3], "member_count")),
     ]
 
 
