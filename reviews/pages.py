@@ -237,7 +237,8 @@ def make_crossed(card: Scorecard) -> Table | None:
     """Rules that were crossed and are not flags, or None."""
     reasons = {
         "month_running": "the month still runs: the number can still grow",
-        "not_confirmed": "not certain yet: it may be chance", "cooldown": "flagged recently, so silent this month",
+        "not_confirmed": "not certain yet: it may be chance",
+        "cooldown": "flagged recently, so silent this month",
     }
     names = {rule["code"]: rule["name"] for rule in card.cycle.config.get("rules", [])}
     rows = [
