@@ -18,7 +18,7 @@ def fill(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("activity", "0003_ledger_protection"),
+        ("activity", "0004_imports"),
         ("partners", "0003_append_only"),
     ]
 
