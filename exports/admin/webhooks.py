@@ -12,6 +12,7 @@ from exports.admin.deliveries import delivery_rows
 from exports.choices import EndpointState
 from exports.forms import EndpointForm
 from exports.models import WebhookEndpoint
+from exports.rules import shown_address
 from exports.selectors import list_deliveries
 from exports.services import (
     add_endpoint,
@@ -24,7 +25,8 @@ from exports.services import (
 from plum_site.lib.admin import Button, ServiceModelAdmin, allowed, console_admin, go, person_of, program_of, show, try_to
 from plum_site.lib.announcements import TYPES
 from plum_site.lib.clock import now
-from plum_site.lib.present import BREAK, Table, badge, instant
+from plum_site.lib.people import person_behind
+from plum_site.lib.present import BREAK, Table, badge
 
 TONES = {EndpointState.ACTIVE: "good", EndpointState.DISABLED: "warn", EndpointState.REMOVED: "idle"}
 NEWEST = 20
@@ -39,7 +41,7 @@ class WebhookEndpointAdmin(ServiceModelAdmin):
     add_operation = "webhook.manage"
     change_operation = "webhook.manage"
     form = EndpointForm
-    list_display = ["name", "url", "state_now", "told", "changed_at"]
+    list_display = ["name", "address", "state_now", "codes", "changed_at"]
     list_filter = ["state"]
     search_fields = ["name", "url"]
     ordering = ["name", "id"]
@@ -50,15 +52,19 @@ class WebhookEndpointAdmin(ServiceModelAdmin):
     empty_text = "No webhook yet. Add one where a system of yours should hear of reviews, flags and exports without asking."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint]:
-        return super().get_queryset(request).exclude(state=EndpointState.REMOVED)
+        rows = super().get_queryset(request).exclude(state=EndpointState.REMOVED)
+        return rows.annotate(maker=person_behind("made_by"))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
         own = ["name", "url", "types" if self.has_change_permission(request, obj) else "told"]
-        return [*own, "state_now", "why", "failing", "made_at", "made_by"] if obj else own
+        if obj is None:
+            return own
+        why = ["reason"] if obj.state == EndpointState.DISABLED else []
+        failing = ["first_failed_at"] if obj.first_failed_at else []
+        return [*own, "state_now", *why, *failing, "made_at", "made_by_person"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        shown = ["told", "state_now", "why", "failing"]
-        return [*shown, "made_at", "made_by"] if obj else shown
+        return ["told", "state_now", "reason", "first_failed_at", "made_at", "made_by_person"] if obj else []
 
     def save_through(self, request: HttpRequest, row: WebhookEndpoint, form: Any, is_new: bool) -> WebhookEndpoint:
         given, at = form.cleaned_data, now()
@@ -77,6 +83,7 @@ class WebhookEndpointAdmin(ServiceModelAdmin):
             title=f"Webhook {obj.name} was added",
             secret=request.shown_once,  # type: ignore[attr-defined]
             endpoint=obj,
+            address=shown_address(obj.url),
             back_url=reverse("admin:exports_webhookendpoint_changelist"),
             back_label="Webhooks",
             opts=self.opts,
@@ -164,15 +171,20 @@ class WebhookEndpointAdmin(ServiceModelAdmin):
 
     state_now.short_description = "state"  # type: ignore[attr-defined]
 
-    def why(self, row: WebhookEndpoint) -> str:
-        return row.reason or "–"
+    def address(self, row: WebhookEndpoint) -> str:
+        return shown_address(row.url)
 
-    why.short_description = "why it is disabled"  # type: ignore[attr-defined]
+    address.admin_order_field = "url"  # type: ignore[attr-defined]
 
-    def failing(self, row: WebhookEndpoint) -> SafeString | str:
-        return instant(row.first_failed_at) if row.first_failed_at else "no: its last attempt succeeded, or there was none"
+    def codes(self, row: WebhookEndpoint) -> SafeString | str:
+        return format_html_join(BREAK, "{}", ((name,) for name in row.types))
 
-    failing.short_description = "failing since"  # type: ignore[attr-defined]
+    codes.short_description = "is told of"  # type: ignore[attr-defined]
+
+    def made_by_person(self, row: Any) -> str:
+        return row.maker or row.made_by
+
+    made_by_person.short_description = "made by"  # type: ignore[attr-defined]
 
     def told(self, row: WebhookEndpoint) -> SafeString | str:
         titles = ((TYPES[name].title if name in TYPES else name,) for name in row.types)

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("reason", models.CharField(blank=True, max_length=300)),
+                ("reason", models.CharField(blank=True, max_length=300, verbose_name="why it is disabled")),
                 ("first_failed_at", models.DateTimeField(blank=True, null=True, verbose_name="failing since")),
                 ("made_at", models.DateTimeField()),
                 ("made_by", models.CharField(max_length=200)),
@@ -64,7 +64,10 @@ class Migration(migrations.Migration):
                 (
                     "endpoint",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="deliveries", to="exports.webhookendpoint"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deliveries",
+                        to="exports.webhookendpoint",
+                        verbose_name="webhook",
                     ),
                 ),
             ],

@@ -26,7 +26,7 @@ class WebhookEndpoint(models.Model):
     types = models.JSONField(help_text="List of announcement types.")
     secret_sealed = models.BinaryField(max_length=100)
     state = models.CharField(max_length=10, choices=EndpointState.choices, default=EndpointState.ACTIVE)
-    reason = models.CharField(max_length=300, blank=True)
+    reason = models.CharField("why it is disabled", max_length=300, blank=True)
     first_failed_at = models.DateTimeField("failing since", null=True, blank=True)
     made_at = models.DateTimeField()
     made_by = models.CharField(max_length=200)
@@ -57,7 +57,7 @@ class WebhookDelivery(models.Model):
     Made in the transaction of the announcement; how the delivery goes stands in the outgoing message and its attempts.
     """
 
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries")
+    endpoint = models.ForeignKey(WebhookEndpoint, verbose_name="webhook", on_delete=models.PROTECT, related_name="deliveries")
     message = models.OneToOneField(Outbox, on_delete=models.PROTECT, related_name="webhook_delivery")
     type = models.CharField(max_length=60)
     created_at = models.DateTimeField()

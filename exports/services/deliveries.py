@@ -9,7 +9,7 @@ from django.db import transaction
 
 from exports.choices import EndpointState
 from exports.models import WebhookDelivery, WebhookEndpoint
-from exports.rules import RETRY_DELAYS, encode_body, make_message_id, pause_asked_for, sign_headers
+from exports.rules import RETRY_DELAYS, encode_body, make_message_id, pause_asked_for, shown_address, sign_headers
 from exports.selectors import list_receivers
 from exports.services.endpoints import disable_endpoint
 from plum_site.lib import audit, egress, keys, outbox
@@ -106,7 +106,7 @@ def deliver_webhook(*, message: Outbox, at: datetime) -> Delivered:
 def _queue(endpoint: WebhookEndpoint, type: str, which: str, body: str, at: datetime) -> WebhookDelivery:
     message = outbox.put(
         channel=CHANNEL,
-        recipient=endpoint.url,
+        recipient=shown_address(endpoint.url),
         dedup_key=f"webhook:{endpoint.pk}:{which}",
         payload={"body": body},
         program_id=endpoint.program_id,
