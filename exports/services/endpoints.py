@@ -10,6 +10,7 @@ from exports.choices import EndpointState
 from exports.models import WebhookEndpoint
 from exports.rules import encode_secret, shown_address
 from exports.selectors import choosable_types, list_endpoints
+from exports.services.notices import tell_admins
 from partners.models import Program
 from plum_site.lib import audit, egress, keys
 from plum_site.lib.announcements import address_of, announce
@@ -92,7 +93,7 @@ def disable_endpoint(*, endpoint_id: int, reason: str = BY_HAND, actor: User | s
     """
     Send nothing more to an endpoint. What happens from now on is not kept for it; what waits is tried by its schedule.
 
-    By Plum itself (an actor that is no person) the program's other endpoints are told.
+    By Plum itself (an actor that is no person) the program's other endpoints are told, and its admins by mail.
 
     Raises: NotFound.
     Writes: exports_webhookendpoint, plum_auditevent, and what listeners write. Nothing where it is disabled already.
@@ -110,6 +111,7 @@ def disable_endpoint(*, endpoint_id: int, reason: str = BY_HAND, actor: User | s
         data = {"program": program.code, "endpoint": str(endpoint.uuid), "reason": reason, "url": url}
         key = f"{endpoint.pk}:{at.isoformat()}"
         announce(type="endpoint.disabled", program_id=endpoint.program_id, key=key, data=data, at=at)
+        tell_admins(endpoint=endpoint, program=program, url=url, key=key, at=at)
     return endpoint
 
 

@@ -20,7 +20,9 @@ from plum_site.lib.announcements import announce
 from plum_site.lib.choices import OutboxState
 from plum_site.lib.errors import NotFound
 from plum_site.lib.models import AuditEvent, Outbox, OutboxAttempt
+from plum_site.lib.people import grant_role
 from reviews.choices import CycleState
+from tests.factories.people import make_person
 from tests.factories.programs import make_program
 from tests.factories.reviews import make_reviewable_program, reviewed
 from tests.factories.webhooks import make_endpoint, make_endpoint_and_secret
@@ -230,6 +232,31 @@ def test_five_days_of_only_failures_disable_and_the_others_are_told(program: Pro
     assert told["data"]["endpoint"] == str(endpoint.uuid)
     assert told["data"]["url"].endswith(f"/console/exports/webhookendpoint/{endpoint.pk}/change/")
     assert watcher.deliveries.count() == 1
+
+
+def test_admins_are_told_by_mail_that_a_webhook_was_disabled(program: Program, send: Send, at: datetime) -> None:
+    for name, role, email in (
+        ("ada", "program_admin", "ada@example.org"),
+        ("ann", "analyst", "ann@example.org"),
+        ("abe", "program_admin", ""),
+    ):
+        person = make_person(name, email=email, first_name=name.title())
+        grant_role(program_id=program.pk, user_id=person.pk, role=role, actor="system", at=at)
+    with listening(Reply(410)) as receiver:
+        endpoint = make_endpoint(program, name="Lager & Söhne <1>", url=f"{receiver.url}?key=k1")
+        tell(program, at)
+        send(at)
+
+    mail = Outbox.objects.get(channel="mail")
+    assert mail.recipient == "ada@example.org"
+    text, html = mail.payload["text"], mail.payload["html"]
+    assert mail.payload["headers"]["Subject"] == "Acme: the webhook Lager & Söhne <1> was disabled"
+    assert "The webhook Lager & Söhne <1> of Acme was disabled." in text
+    assert "410 Gone" in text
+    assert "Lager &amp; Söhne &lt;1&gt;" in html
+    for part in (text, html):
+        assert f"/console/exports/webhookendpoint/{endpoint.pk}/change/" in part
+        assert "k1" not in part
 
 
 def test_one_success_in_five_days_is_enough(program: Program, send: Send, at: datetime) -> None:

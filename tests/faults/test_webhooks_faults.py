@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults import receiver as receiver_script
 from tests.faults.lab import ROOT, Lab, free_port, wait_for
-from tests.support.receivers import raw_server
+from tests.support.receivers import answers_on, raw_server
 
 pytestmark = pytest.mark.faults
 
@@ -41,14 +41,7 @@ class Hooks:
         """A process of its own; returns when it listens."""
         script = str(Path(receiver_script.__file__))
         self.lab.start("receiver", [sys.executable, script, str(self.port), str(self.secrets), str(self.log), *answers])
-        wait_for(lambda: self.listens(), "the receiver")
-
-    def listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        wait_for(lambda: answers_on(self.port), "the receiver")
 
     def tell(self, first: int, count: int) -> None:
         self.call("tell", str(self.times), first, count)

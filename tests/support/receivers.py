@@ -121,3 +121,12 @@ def raw_server(speak: Callable[[socket.socket], None]) -> Iterator[int]:
         yield server.getsockname()[1]
         is_over.set()
         thread.join()
+
+
+def answers_on(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
