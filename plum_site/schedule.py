@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from activity.selectors import count_unsealed
 from activity.selectors.imports import list_programs_to_clear
@@ -16,9 +17,11 @@ from activity.services.loading import loading_mark
 from partners.selectors import list_programs
 from plum_site.lib import jobs, outbox
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
-from reviews.selectors import list_due_months
+from reviews.choices import ReportKind
+from reviews.selectors import find_due_report, list_due_months
 
 NIGHT = time(2, 0)  # UTC
+MORNING = time(8, 0)  # of the program: when people are reminded
 AFTER_START = timedelta(minutes=10)  # a machine that slept at night makes up for it, but not while it starts
 MONTHS_AHEAD = 3
 
@@ -76,6 +79,22 @@ def _months(at: datetime) -> Iterator[Due]:
             )
 
 
+def _reports(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        cycle = find_due_report(program, local_date(at, program.time_zone))
+        if cycle is not None and not jobs.is_busy(loading_mark(program.pk), at):
+            arguments = {"cycle_id": cycle.pk, "kind": str(ReportKind.PRELIMINARY)}
+            yield Due(arguments, program.pk, f"{cycle.pk}:{ReportKind.PRELIMINARY}", at)
+
+
+def _reminders(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        today = local_date(at, program.time_zone)
+        if find_due_report(program, today) is not None:
+            morning = datetime.combine(today, MORNING, ZoneInfo(program.time_zone))
+            yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", max(morning, at))
+
+
 def _months_ahead(at: datetime) -> Iterator[Due]:
     first = month_start(at.date())
     months = [next_month(first, number).isoformat() for number in range(MONTHS_AHEAD + 1)]
@@ -105,6 +124,14 @@ ROWS = (
     Row(
         "reviews.consolidate_month", "job", "reviews", "each program day, each month that is due",
         "Scores every partner: months that were missed, the last complete one and the present one.", DAY, _months,
+    ),
+    Row(
+        "reviews.send_report", "job", "reviews", "each program's report day, and again at closing",
+        "Sends the monthly report to its recipients, whatever the state of the review.", DAY, _reports,
+    ),
+    Row(
+        "reviews.remind_owners", "job", "reviews", "each program day at 08:00 while decisions are overdue",
+        "Reminds owners of partners that wait for a decision; from the third day also the admins.", DAY, _reminders,
     ),
     Row(
         "activity.prepare_partitions", "job", "activity", "daily",

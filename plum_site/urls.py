@@ -10,6 +10,7 @@ import partners.api.urls
 import reviews.api.urls
 from plum_site import api
 from plum_site.console import site as console
+from plum_site.console.unsubscribe import unsubscribe_by_link
 
 api_patterns: list[URLPattern | URLResolver] = [
     path("openapi.json", api.DescriptionView.as_view(), name="description"),
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", api.ReadinessView.as_view(), name="readiness"),
     path("api/v1/", include((api_patterns, "api"))),
     path("", include(([path("", RedirectView.as_view(pattern_name="admin:index"), name="root")], "front"))),
+    path("mail/unsubscribe/<str:token>/", unsubscribe_by_link, name="unsubscribe"),
     path("console/", console.urls),
 ]
 

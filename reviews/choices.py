@@ -61,3 +61,27 @@ class Severity(models.TextChoices):
     NOTICE = "notice", "Notice"
     WARNING = "warning", "Warning"
     CRITICAL = "critical", "Critical"
+
+
+class ReportKind(models.TextChoices):
+    """The monthly report goes out on the report day whatever the state, and once more when the month is closed."""
+
+    PRELIMINARY = "preliminary", "Preliminary"
+    FINAL = "final", "Final"
+
+
+class SubscriptionScope(models.TextChoices):
+    """Which partners a recipient of the monthly report is told about."""
+
+    WHOLE = "whole", "The whole program"
+    CATEGORY = "category", "Partners of one category"
+    COUNTRY = "country", "Partners of one country"
+    OWNED = "owned", "Partners that the person owns"
+
+
+class SubscriptionState(models.TextChoices):
+    """Only active subscriptions get the report; whoever unsubscribed did so by the link in a mail, or was ended here."""
+
+    ACTIVE = "active", "Active"
+    PAUSED = "paused", "Paused"
+    UNSUBSCRIBED = "unsubscribed", "Unsubscribed"

@@ -5,8 +5,11 @@ from typing import Any
 from django import forms
 
 from activity.metrics import METRICS
-from reviews.choices import DecisionKind, Direction, Reference, RuleTarget, Severity, Standing
-from reviews.models import Rule, RuleVersion
+from partners.models import Program
+from plum_site.lib.admin import SuggestInput
+from plum_site.lib.models import RoleGrant, User
+from reviews.choices import DecisionKind, Direction, Reference, RuleTarget, Severity, Standing, SubscriptionScope
+from reviews.models import Rule, RuleVersion, Subscription
 from reviews.rules import COUNTS, RATES, PolicySpec, RuleSpec
 
 METRIC_CHOICES = [
@@ -101,3 +104,54 @@ class WithdrawalForm(forms.Form):
     """Why decisions are taken back."""
 
     comment = forms.CharField(required=False, max_length=2000, help_text="Kept in the audit log.")
+
+
+class SubscriptionForm(forms.ModelForm):
+    """Who gets the monthly report, and about which partners."""
+
+    user = forms.ModelChoiceField(
+        User.objects.none(),
+        required=False,
+        label="Person with a login",
+        empty_label="nobody: somebody without a login",
+        help_text="People with a role here. Their report links to the console. Admins and partner operations usually want it.",
+    )
+    email = forms.EmailField(required=False, label="E-mail address", help_text="Leave empty for a person with an address here.")
+    name = forms.CharField(required=False, max_length=200, help_text="How the mail greets them.")
+    scope = forms.ChoiceField(choices=SubscriptionScope.choices, initial=SubscriptionScope.WHOLE, label="About")
+    scope_value = forms.CharField(
+        required=False,
+        max_length=100,
+        label="Category or country",
+        help_text="Only for these two: the category, or a code such as DE.",
+    )
+
+    class Meta:
+        model = Subscription
+        fields = ["user", "email", "name", "scope", "scope_value"]
+
+    @classmethod
+    def within(cls, program: Program) -> type["SubscriptionForm"]:
+        """The form for one program: its people, and suggestions of its categories and countries."""
+        people = RoleGrant.objects.filter(program_id=program.pk).values("user_id")
+        categories = program.categories.exclude(code="").order_by("code").values_list("code", flat=True)
+        countries = program.partners.exclude(country="").order_by("country").values_list("country", flat=True).distinct()
+
+        class Bound(cls):  # type: ignore[valid-type, misc]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                self.fields["user"].queryset = User.objects.filter(pk__in=people, is_active=True).order_by("username")
+                self.fields["scope_value"].widget = SuggestInput([*categories, *countries])
+
+        return Bound
+
+    def clean(self) -> dict[str, Any]:
+        """An address, or a person who has one."""
+        given: dict[str, Any] = super().clean() or {}
+        person = given.get("user")
+        if not given.get("email") and not (person and person.email):
+            self.add_error("email", "Write an address, or choose a person who has one.")
+        return given
+
+    def validate_unique(self) -> None:
+        """Nothing: adding somebody again resumes what they had."""

@@ -6,7 +6,7 @@ from typing import Any
 from plum_site.lib import jobs
 from plum_site.lib.audit import SYSTEM
 from plum_site.lib.models import User
-from reviews.services import consolidate_cycle
+from reviews.services import consolidate_cycle, plan_due_report, remind_owners, send_report
 
 
 @jobs.handler("reviews.consolidate_month")
@@ -20,4 +20,18 @@ def consolidate_month(
     cycle = consolidate_cycle(
         program_id=program_id, month_start_date=month_start_date, actor=actor, at=job.at, progress=job.progress
     )
+    plan_due_report(program_id=program_id, at=job.at)
     return {"cycle": cycle.pk, "state": cycle.state, "digest": cycle.digest}
+
+
+@jobs.handler("reviews.send_report")
+def send_monthly_report(job: jobs.RunningJob, *, cycle_id: int, kind: str, **_: Any) -> dict[str, Any]:
+    """Put one message a recipient into the outbox; doing it again goes on where it stopped."""
+    messages = send_report(cycle_id=cycle_id, kind=kind, actor=SYSTEM, at=job.at, progress=job.progress)
+    return {"messages": messages}
+
+
+@jobs.handler("reviews.remind_owners")
+def remind_of_decisions(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
+    """Tell owners, and later the admins, what waits for a decision past the report day."""
+    return {"messages": remind_owners(program_id=program_id, at=job.at)}

@@ -45,7 +45,17 @@ REGISTERED = (
 
 # The navigation: a heading, and the lists and pages (by URL name) under it, in the order of a working day.
 GROUPS = (
-    ("Reviews", ("reviews.ReviewCycle", "reviews.Scorecard", "reviews.Flag", "reviews.Rule", "reviews.ReviewPolicy")),
+    (
+        "Reviews",
+        (
+            "reviews.ReviewCycle",
+            "reviews.Scorecard",
+            "reviews.Flag",
+            "reviews.Rule",
+            "reviews.ReviewPolicy",
+            "reviews.Subscription",
+        ),
+    ),
     ("Catalog", ("partners.Partner", "offers.Offer", "offers.RankingRevision", "offers.Segment", "partners.Category")),
     (
         "Activity",

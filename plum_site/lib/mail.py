@@ -20,6 +20,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from pathlib import Path
 from typing import Any
 
 from css_inline import CSSInliner
@@ -40,6 +41,7 @@ TIMEOUT_SECONDS = 10  # for each answer of the mail server
 CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})  # what may break a header line or cannot be written at all
 TOO_LARGE = 552  # the server's limit: no later attempt helps
 INLINER = CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
+STYLES = Path(__file__).with_name("mail.css").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ def check_address(address: str) -> str:
         sentence = f"An e-mail address has at most {ADDRESS_LENGTH} characters."
         raise InvalidInput("invalid_address", f"{sentence} Nothing was changed.", {"email": sentence})
     return address
+
+
+def put_styles(html: str) -> str:
+    """A page with the styles of all mails in its tags; what cannot stand there stays in its head."""
+    return INLINER.inline(html.replace("</head>", f"<style>{STYLES}</style></head>", 1))
 
 
 def compose(
@@ -108,7 +115,7 @@ def compose(
         "date": format_datetime(at),
         "headers": {key: value for key, value in headers.items() if value},
         "text": text,
-        "html": INLINER.inline(html),
+        "html": put_styles(html),
         "attachments": [
             {"name": one.name, "type": one.content_type, "base64": base64.b64encode(one.content).decode()} for one in attachments
         ],
@@ -157,10 +164,12 @@ def send(
     attachments: Sequence[Attachment] = (),
     list_id: str = "",
     unsubscribe_url: str = "",
+    about: Sequence[str] = (),
 ) -> Outbox:
     """
     Have one mail sent once, after the commit: `compose` into the outbox.
 
+    about: names of what it tells, kept with it for those who must not tell it twice.
     Raises: InvalidInput, as compose.
     Writes: plum_outbox, in the caller's transaction.
     """
@@ -178,7 +187,7 @@ def send(
         channel=CHANNEL,
         recipient=payload["to"][1],
         dedup_key=dedup_key,
-        payload=payload,
+        payload=payload | ({"about": list(about)} if about else {}),
         program_id=program_id,
         at=at,
         message_id=message_id_for(dedup_key),

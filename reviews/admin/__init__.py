@@ -4,7 +4,19 @@ from reviews.admin.coverage import show_coverage
 from reviews.admin.cycles import CycleAdmin
 from reviews.admin.flags import FlagAdmin
 from reviews.admin.panels import fill_partner_panel
+from reviews.admin.reports import preview_report
 from reviews.admin.rules import PolicyAdmin, RuleAdmin
 from reviews.admin.scorecards import ScorecardAdmin
+from reviews.admin.subscriptions import SubscriptionAdmin
 
-__all__ = ["CycleAdmin", "FlagAdmin", "PolicyAdmin", "RuleAdmin", "ScorecardAdmin", "fill_partner_panel", "show_coverage"]
+__all__ = [
+    "CycleAdmin",
+    "FlagAdmin",
+    "PolicyAdmin",
+    "RuleAdmin",
+    "ScorecardAdmin",
+    "SubscriptionAdmin",
+    "fill_partner_panel",
+    "preview_report",
+    "show_coverage",
+]

@@ -121,7 +121,8 @@ class CycleAdmin(ReadOnlyModelAdmin):
 
     def buttons(self, request: HttpRequest, row: ReviewCycle) -> list[Button]:
         coverage = Button("Coverage certificate", reverse("admin:reviews_reviewcycle_coverage", args=[row.pk]))
-        certificate = [coverage] if row.consolidated_at is not None else []
+        report = Button("Monthly report", reverse("admin:reviews_reviewcycle_report", args=[row.pk]))
+        certificate = [report, coverage] if row.consolidated_at is not None else []
         if row.state == CycleState.CLOSED:
             return certificate
         buttons = []

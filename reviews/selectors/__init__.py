@@ -27,6 +27,14 @@ from reviews.selectors.months import (
     list_due_months,
     list_reviewed_months,
 )
+from reviews.selectors.report import Report, read_report, say_cause, say_flag
+from reviews.selectors.subscriptions import (
+    find_due_report,
+    find_report_month,
+    keep_in_scope,
+    list_recipients,
+    list_report_messages,
+)
 
 __all__ = [
     "UNFROZEN",
@@ -34,6 +42,7 @@ __all__ = [
     "Coverage",
     "LateEvent",
     "Progress",
+    "Report",
     "certify",
     "check_cycle",
     "check_months",
@@ -44,18 +53,23 @@ __all__ = [
     "describe_scorecard",
     "find_closing_digest",
     "find_cycle",
+    "find_due_report",
     "find_first_month",
     "find_first_reviewable_month",
     "find_latest_cycle",
+    "find_report_month",
     "get_cycle",
     "get_review",
     "get_scorecard",
+    "keep_in_scope",
     "list_consolidated_cycles",
     "list_cycles",
     "list_due_months",
     "list_late_events",
     "list_live_partners",
     "list_open_flags",
+    "list_recipients",
+    "list_report_messages",
     "list_required",
     "list_reviewed_months",
     "list_rules_in_force",
@@ -64,6 +78,9 @@ __all__ = [
     "policy_of",
     "read_config",
     "read_input",
+    "read_report",
+    "say_cause",
+    "say_flag",
     "spec_of",
     "summarise_progress",
 ]

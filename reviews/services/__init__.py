@@ -11,10 +11,25 @@ from reviews.services.cycles import (
     plan_consolidation,
 )
 from reviews.services.decisions import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
+from reviews.services.notices import remind_owners, tell_owners_of_flags
 from reviews.services.replay import Replay, ReviewDifference, UnableToReplay, diff_review, digest_stored, replay
+from reviews.services.reports import (
+    Rendered,
+    UnableToSendReport,
+    kind_of,
+    plan_due_report,
+    plan_final_report,
+    plan_report,
+    render_for,
+    send_report,
+    send_report_by_hand,
+    send_report_to_me,
+)
 from reviews.services.rules import deactivate_rule, install_default_rules, save_policy, save_rule
+from reviews.services.subscriptions import change_subscription, read_unsubscribe_token, subscribe, unsubscribe, unsubscribe_url
 
 __all__ = [
+    "Rendered",
     "Replay",
     "ReviewDifference",
     "UnableToCloseCycle",
@@ -22,6 +37,8 @@ __all__ = [
     "UnableToFreezeCycle",
     "UnableToOpenCycle",
     "UnableToReplay",
+    "UnableToSendReport",
+    "change_subscription",
     "close_cycle",
     "consolidate_cycle",
     "deactivate_rule",
@@ -32,10 +49,24 @@ __all__ = [
     "digest_stored",
     "freeze",
     "install_default_rules",
+    "kind_of",
     "open_cycle",
     "plan_consolidation",
+    "plan_due_report",
+    "plan_final_report",
+    "plan_report",
+    "read_unsubscribe_token",
+    "remind_owners",
+    "render_for",
     "replay",
     "save_policy",
     "save_rule",
+    "send_report",
+    "send_report_by_hand",
+    "send_report_to_me",
+    "subscribe",
+    "tell_owners_of_flags",
+    "unsubscribe",
+    "unsubscribe_url",
     "withdraw_decisions",
 ]

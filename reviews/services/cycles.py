@@ -20,6 +20,8 @@ from reviews.rules import digest_cards, make_cards
 from reviews.selectors import find_cycle, find_first_reviewable_month, list_undecided, read_config, read_input
 from reviews.services.announcements import announce_closing, announce_flags
 from reviews.services.decisions import decide_by_rule
+from reviews.services.notices import tell_owners_of_flags
+from reviews.services.reports import plan_final_report
 from reviews.services.rules import install_default_rules
 from reviews.services.scorecards import replace_scorecards
 from reviews.workflow import TRANSITIONS
@@ -114,7 +116,8 @@ def consolidate_cycle(
 
     A scorecard for every partner that had an offer live at any instant of the month or any event in it, and for no
     other. Flags, standings and decisions by rule are made anew; what people decided stays where standing and flags
-    did; flags that were not there before are announced. It freezes once the month is over and the program's ready day
+    did; flags that were not there before are announced, and
+    told to the partners' owners by mail. It freezes once the month is over and the program's ready day
     has come, or at once by hand (by_hand; empty: if a person asks). A frozen month is consolidated anew by hand only; a
     closed one never: it comes back as it is.
 
@@ -151,6 +154,7 @@ def consolidate_cycle(
         cycle.save(update_fields=["cutoff", "config", "digest", "consolidated_at"])
         opened = replace_scorecards(cycle=cycle, cards=cards, actor=actor, at=at)
         announce_flags(cycle=cycle, opened=opened, at=at)
+        tell_owners_of_flags(cycle=cycle, opened=opened, at=at)
         decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
         flags = sum(len(card.flags) for card in cards)
         after = {"cutoff": cutoff, "digest": digest, "scorecards": len(cards), "flags": flags, "decided_by_rule": decided}
@@ -189,7 +193,8 @@ def close_cycle(*, cycle_id: int, actor: User | str, at: datetime) -> ReviewCycl
     Close a frozen review in which every partner was decided about. It never changes afterwards.
 
     Raises: NotFound; UnableToCloseCycle - not_ready, undecided (with the external ids in `undecided`).
-    Writes: reviews_reviewcycle, reviews_cycletransition, plum_auditevent. Nothing where it is closed already.
+    Writes: reviews_reviewcycle, reviews_cycletransition, plum_auditevent; plum_job for the final report. Nothing where it
+    is closed already.
     """
     cycle = _lock(cycle_id)
     if cycle.state == CycleState.CLOSED:
@@ -208,6 +213,7 @@ def close_cycle(*, cycle_id: int, actor: User | str, at: datetime) -> ReviewCycl
     cycle.closed_at, cycle.closed_by = at, audit.actor_name(actor)
     _change_state(cycle, "close", actor, at)
     announce_closing(cycle=cycle, at=at)
+    plan_final_report(cycle=cycle, at=at)
     return cycle
 
 

@@ -33,7 +33,7 @@ from partners.models import Category, Contact, ContractTerms, Partner, Program, 
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import ApiToken, Job, KeptAnswer, Outbox, OutboxAttempt, RoleGrant, User
 from reviews.choices import CycleState
-from reviews.models import Decision, Flag, ReviewCycle, ReviewPolicy, Rule, RuleVersion, Scorecard
+from reviews.models import Decision, Flag, ReviewCycle, ReviewPolicy, Rule, RuleVersion, Scorecard, Subscription
 from tests.support.rows import AT, LATER, Rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -102,6 +102,8 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "exports_webhookendpoint_state_known": (WebhookEndpoint, {"state": "lost"}),
     "exports_webhookendpoint_disabled_has_reason": (WebhookEndpoint, {"state": EndpointState.DISABLED, "reason": ""}),
     "reviews_decision_kind_known": (Decision, {"kind": "maybe"}),
+    "reviews_subscription_state_known": (Subscription, {"state": "asleep"}),
+    "reviews_subscription_scope_is_complete": (Subscription, {"scope": "owned", "user": None}),
 }
 
 # name of the unique constraint: the model and the values that only one row may have (called with the maker of rows)
@@ -137,6 +139,7 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_scorecard_once": (Scorecard, {}),
     "reviews_flag_once": (Flag, {}),
     "exports_webhookendpoint_url_once": (WebhookEndpoint, {"url": "https://hooks.example.org/"}),
+    "reviews_subscription_once": (Subscription, {"email": "a@example.org", "scope_value": ""}),
 }
 
 

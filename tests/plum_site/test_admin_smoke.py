@@ -17,6 +17,7 @@ from partners.models import Partner, Program
 from partners.services import save_contact, save_contract_terms
 from plum_site.console import site
 from plum_site.lib.models import Job, Outbox, User
+from reviews.services import subscribe
 from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.people import make_member_of_staff, make_person
@@ -48,6 +49,7 @@ def add_rows(program: Program, tag: str) -> None:
         make_offer(program, f"O{tag}{number}", partner_external_id=f"P{tag}{number}")
         save_contact(partner_id=partner.pk, name=tag, email=f"{tag}{number}@example.org", actor="system", at=CREATED_AT)
         save_contract_terms(partner_id=partner.pk, starts_date=date(2026, 1, 1), summary="10 %", actor="system", at=CREATED_AT)
+        subscribe(program_id=program.pk, email=f"{tag}{number}@example.org", actor="system", at=CREATED_AT)
         key = f"{program.code}-{tag}-{number}"
         values: dict[str, Any] = {"program_id": program.pk, "created_at": CREATED_AT, "due_at": CREATED_AT}
         Import.objects.create(

@@ -24,7 +24,8 @@ from plum_site.lib.admin import ADMINS
 from plum_site.lib.choices import Role
 from plum_site.lib.models import Job, Outbox, User
 from plum_site.lib.signin import make_link_token
-from reviews.models import Flag, RuleVersion, Scorecard
+from reviews.models import Flag, RuleVersion, Scorecard, Subscription
+from reviews.services import subscribe, unsubscribe_url
 from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.programs import CREATED_AT
 from tests.factories.tokens import make_token
@@ -104,6 +105,7 @@ def furnish(program: Program) -> None:
     rows.make(Outbox, program_id=program.pk, channel="mail", dedup_key=program.code, message_id=program.code)
     rows.make(Import, program=program, created_by=User.objects.latest("pk"), kind="people", state="applied", **confirmed())
     rows.make(Job, program_id=program.pk, key=program.code)
+    subscribe(program_id=program.pk, email=f"{program.code}@example.org", actor="system", at=CREATED_AT)
 
 
 def confirmed() -> dict[str, Any]:
@@ -195,6 +197,10 @@ def body_of(method: str, target: str, program: Program) -> dict[str, Any]:
 def arguments(address: Address, program: Program) -> dict[str, Any]:
     """The row of a program that an address is about."""
     link = make_link_token(User.objects.filter(is_superuser=False).latest("pk"), datetime.now(UTC))
+    if address.target == "unsubscribe":
+        link = (
+            unsubscribe_url(subscription=Subscription.objects.filter(program=program).latest("pk")).rstrip("/").rpartition("/")[2]
+        )
     spoken = SPOKEN | {"token": link, "name": TRANSITIONS.get(address.target.replace("_done", "_do"), "")}
     return {name: first_row(address.target, program) if name in ROW_NAMES else spoken[name] for name in address.names}
 
