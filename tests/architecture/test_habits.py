@@ -43,6 +43,23 @@ def test_only_the_job_table_hands_wake_ups_to_the_sender() -> None:
     assert found == {"plum_site/lib/jobs.py"}
 
 
+def test_only_two_modules_speak_to_the_network() -> None:
+    """Addresses that people enter are called by egress alone, which refuses what lies inside; mail has its own server."""
+    network = {"http", "urllib", "requests", "httpx", "socket", "ssl", "smtplib", "ftplib", "telnetlib", "aiohttp"}
+    harmless = {"urllib.parse", "HTTPStatus"}
+    at_home = {"plum_site/lib/egress.py", "plum_site/lib/mail.py"}
+    found = set()
+    for path in code():
+        for node in ast.walk(tree(path)):
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            modules = {module} if module else set(named)
+            if {one.partition(".")[0] for one in modules - harmless} & network and not set(named) <= harmless:
+                found.add(name(path))
+
+    assert {path for path in found if not path.startswith("plum_site/local/")} == at_home
+
+
 def test_no_import_is_hidden_in_a_name() -> None:
     hidden = {"get_model", "import_module", "__import__"}
     found = [

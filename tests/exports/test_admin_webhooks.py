@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from standardwebhooks.webhooks import Webhook
@@ -14,7 +15,7 @@ from exports.choices import EndpointState
 from exports.models import WebhookDelivery, WebhookEndpoint
 from exports.services import disable_endpoint
 from partners.models import Program
-from plum_site.lib import outbox
+from plum_site.lib import egress, outbox
 from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.factories.webhooks import PUBLIC, make_endpoint
@@ -70,6 +71,28 @@ def test_what_cannot_work_is_said_beside_its_field(client: Client) -> None:
     assert "private or special network" in errors_of(refused)["url"][0]
     assert "This field is required" in str(errors_of(client.post(reverse(ADD), {**given, "types": []}))["types"])
     assert not WebhookEndpoint.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_while_a_name_is_looked_up(client: Client, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server may take seconds; on SQLite an open transaction would stop every other writer for so long."""
+    was_open = []
+
+    def look_up(target: egress.Target, until: float) -> list[egress.Address]:
+        was_open.append(connection.in_atomic_block)
+        return [ipaddress.ip_address("8.8.8.8")]
+
+    monkeypatch.setattr(egress, "_resolve_within", look_up)  # in this thread, where the connection is
+    given = {"name": "Lake", "url": "https://hooks.example.org/", "types": ["export.ready"]}
+
+    assert client.post(reverse(ADD), given).status_code == 200
+    endpoint = WebhookEndpoint.objects.get()
+    client.post(reverse(ONE, args=[endpoint.pk]), {**given, "name": "Renamed"})
+    client.post(reverse(ONE, args=[endpoint.pk]), {**given, "url": "https://hooks.example.org/2"})
+
+    endpoint.refresh_from_db()
+    assert endpoint.url.endswith("/2")
+    assert was_open == [False, False], "and an address that stays is not looked up again"
 
 
 def test_editing_keeps_what_is_not_changed(client: Client, program: Program) -> None:

@@ -42,13 +42,15 @@ class ServiceModelAdmin(ProgramModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
+        # Past Django's own changeform_view, which holds a transaction open around everything: the service has its own, and
+        # what it does before (such as looking up a name) must not keep other writers waiting.
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return self._changeform_view(request, object_id, form_url, extra_context)
         except NotAllowed:
             raise
         except DomainError as error:  # show the form again, as it was filled in, with the reason beside the field
             request.refusal = error  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return self._changeform_view(request, object_id, form_url, extra_context)
 
 
 def refuse(form: Form | ModelForm, error: DomainError) -> None:
