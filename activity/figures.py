@@ -85,7 +85,8 @@ def draw_trend(rows: Sequence[Mapping[str, Any]], grain: str, keys: Sequence[str
     ]
     figure = go.Figure(traces)
     figure.update_layout(hovermode="x unified")
-    figure.update_yaxes(rangemode="tozero", tickformat="~s")
+    few = max((row[key] or 0 for row in rows for key in keys), default=0) < 8  # no half events on the axis
+    figure.update_yaxes(rangemode="tozero", tickformat="~s", dtick=1 if few else None)
     set_times(figure, grain, len(rows))
     title = f"Stages by {grain}"
     return Chart("trend", title, say_busiest(rows, grain, keys), to_json(figure), trend_table(rows, grain, keys, recorded_stages))

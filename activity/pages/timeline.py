@@ -27,6 +27,9 @@ from plum_site.lib.present import amounts, badge
 
 TONES = {"confirmed": "good", "failed": "warn", "reversed": "bad"}
 MOST_EVENTS = 1000
+NOUNS = {"viewed": "view", "unlocked": "unlock", "activated": "activation", "redeemed": "redemption"}
+CODES = {kind.label: kind.value for kind in Kind}
+STATUSES = {status.label: status.value for status in Status}
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -122,21 +125,18 @@ def make_summary(program: Program, events: Sequence[Mapping[str, Any]], states: 
     }
 
 
-CODES = {kind.label: kind.value for kind in Kind}
-STATUSES = {status.label: status.value for status in Status}
-
-
 def make_journeys(program: Program, events: Sequence[Mapping[str, Any]], states: Sequence[OfferState]) -> list[Journey]:
     """The offers, the one that was last touched first."""
-    recorded = program.recorded_stages
-    order = [*([IMPRESSION] if IMPRESSION in recorded else []), *funnel_stages(program.stage_order, recorded)]
+    order = funnel_stages(program.stage_order, program.recorded_stages)
     touched = {event["offer"]: place for place, event in enumerate(events)}
     journeys = []
     for state in sorted(states, key=lambda state: -touched[state.offer]):
-        steps = follow_steps({stage: times.first_at for stage, times in state.stages.items()}, order)
+        # An impression is shown to people, not done by them: it leads to nothing, and nothing is missing without it.
+        shown = [Stop(IMPRESSION, state.stages[IMPRESSION], "", False)] if IMPRESSION in state.stages else []
+        steps = follow_steps({stage: times.first_at for stage, times in state.stages.items() if stage != IMPRESSION}, order)
         own = [event for event in events if event["offer"] == state.offer]
         stops = [Stop(step.stage, state.stages.get(step.stage), say_wait(step.after), step.is_out_of_order) for step in steps]
-        journeys.append(Journey(state, stops, say_gaps(steps), say_failures(own), state.reversals))
+        journeys.append(Journey(state, shown + stops, say_gaps(steps), say_failures(own), state.reversals))
     return journeys
 
 
@@ -147,18 +147,12 @@ def say_gaps(steps: Sequence[Step]) -> list[str]:
         if step.is_missing:
             missing.append(step.stage)
             continue
-        # Nobody must have been shown an offer by an impression to view it.
-        asked = [stage for stage in missing if stage != IMPRESSION]
-        if asked:
-            said.append(f"{step.stage.capitalize()} without a recorded {' or '.join(NOUNS[stage] for stage in asked)}.")
+        if missing:
+            said.append(f"{step.stage.capitalize()} without a recorded {' or '.join(NOUNS[stage] for stage in missing)}.")
         if step.is_out_of_order:
-            said.append(f"{step.stage.capitalize()} before it was {PASSIVE[before]}.")
+            said.append(f"{step.stage.capitalize()} before it was {before}.")
         missing, before = [], step.stage
     return said
-
-
-NOUNS = {"impression": "impression", "viewed": "view", "unlocked": "unlock", "activated": "activation", "redeemed": "redemption"}
-PASSIVE = {"impression": "shown", "viewed": "viewed", "unlocked": "unlocked", "activated": "activated", "redeemed": "redeemed"}
 
 
 def say_failures(events: Sequence[Mapping[str, Any]]) -> list[str]:

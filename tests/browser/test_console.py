@@ -18,6 +18,8 @@ from tests.browser.conftest import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 OTHER_PAGES = (
+    "activity_dashboard",
+    "activity_definitions",
     "find_member",
     "offers_rankingrevision_order",
     "reviews_reviewpolicy_write",
