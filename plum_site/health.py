@@ -13,8 +13,9 @@ from activity.selectors import count_unsealed
 from partners.selectors import list_programs
 from plum_site.lib import jobs
 from plum_site.lib.choices import JobState, OutboxState
-from plum_site.lib.mail import describe_server
+from plum_site.lib.mail import CHANNEL, describe_server
 from plum_site.lib.models import Heartbeat, Job, Outbox
+from plum_site.lib.outbox import list_late
 from plum_site.lib.wakeups import broker_fault
 from plum_site.verify import LATE
 
@@ -148,11 +149,12 @@ def _look_at_messages(figures: dict[str, Any], checks: list[Check], at: datetime
     waiting = Outbox.objects.filter(state=OutboxState.WAITING)
     counts = {
         "waiting": waiting.count(),
-        "late": waiting.filter(due_at__lt=at - LATE).count(),
-        "given_up": Outbox.objects.filter(state=OutboxState.DEAD, due_at__gte=at - RECENT).count(),
+        "late": list_late(at, LATE).count(),
+        # Mail alone: a receiver of webhooks that fails is its program's matter, and stands on the webhook's page.
+        "given_up": Outbox.objects.filter(channel=CHANNEL, state=OutboxState.DEAD, due_at__gte=at - RECENT).count(),
     }
     figures["messages"] = counts
-    failing = waiting.filter(attempts__gt=0).exclude(error="").order_by("-due_at").first()
+    failing = waiting.filter(channel=CHANNEL, attempts__gt=0).exclude(error="").order_by("-due_at").first()
     detail = f"to {describe_server()}; {counts['waiting']} wait, {counts['late']} late, {counts['given_up']} given up in 7 days"
     if failing is not None:
         detail += f"; the last answer: {failing.error[:200]}"

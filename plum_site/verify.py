@@ -14,6 +14,7 @@ from plum_site.lib import verify as registry
 from plum_site.lib.audit import SYSTEM
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import ApiToken, AuditEvent, Job, Outbox, User
+from plum_site.lib.outbox import list_late
 from plum_site.lib.verify import Finding, check
 
 LATE = timedelta(seconds=90)
@@ -68,13 +69,10 @@ def check_jobs() -> Iterator[Finding]:
 @check("jobs")
 def check_outbox() -> Iterator[Finding]:
     """No message waits past its schedule without a sender (I22)."""
-    at = jobs.database_now()
-    waiting = Outbox.objects.filter(state=OutboxState.WAITING)
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=at - LATE)
-    late = waiting.filter(free, due_at__lt=at - LATE).order_by("due_at", "pk")
+    late = list_late(jobs.database_now(), LATE)
     yield Finding(
         "outbox: undone past its schedule",
-        waiting.count(),
+        Outbox.objects.filter(state=OutboxState.WAITING).count(),
         [f"message {row.pk} ({row.channel}) due {row.due_at:%Y-%m-%d %H:%M:%S}, {row.attempts} attempts" for row in late],
     )
 

@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from plum_site.lib import audit, jobs
 from plum_site.lib.choices import AttemptStatus, OutboxState
@@ -147,6 +147,23 @@ def _due(at: datetime) -> QuerySet[Outbox]:
     # A lease further ahead than any sender takes is one from before a clock was set back.
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=at) | Q(lease_until__gt=at + 2 * LEASE)
     return Outbox.objects.filter(free, state=OutboxState.WAITING, due_at__lte=at).order_by("due_at", "pk")
+
+
+def list_late(at: datetime, patience: timedelta) -> QuerySet[Outbox]:
+    """
+    What should have been tried for longer than `patience` and was not, oldest first.
+
+    What waits behind a recipient that keeps failing is not late: it is tried one message at a time, and the fault is theirs.
+    """
+    failing = OutboxAttempt.objects.filter(
+        message__channel=OuterRef("channel"),
+        message__recipient=OuterRef("recipient"),
+        status=AttemptStatus.LATER,
+        at__gte=at - patience,
+    )
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=at - patience)
+    late = Outbox.objects.filter(free, state=OutboxState.WAITING, due_at__lt=at - patience).exclude(Exists(failing))
+    return late.order_by("due_at", "pk")
 
 
 def _claim(message: Outbox, at: datetime) -> bool:

@@ -164,6 +164,8 @@ def test_messages_that_are_late_or_were_given_up_are_named() -> None:
     ):
         put(channel="mail", recipient="a@example.org", dedup_key=str(number), payload={"a": 1}, program_id=None, at=now)
         Outbox.objects.filter(dedup_key=str(number)).update(state=state, due_at=due_at, attempts=1, error=f"answer {number}")
+    put(channel="webhook", recipient="https://x", dedup_key="hook", payload={"a": 1}, program_id=None, at=now)
+    Outbox.objects.filter(dedup_key="hook").update(state="dead", due_at=now, attempts=1, error="HTTP 500")
 
     found = find_health()
 

@@ -354,6 +354,25 @@ def test_verify_names_what_waits_past_its_schedule(at: datetime) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.both_engines
+def test_what_waits_behind_a_failing_recipient_is_not_late(at: datetime) -> None:
+    for number in range(3):
+        put(at, number, recipient="busy")
+    put(at, 7, recipient="idle", due_at=at + MINUTE)
+
+    def fail(message: Outbox) -> outbox.Delivered:
+        raise outbox.TryLater("503 busy")
+
+    with delivering(fail):
+        outbox.send_due(at + 20 * SECOND)
+
+    assert [row.recipient for row in outbox.list_late(at + 3 * MINUTE, 2 * MINUTE)] == ["busy"] * 3
+    assert [row.recipient for row in outbox.list_late(at + 2 * MINUTE, MINUTE)] == ["busy"] * 3
+    assert list(outbox.list_late(at + 80 * SECOND, MINUTE)) == []
+    assert [row.recipient for row in outbox.list_late(at + 4 * MINUTE, 2 * MINUTE)] == ["busy"] * 3 + ["idle"]
+
+
+@pytest.mark.django_db
 def test_old_attempts_and_old_words_go_and_the_key_stays(at: datetime) -> None:
     put(at)
     put(at, 2, due_at=at + 200 * DAY)
