@@ -44,13 +44,14 @@ class ServiceModelAdmin(ProgramModelAdmin):
     ) -> Any:
         # Past Django's own changeform_view, which holds a transaction open around everything: the service has its own, and
         # what it does before (such as looking up a name) must not keep other writers waiting.
+        answer: Any = self._changeform_view  # type: ignore[attr-defined]
         try:
-            return self._changeform_view(request, object_id, form_url, extra_context)
+            return answer(request, object_id, form_url, extra_context)
         except NotAllowed:
             raise
         except DomainError as error:  # show the form again, as it was filled in, with the reason beside the field
             request.refusal = error  # type: ignore[attr-defined]
-            return self._changeform_view(request, object_id, form_url, extra_context)
+            return answer(request, object_id, form_url, extra_context)
 
 
 def refuse(form: Form | ModelForm, error: DomainError) -> None:
