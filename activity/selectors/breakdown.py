@@ -41,6 +41,7 @@ COHORT_JOINS = {
     "join_month": "LEFT JOIN activity_member m ON m.id = e.member_id",
     "first_activation_month": "LEFT JOIN activations f ON f.member_id = e.member_id",
 }
+MOST_DAYS_NAMED = 100
 COHORT_DATES = {"join_month": "m.joined_date", "first_activation_month": "f.first_date"}
 
 
@@ -110,6 +111,15 @@ class Breakdown:
         self.segments = find_segments(self.program, is_broken_down=SEGMENT in self.by, codes=list(self.where.get(SEGMENT, ())))
         self.member_ids = find_member_ids(self.program, self.where.get(MEMBER, ()))
 
+    def again(
+        self, by: Sequence[str], where: Mapping[str, Sequence[str]], signed: Mapping[str, Segment] | None = None
+    ) -> "Breakdown":
+        """Another question about the same program, with what was read for this one."""
+        other = Breakdown(self.program, by, where, signed or {})
+        if "_all_sets" in self.__dict__:
+            other.__dict__["_all_sets"] = self.__dict__["_all_sets"]
+        return other
+
     def is_of_members(self, name: str) -> bool:
         """Whether a dimension is about what members are."""
         return name in self.attributes or name in (SEGMENT, SIGNATURE, *COHORTS)
@@ -152,9 +162,7 @@ class Breakdown:
         """The parts of a statement over the events or the cells of a span."""
         names = [*self.by, *self.where]
         params = self._span_params(span)
-        ctes, conditions = [], ["e.program_id = %(program)s", "e.local_date >= %(first)s AND e.local_date < %(after)s"]
-        if grain.is_ledger:
-            conditions.insert(1, "e.occurred_at >= %(low)s AND e.occurred_at < %(high)s")
+        ctes, conditions = [], ["e.program_id = %(program)s", *self._days(span, grain)]
         joins = [join for needed_by, join in grain.joins if needed_by & set(names)]
         by_source = self._catalog_condition("source", grain, params) if "source" in self.where else ""
         conditions += [self._catalog_condition(name, grain, params) for name in self.where if name in CATALOG]
@@ -329,6 +337,19 @@ class Breakdown:
         kept = {self.attributes[name]: set(self.where[name]) for name in self.reporting(list(self.where))}
         ids = [pk for pk, values in self._all_sets if all(values.get(name, "") in wanted for name, wanted in kept.items())]
         return f"e.attribute_set_id IN ({_ids(ids)})"
+
+    def _days(self, span: Span, grain: Grain) -> list[str]:
+        """The days of a span. Few of them are named, so that an index finds the cells of a filter day by day."""
+        if grain.is_ledger:
+            return [
+                "e.occurred_at >= %(low)s AND e.occurred_at < %(high)s",
+                "e.local_date >= %(first)s AND e.local_date < %(after)s",
+            ]
+        count = (span.ends_date - span.starts_date).days
+        if count > MOST_DAYS_NAMED or not set(self.where) & {*CATALOG}:
+            return ["e.local_date >= %(first)s AND e.local_date < %(after)s"]
+        days = ", ".join(f"'{span.starts_date + timedelta(days=number)}'" for number in range(count))
+        return [f"e.local_date IN ({days})"]
 
     def _span_params(self, span: Span) -> dict[str, Any]:
         ops = connection.ops

@@ -159,7 +159,7 @@ class _Settled:
         self.windows = {key: settled_span(span, breakdown.program.settlement_days) for key, span in periods.items()}
         rest = [name for name in breakdown.by if name not in TIME]
         self.is_by_time = len(rest) < len(breakdown.by)
-        older = Breakdown(breakdown.program, ["month", *rest] if self.is_by_time else rest, breakdown.where)
+        older = breakdown.again(["month", *rest] if self.is_by_time else rest, breakdown.where)
         spans = self.windows.values()
         span = Span(min(window.starts_date for window in spans), max(window.ends_date for window in spans))
         self.tallies = count_events(older, span, prefix)
@@ -224,7 +224,7 @@ def _program_totals(breakdown: Breakdown, span: Span, prefix: Prefix, tallies: M
     """What the shares divide by: everything in the program, period by period."""
     if breakdown.where or SEGMENT in breakdown.by:
         times = [name for name in breakdown.by if name in TIME]
-        return count_events(Breakdown(breakdown.program, times, {}), span, prefix, kind=Kind.REDEEMED)
+        return count_events(breakdown.again(times, {}), span, prefix, kind=Kind.REDEEMED)
     totals: dict[Key, Tally] = {}
     for key, tally in tallies.items():
         totals.setdefault(_time_of(breakdown, key), Tally()).add(tally)

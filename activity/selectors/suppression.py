@@ -37,16 +37,14 @@ def hidden_rows(breakdown: Breakdown, sizes: Mapping[Key, int], count_sizes: Cou
         return hidden
     names = [*(name for name in breakdown.by if name != SEGMENT), *(name for name in filtered if name not in breakdown.by)]
     plain = {name: values for name, values in breakdown.where.items() if not breakdown.is_of_members(name)}
-    finer = Breakdown(
-        breakdown.program, [*names, SIGNATURE] if overlaps else names, plain, signed=breakdown.segments if overlaps else {}
-    )
+    finer = breakdown.again([*names, SIGNATURE] if overlaps else names, plain, breakdown.segments)
     positions = [index for index, name in enumerate(finer.by) if finer.is_of_members(name)]
     held, families = _hidden_parts(breakdown, finer, hide(count_sizes(finer), positions, minimum), filtered)
     whole = {key for key in sizes if key in held and held[key] == families[key]}
     hidden |= {key for key in sizes if key in held and key not in whole}
     if free and whole and len(plain) < len(breakdown.where):
         # Less what is shown, such a row is what the one without the filter is: hidden where that is.
-        hidden |= whole & hide(count_sizes(Breakdown(breakdown.program, breakdown.by, plain)), free, minimum)
+        hidden |= whole & hide(count_sizes(breakdown.again(breakdown.by, plain)), free, minimum)
     return hidden
 
 

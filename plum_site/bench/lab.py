@@ -18,13 +18,15 @@ class Lab:
     """
     One run of one benchmark. events: how large a ledger is wanted. rounds: how often everything is measured.
 
-    folder: an empty folder on disk that goes with the run. notes: what the run was about, for the JSON.
+    folder: an empty folder on disk that goes with the run. notes: what the run was about, for the JSON. areas: what is
+    verified afterwards; empty for everything.
     """
 
     def __init__(self, *, events: int, rounds: int, folder: Path, say: Callable[[str], None]) -> None:
         self.events, self.rounds, self.folder, self.say = events, rounds, folder, say
         self.programs: dict[str, int] = {}
         self.notes: dict[str, object] = {}
+        self.areas: tuple[str, ...] = ()
 
     def make_ledger(
         self, events: int, *, code: str = "bench", starts: date = date(2026, 5, 1), days: int = 31, members: int | None = None

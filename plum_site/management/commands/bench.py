@@ -92,7 +92,7 @@ class Command(PlumCommand):
         for code, sent in lab.programs.items():
             stored = Event.objects.filter(program__code=code).count()
             checks.append({"check": f"{code}: rows stored = rows sent", "ok": stored == sent, "detail": f"{stored} of {sent}"})
-        for area in load_checks():
+        for area in lab.areas or load_checks():
             for finding in verify.run(area):
                 detail = "; ".join(finding.violations[:3]) or f"{finding.checked} checked"
                 checks.append({"check": finding.check, "ok": not finding.violations, "detail": detail})
