@@ -6,18 +6,17 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_filters import CharFilter, FilterSet
 
 from plum_site.lib import outbox
-from plum_site.lib.admin import Button, KeysetModelAdmin, allowed, console_admin, go, person_of, try_to
+from plum_site.lib.admin import Button, KeysetModelAdmin, allowed, console_admin, go, person_of, show_progress, try_to
 from plum_site.lib.choices import AttemptStatus, JobState, OutboxState
 from plum_site.lib.clock import now
 from plum_site.lib.jobs import revive
 from plum_site.lib.models import AuditEvent, Job, Outbox
 from plum_site.lib.people import person_behind
-from plum_site.lib.present import LIVE, Table, badge, count, instant
+from plum_site.lib.present import Table, badge, count, instant
 
 JOB_TONES = {JobState.DUE: "idle", JobState.RUNNING: "info", JobState.DONE: "good", JobState.DEAD: "bad"}
 ATTEMPT_TONES = {AttemptStatus.OK: "good", AttemptStatus.LATER: "warn", AttemptStatus.REFUSED: "bad"}
@@ -105,23 +104,6 @@ class JobAdmin(KeysetModelAdmin):
 
     def progress(self, row: Job) -> SafeString | str:
         return show_progress(row)
-
-
-def show_progress(job: Job) -> SafeString:
-    """A bar that plum.js keeps up to date while the job has not ended."""
-    ended = job.state in (JobState.DONE, JobState.DEAD)
-    total = job.progress_total or 1
-    done = total if job.state == JobState.DONE else job.progress_done
-    return format_html(
-        '<span class="plum-progress" data-url="{}"{}><progress max="{}" value="{}" aria-label="Progress of {}"></progress> '
-        '<span class="plum-progress-text" role="status">{}</span></span>',
-        reverse("admin:plum_job_progress", args=[job.pk]),
-        "" if ended else LIVE,
-        total,
-        done,
-        job.name,
-        f"{job.progress_done} of {job.progress_total} {job.progress_note}".strip() if job.progress_total else job.progress_note,
-    )
 
 
 @console_admin(Outbox)

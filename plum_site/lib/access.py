@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from rest_framework.request import Request
 
+from plum_site.lib import clock
 from plum_site.lib.audit import SYSTEM, actor_name
 from plum_site.lib.choices import Role, Scope
 from plum_site.lib.errors import NotAllowed, NotFound
@@ -100,6 +101,20 @@ def actor_of(request: HttpRequest | Request) -> Actor:
         known = Actor(user=None if token else person, token=token)
         plain.plum_actor = known  # type: ignore[attr-defined]
     return known
+
+
+def actor_named(name: str) -> Actor:
+    """The actor behind a name in a log, with the rights of this moment; nobody where a person or a token is no more in force."""
+    if name == SYSTEM:
+        return SYSTEM_ACTOR
+    kind, _, number = name.partition(":")
+    if not number.isdecimal():
+        return NOBODY
+    if kind == "token":
+        token = ApiToken.objects.filter(pk=int(number), revoked_at__isnull=True, expires_at__gt=clock.now()).first()
+        return Actor(token=token) if token is not None else NOBODY
+    user = User.objects.filter(pk=int(number), is_active=True).first() if kind == "user" else None
+    return Actor(user=user) if user is not None else NOBODY
 
 
 def may(actor: Actor, operation: str, program_id: int | None) -> bool:

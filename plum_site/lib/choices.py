@@ -17,6 +17,7 @@ class Scope(models.TextChoices):
     CATALOG_READ = "catalog:read", "Read partners, offers, listings, segments and rankings"
     METRICS_READ = "metrics:read", "Read metrics"
     REVIEWS_READ = "reviews:read", "Read reviews, scorecards and flags"
+    EXPORTS_CREATE = "exports:create", "Ask for raw exports, without outside ids, and download them"
     TIMELINES_READ = "timelines:read", "Read a member's timeline (each reading is logged)"
     WEBHOOKS_READ = "webhooks:read", "Read webhooks and what became of their messages"
     CATALOG_WRITE = "catalog:write", "Draft partners, offers, listings, audiences and segments"

@@ -17,6 +17,7 @@ from plum_site.lib.admin.frame import (
     url_of,
 )
 from plum_site.lib.admin.keyset import KeysetModelAdmin
+from plum_site.lib.admin.progress import show_progress
 from plum_site.lib.admin.rows import ADMINS, ProgramModelAdmin, ReadOnlyModelAdmin, console_admin, within
 from plum_site.lib.admin.tables import TablesMixin
 from plum_site.lib.admin.transitions import TransitionsMixin, log_rows
@@ -44,6 +45,7 @@ __all__ = [
     "program_of",
     "refuse",
     "show",
+    "show_progress",
     "try_to",
     "url_of",
     "within",
