@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from activity.selectors import count_unsealed
 from activity.selectors.imports import list_programs_to_clear
 from activity.services.loading import loading_mark
+from exports.selectors import list_expired, list_stuck
 from partners.selectors import list_programs
 from plum_site.lib import jobs, outbox
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
@@ -101,6 +102,11 @@ def _months_ahead(at: datetime) -> Iterator[Due]:
     yield Due({"months": months}, None, str(at.date()), at)
 
 
+def _exports_to_tidy(at: datetime) -> Iterator[Due]:
+    if list_expired(at).exists() or list_stuck():
+        yield Due({})
+
+
 def _nightly(at: datetime) -> Iterator[Due]:
     tonight = datetime.combine(at.date(), NIGHT, at.tzinfo)
     yield Due({}, None, str(at.date()), tonight if tonight > at else at + AFTER_START)
@@ -141,6 +147,11 @@ ROWS = (
         "plum.verify", "job", "plum_site", "nightly at 02:00 UTC",
         "Runs every check of `manage.py verify all`; the health page shows what it found.", DAY, _nightly,
     ),
+    Row(
+        "exports.tidy_exports", "wake", "exports", "every 10 s, where an export has expired or was given up",
+        "Removes the files of exports after 7 days, and says so where a worker will not write one any more.",
+        timedelta(minutes=5), _exports_to_tidy,
+    ),
     Row("plum.prune_jobs", "job", "plum_site", "nightly at 02:00 UTC", "Removes jobs that were done 90 days ago.", DAY, _nightly),
     Row(
         "plum.prune_answers", "job", "plum_site", "nightly at 02:00 UTC",
@@ -153,7 +164,7 @@ ROWS = (
 )  # fmt: skip
 
 # Jobs that somebody asks for: they are planned by a service and kept alive by the sweep, so they stand in no row.
-ASKED_FOR = frozenset({"activity.apply_import", "activity.check_import"})
+ASKED_FOR = frozenset({"activity.apply_import", "activity.check_import", "exports.write_export"})
 
 
 def plan_due(at: datetime) -> int:

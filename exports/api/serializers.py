@@ -1,12 +1,15 @@
-"""The answers of the exports API."""
+"""What the exports API takes and answers."""
 
 from typing import Any
 
 from rest_framework import serializers
 
-from exports.choices import EndpointState
-from exports.models import WebhookEndpoint
+from exports.choices import EndpointState, ExportFormat, ExportState
+from exports.models import Export, WebhookEndpoint
 from exports.rules import shown_address
+from exports.services import list_files
+from plum_site.lib.announcements import address_of
+from plum_site.lib.api_writes import Body
 from plum_site.lib.choices import AttemptStatus, OutboxState
 
 
@@ -45,3 +48,80 @@ class DeliveryOutput(serializers.Serializer):
         if delivery.message.state != OutboxState.WAITING:
             return None
         return serializers.DateTimeField().to_representation(delivery.message.due_at)
+
+
+class FiltersField(serializers.DictField):
+    """Dimension to the values that are kept: a text, or a list of texts."""
+
+    child = serializers.JSONField()
+
+    def to_internal_value(self, data: Any) -> dict[str, list[str]]:
+        """Lists of texts."""
+        kept = {}
+        for name, values in super().to_internal_value(data).items():
+            listed = [values] if isinstance(values, str) else values
+            if not isinstance(listed, list) or not all(isinstance(value, str) for value in listed):
+                raise serializers.ValidationError({name: ["Send a text or a list of texts."]})
+            kept[name] = listed
+        return kept
+
+
+class ExportInput(Body):
+    """Which events, and how they are written."""
+
+    to = serializers.DateField(help_text="The program day after the last.")
+    format = serializers.ChoiceField(choices=ExportFormat.choices, default=ExportFormat.CSV)
+    filters = FiltersField(
+        required=False,
+        default=dict,
+        help_text="Keeps events by partner, offer, offer_type, category, country, source, segment, kind, status, join_month, "
+        "first_activation_month or a kept attribute of members.",
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """`from` is a word of Python, so it is added here."""
+        return {"from": serializers.DateField(help_text="First program day."), **super().get_fields()}
+
+
+class ExportOutput(serializers.Serializer):
+    """One export: what was asked for, and how far it is."""
+
+    id = serializers.UUIDField(source="uuid")
+    state = serializers.ChoiceField(choices=ExportState.choices)
+    format = serializers.ChoiceField(choices=ExportFormat.choices)
+    filters = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    identified = serializers.BooleanField(source="is_identified", help_text="Whether it holds the members' outside ids.")
+    asked_by = serializers.CharField(help_text="user:ID, token:ID or system.")
+    asked_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When the files are removed.")
+    rows = serializers.IntegerField(allow_null=True)
+    bytes = serializers.IntegerField(allow_null=True, help_text="Of the data files, not packed.")
+    sha256 = serializers.CharField(help_text="Of datapackage.json, which names the hashes of all other files.")
+    error = serializers.CharField(help_text="Why it failed; empty otherwise.")
+    files = serializers.SerializerMethodField(help_text="What the package consists of, while it is ready.")
+    download_url = serializers.SerializerMethodField(help_text="Where the package is, while it is ready.")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """`from` is a word of Python, so it is added here."""
+        period = {
+            "from": serializers.DateField(source="starts_date", help_text="First program day."),
+            "to": serializers.DateField(source="ends_date", help_text="The program day after the last."),
+        }
+        return {**period, **super().get_fields()}
+
+    def get_files(self, export: Export) -> list[str]:
+        """Paths within the package."""
+        return list_files(export=export)
+
+    def get_download_url(self, export: Export) -> str | None:
+        """The whole address."""
+        return address_of("api:export_download", export.uuid) if export.state == ExportState.READY else None
+
+
+class DownloadQuery(serializers.Serializer):
+    """What is downloaded."""
+
+    file = serializers.CharField(
+        required=False, max_length=200, help_text="One file of the package, such as datapackage.json; all of it as a zip without."
+    )

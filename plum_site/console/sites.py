@@ -68,8 +68,9 @@ GROUPS = (
             "activity.EventSource",
         ),
     ),
-    ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken", "exports.WebhookEndpoint")),
-    ("Operations", ("plum.Job", "plum.Outbox", "exports.WebhookDelivery", "plum.AuditEvent", "activity.Seal")),
+    ("Data", ("exports.Export", "exports.WebhookEndpoint", "exports.WebhookDelivery")),
+    ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken")),
+    ("Operations", ("plum.Job", "plum.Outbox", "plum.AuditEvent", "activity.Seal")),
 )
 UNUSED = {"autocomplete", "view_on_site"}
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")

@@ -26,8 +26,8 @@ from activity.models import (
     Seal,
     VaultEntry,
 )
-from exports.choices import EndpointState
-from exports.models import WebhookDelivery, WebhookEndpoint
+from exports.choices import EndpointState, ExportState
+from exports.models import Export, ExportDownload, WebhookDelivery, WebhookEndpoint
 from offers.models import Audience, Listing, Offer, RankingRevision, Segment
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
@@ -99,6 +99,15 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_cycle_both_closed_at_and_closed_by_set": (ReviewCycle, {"closed_at": AT}),
     "reviews_scorecard_standing_known": (Scorecard, {"standing": "splendid"}),
     "reviews_scorecard_score_in_range": (Scorecard, {"score": Decimal("100.01")}),
+    "exports_export_state_known": (Export, {"state": "lost"}),
+    "exports_export_format_known": (Export, {"format": "stone"}),
+    "exports_export_ends_after_start": (Export, {"starts_date": date(2026, 7, 1), "ends_date": date(2026, 7, 1)}),
+    "exports_export_identified_has_reason": (Export, {"is_identified": True, "reason": ""}),
+    "exports_export_running_has_cutoff": (Export, {"state": ExportState.RUNNING, "started_at": AT, "cutoff": None}),
+    "exports_export_written_is_described": (Export, {"state": ExportState.EXPIRED, "rows": None}),
+    "exports_export_only_ready_has_files": (Export, {"state": ExportState.REQUESTED, "package": "exports/a"}),
+    "exports_export_only_failed_has_error": (Export, {"state": ExportState.FAILED, "error": ""}),
+    "exports_exportdownload_names_what": (ExportDownload, {"what": ""}),
     "exports_webhookendpoint_state_known": (WebhookEndpoint, {"state": "lost"}),
     "exports_webhookendpoint_disabled_has_reason": (WebhookEndpoint, {"state": EndpointState.DISABLED, "reason": ""}),
     "reviews_decision_kind_known": (Decision, {"kind": "maybe"}),

@@ -4,11 +4,13 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from activity.services import MemberRow, Person, apply_people
-from exports.models import WebhookEndpoint
-from exports.services import send_test_message
+from exports.models import Export, WebhookEndpoint
+from exports.services import run_export, send_test_message, take_export
 from offers.services import save_ranking
 from partners.models import Program
+from plum_site.lib.clock import now
 from reviews.services import consolidate_cycle
+from tests.factories.exports import ask
 from tests.factories.ledger import event, record
 from tests.factories.offers import make_offer, make_segment
 from tests.factories.partners import make_partner
@@ -33,5 +35,9 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     endpoint = make_endpoint(program)
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(uuid=UUID(int=int(mark)))  # so that addresses can name it
     send_test_message(endpoint_id=endpoint.pk, actor="system", at=CREATED_AT)
+    asked = ask(program)
+    Export.objects.filter(pk=asked.pk).update(uuid=UUID(int=int(mark)))
+    run_export(export_id=asked.pk, actor="system", at=now())  # its files are there for some days
+    take_export(export_id=asked.pk, what="package", actor="system", at=now())
     consolidate_cycle(program_id=program.pk, month_start_date=month_start_date, actor="system", at=AT)
     return program

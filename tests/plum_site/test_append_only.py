@@ -6,13 +6,15 @@ import pytest
 from django.db import IntegrityError, connection, models, transaction
 
 from activity.models import AttributeSet, Event, EventIdentity, IngestBatch, LedgerPermit, Seal
+from exports.choices import ExportState
+from exports.models import Export, ExportDownload
 from offers.models import Listing, OfferTransition, RankingRevision
 from partners.models import PartnerTransition
 from plum_site.lib import append_only
 from plum_site.lib.models import AuditEvent
 from reviews.choices import CycleState
 from reviews.models import CycleTransition, Decision, Flag, ReviewCycle, ReviewPolicy, RuleVersion, Scorecard
-from tests.support.rows import AT, Rows
+from tests.support.rows import AT, LATER, Rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
 
@@ -29,6 +31,7 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     CycleTransition: {"actor": "user:2"},
     ReviewPolicy: {"minimum_events": 0},
     RuleVersion: {"threshold": 0},
+    ExportDownload: {"what": "other"},
 }
 UNLESS_PERMITTED: dict[type[models.Model], dict[str, object]] = {
     Event: {"spend_minor": 1, "spend_currency": "EUR"},
@@ -41,7 +44,17 @@ ONCE_CLOSED: dict[type[models.Model], dict[str, object]] = {
     Decision: {"kind": "pass"},
 }
 FROZEN = {"cutoff": 1, "consolidated_at": AT, "digest": "d", "closed_at": AT, "closed_by": "user:1"}
-PROTECTED = ALWAYS | UNLESS_PERMITTED | ONCE_CLOSED
+ONCE_EXPIRED: dict[type[models.Model], dict[str, object]] = {Export: {"asked_by": "user:2"}}
+EXPIRED = {
+    "state": ExportState.EXPIRED,
+    "finished_at": AT,
+    "expires_at": LATER,
+    "cutoff": 1,
+    "rows": 1,
+    "bytes": 1,
+    "sha256": "h",
+}
+PROTECTED = ALWAYS | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED
 
 
 @pytest.fixture
@@ -164,6 +177,19 @@ def test_closed_stays_closed(model: type[models.Model], changes: dict[str, objec
     assert edit(rows.the(ReviewCycle), {"state": CycleState.CLOSED, **FROZEN}) == 1
 
     with pytest.raises(IntegrityError, match=r"UPDATE into what is closed refused|append-only: UPDATE refused"):
+        edit(row, changes)
+    with pytest.raises(IntegrityError, match="append-only: DELETE refused"):
+        delete(row)
+
+
+@pytest.mark.parametrize(("model", "changes"), ONCE_EXPIRED.items(), ids=str)
+def test_what_has_expired_stays_as_it_was(model: type[models.Model], changes: dict[str, object], rows: Rows) -> None:
+    row = rows.the(model)
+    assert edit(row, changes) == 1
+
+    assert edit(row, EXPIRED) == 1
+
+    with pytest.raises(IntegrityError, match="append-only: UPDATE refused"):
         edit(row, changes)
     with pytest.raises(IntegrityError, match="append-only: DELETE refused"):
         delete(row)

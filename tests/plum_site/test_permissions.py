@@ -13,6 +13,7 @@ import pytest
 from django.db import transaction
 from django.http import HttpResponse
 
+from exports.workflow import TRANSITIONS as EXPORT_TRANSITIONS
 from offers.choices import OfferState
 from offers.workflow import TRANSITIONS as OFFER_TRANSITIONS
 from partners.models import Program
@@ -31,7 +32,7 @@ from tests.support.addresses import walk
 
 # What stands for the names in an address: in the caller's own program, in another one, and nowhere.
 OWN, FOREIGN, UNKNOWN = 0, 1, 2
-DONE = {200, 201, 204}
+DONE = {200, 201, 202, 204}
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "/api/v1/partners/{external_id}": ("/api/v1/partners/P1", "/api/v1/partners/P9", "/api/v1/partners/P404"),
     "/api/v1/offers/{external_id}": ("/api/v1/offers/O1", "/api/v1/offers/O9", "/api/v1/offers/O404"),
@@ -56,6 +57,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "/api/v1/reviews/2026-06/scorecards/P1",
         "/api/v1/reviews/2026-06/scorecards/P9",
         "/api/v1/reviews/2026-06/scorecards/P404",
+    ),
+    "/api/v1/exports/{uuid}": tuple(f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}" for n in ("001", "009", "404")),
+    "/api/v1/exports/{uuid}/download": tuple(
+        f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}/download" for n in ("001", "009", "404")
     ),
     "/api/v1/webhooks/{uuid}/deliveries": (
         "/api/v1/webhooks/00000000-0000-0000-0000-000000000001/deliveries",
@@ -103,6 +108,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/segments/{code}": SEGMENT,
     "POST /api/v1/rankings": {"offers": ["D1", "O1"]},
     "POST /api/v1/rankings/undo": {"number": 2},
+    "POST /api/v1/exports": {"from": "2026-06-01", "to": "2026-07-01"},
     "POST /api/v1/tokens": {"name": "new", "scopes": ["tokens:manage"]},
     "POST /api/v1/events": make_event(),
 }
@@ -152,7 +158,7 @@ def test_every_page_with_one_method_is_listed_with_that_method_and_its_operation
 
 
 def test_every_transition_names_an_operation_that_writes() -> None:
-    for table in (OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS):
+    for table in (OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, EXPORT_TRANSITIONS):
         for transition in table.values():
             assert operations()[transition.operation].writes, transition.name
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 
 from activity.models import IngestBatch
-from exports.models import WebhookDelivery
+from exports.models import Export, WebhookDelivery
 from partners.models import Program
 from plum_site.lib.fields import CountryField, CurrencyField
 from plum_site.lib.models import ApiToken, AuditEvent, Outbox
@@ -26,6 +26,7 @@ VALID: dict[type[models.Model], dict[str, Any]] = {
     ApiToken: {"expires_at": LATER},
     AuditEvent: {"object_ref": "partners.Partner:1"},
     IngestBatch: dict.fromkeys(("received_count", "accepted_count", "duplicate_count", "conflict_count", "rejected_count"), 0),
+    Export: {"starts_date": AT.date(), "ends_date": LATER.date()},
     Outbox: {"channel": "mail"},
     ReviewCycle: {"ends_at": LATER},
     WebhookDelivery: {"message": lambda rows: rows.make(Outbox, program_id=rows.the(Program).pk)},
