@@ -14,7 +14,7 @@ from activity.pages.questions import Question
 from activity.selectors import summarise
 from activity.selectors.breakdown import Span
 from activity.selectors.dimensions import CATALOG
-from activity.selectors.figures import PARTS
+from activity.selectors.figures import MEMBERS, PARTS
 from partners.models import Program
 from plum_site.lib.periods import month_text
 from plum_site.lib.snapshot import snapshot
@@ -50,7 +50,7 @@ def answer(question: Question) -> Answer:
     """Everything at once that is quick to read; the funnel and who could have taken part are `follow`ed apart."""
     now = read(question, question.span)
     before = read(question, question.before).rows[0] if question.before else None
-    trend = fill(read(question, question.span, question.grain).rows, question)
+    trend = fill(read(question, question.span, question.grain, leave_out=(*PARTS, MEMBERS)).rows, question)
     rows = read(question, question.span, question.by, leave_out=left_out(question.by)).rows
     return Answer(question, now.recorded_stages, now.rows[0], before, trend, in_order(rows, question))
 
