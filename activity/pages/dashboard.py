@@ -115,8 +115,16 @@ def frame(request: HttpRequest, question: Question) -> dict[str, Any]:
         "with_funnel_url": f"{question.address(**{'with': FUNNEL})}#stages",
         "funnel": render_funnel(request, question) if shows_funnel else "",
         "noun": member_noun(question.program),
+        "take_url": take_url(question) if allowed(request, "export.request") else "",
         "find_url": find_url(question) if allowed(request, "timeline.read") else "",
     }
+
+
+def take_url(question: Question) -> str:
+    """The form that takes the single events of these days and filters as files; it knows the same names."""
+    days = [("first", question.span.starts_date.isoformat()), ("last", question.last_day.isoformat())]
+    pairs = [(name, value) for name, values in question.where.items() for value in values]
+    return f"{reverse('admin:exports_export_add')}?{urlencode([*days, *pairs])}"
 
 
 def find_url(question: Question) -> str:

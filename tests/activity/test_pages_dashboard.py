@@ -12,6 +12,7 @@ from activity.models import Member
 from activity.pages.questions import Span, preset_span, span_before
 from activity.selectors import summarise
 from partners.models import Program
+from plum_site.lib.access import find_operation
 from plum_site.lib.models import AuditEvent
 from tests.factories.ledger import event, make_stocked_program, record
 from tests.factories.offers import make_segment
@@ -290,3 +291,19 @@ def test_the_navigation_marks_where_one_is(client: Client) -> None:
 def test_segments_are_offered(client: Client, program: Program) -> None:
     make_segment(program, "northern")
     assert 'name="segment" value="northern"' in open_page(client).content.decode()
+
+
+def test_the_data_beneath_can_be_taken_by_those_who_may(client: Client, program: Program) -> None:
+    page = open_page(client, f"{QUARTER}&partner=P1&partner=P2&region=north")
+    form = client.get(page.context["take_url"])
+    assert form.status_code == 200
+    initial = form.context["form"].initial
+    assert (str(initial["first"]), str(initial["last"])) == ("2026-04-01", "2026-06-30")
+    assert initial["filter_partner"] == ["P1", "P2"]
+    other = sign_in(make_member_of_staff(program, "partner_ops"))
+    assert bool(open_page(other, QUARTER).context["take_url"]) == may_export("partner_ops")
+
+
+def may_export(role: str) -> bool:
+    """What permissions.yaml says."""
+    return role in find_operation("export.request").roles
