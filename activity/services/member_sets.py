@@ -23,7 +23,7 @@ SET_GRAINS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "activity_daypartnermembers": {"partner_id": ("o.partner_id", "bigint")},
 }
-CELLS_AT_ONCE = {"postgresql": 5000, "sqlite": 200}  # SQLite looks each up by a row value
+CELLS_AT_ONCE = {"postgresql": 5000, "sqlite": 1000}  # SQLite takes no more parameters than some thousands
 DAYS_AT_ONCE = 10  # as much of the ledger as is held in memory to make sets again
 
 Cell = tuple[Any, ...]
@@ -125,11 +125,13 @@ def read_sets(table: str, program_id: int, cells: Sequence[Cell]) -> dict[Cell, 
                 [*(list(values) for values in zip(*cells, strict=True)), program_id],
             )
         else:
+            # CROSS JOIN: SQLite then looks each cell up by the index; a row value IN a list reads the whole program.
             row = f"({', '.join(['%s'] * len(names))})"
+            match = " AND ".join(f"t.{name} = k.column{number}" for number, name in enumerate(names, start=1))
             cursor.execute(
-                f"SELECT {columns}, t.members, t.member_count FROM {table} t "
-                f"WHERE t.program_id = %s AND ({columns}) IN (VALUES {', '.join([row] * len(cells))})",
-                [program_id, *(str(value) if isinstance(value, date) else value for cell in cells for value in cell)],
+                f"SELECT {columns}, t.members, t.member_count FROM (VALUES {', '.join([row] * len(cells))}) k "
+                f"CROSS JOIN {table} t WHERE t.program_id = %s AND {match}",
+                [*(str(value) if isinstance(value, date) else value for cell in cells for value in cell), program_id],
             )
         return {(_day(row[0]), *row[1:-2]): (bytes(row[-2]), row[-1]) for row in cursor.fetchall()}
 
