@@ -2,7 +2,8 @@
 A receiver of webhooks as somebody outside would write it: the public `standardwebhooks` package and http.server alone.
 
 Run as `receiver.py PORT SECRETS LOG ANSWER...`: a line of LOG for each request, as JSON. SECRETS is a file with a path and
-its secret on each line. An answer is a status, with Retry-After behind an @; the last one is given for ever.
+its secret on each line.
+An answer is a status, with Retry-After behind an @, or seconds to wait before it behind a +; the last is given for ever.
 """
 
 import json
@@ -36,7 +37,9 @@ class Handler(BaseHTTPRequestHandler):
         line = {"path": self.path, "at": arrived, "id": headers["webhook-id"], "message": message, "tamper_seen": is_tamper_seen}
         with open(self.log, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        status, _, retry_after = (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]).partition("@")
+        answer, _, wait = (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]).partition("+")
+        status, _, retry_after = answer.partition("@")
+        time.sleep(float(wait or 0))
         self.send_response(int(status))
         if retry_after:
             self.send_header("Retry-After", retry_after)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from plum_site.lib.outbox import LEASE
 from tests.faults import receiver as receiver_script
 from tests.faults.lab import ROOT, Lab, free_port, wait_for
 from tests.support.receivers import answers_on, raw_server
@@ -115,3 +116,22 @@ def test_a_receiver_that_was_down_or_busy_gets_its_message_and_one_that_is_gone_
     assert len(hooks.messages()) == 3, "nothing is queued for a disabled endpoint"
     assert lab.query("SELECT state, changed_by FROM exports_webhookendpoint") == [("disabled", "system")]
     lab.manage("verify", "jobs")
+
+
+@pytest.mark.long
+def test_a_worker_killed_while_it_sends_repeats_the_message_once_under_its_id(lab: Lab, loopback: None) -> None:
+    hooks = Hooks(lab)
+    hooks.start_receiver("204+6", "204")
+    hooks.tell(0, 1)
+    wait_for(lambda: len(hooks.received()) == 1, lambda: f"the message: {hooks.messages()}")
+    lab.kill("worker")
+    assert hooks.messages()[0][0] == "waiting", "nobody knows that it arrived"
+    lab.start_worker()
+
+    wait_for(
+        lambda: hooks.messages()[0][0] == "sent", lambda: f"another attempt: {hooks.messages()}", LEASE.total_seconds() + PATIENCE
+    )
+
+    first, second = hooks.received()
+    assert (first["id"], first["message"]) == (second["id"], second["message"])
+    assert lab.query("SELECT status FROM plum_outboxattempt ORDER BY id") == [("later",), ("ok",)]

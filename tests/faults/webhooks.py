@@ -9,6 +9,7 @@ from django.db import transaction
 from partners.models import Program
 from plum_site.lib.announcements import announce
 from plum_site.lib.clock import now
+from plum_site.lib.wakeups import SENDER
 from tests.factories.programs import make_program
 from tests.factories.webhooks import make_endpoint_and_secret
 
@@ -41,5 +42,6 @@ def tell(file: str, first: int, count: int) -> None:
         with transaction.atomic():
             announce(type="partner.flagged", program_id=program.pk, key=name, data=data, at=now())
         committed[name] = time.time()
+    SENDER.flush(5)  # a web server lives on; this process ends, and would leave the wake-up to the next sweep
     known = json.loads(Path(file).read_text(encoding="utf-8")) if Path(file).exists() else {}
     Path(file).write_text(json.dumps(known | committed), encoding="utf-8")
