@@ -8,6 +8,7 @@ from offers.choices import SegmentOperator
 from offers.models import Listing, Offer, Segment
 from offers.rules import OfferRow
 from partners.models import Partner
+from plum_site.lib.admin import SuggestInput
 from plum_site.lib.money import format_minor
 
 CONDITIONS = 5  # rows of a segment rule that the form offers
@@ -93,8 +94,11 @@ class SegmentForm(forms.ModelForm):
         fields = ["code", "name"]
 
     @classmethod
-    def with_conditions(cls, attributes: list[str], rule: list[dict[str, Any]]) -> type["SegmentForm"]:
-        """The form for a program that keeps these attributes, filled with a rule."""
+    def with_conditions(
+        cls, attributes: list[str], rule: list[dict[str, Any]], known: dict[str, list[str]] | None = None
+    ) -> type["SegmentForm"]:
+        """The form for a program that keeps these attributes, filled with a rule; known: values to suggest, by attribute."""
+        everything = sorted({value for values in (known or {}).values() for value in values})
         choices = [("", "–"), *((name, name.replace("_", " ")) for name in attributes)]
         fields: dict[str, Any] = {}
         for index in range(max(CONDITIONS, len(rule) + 1)):
@@ -108,6 +112,7 @@ class SegmentForm(forms.ModelForm):
             fields[f"values_{index}"] = forms.CharField(
                 label="values",
                 required=False,
+                widget=SuggestInput((known or {}).get(condition.get("attribute", ""), everything), {"class": "vTextField"}),
                 initial=", ".join(value or "unknown" for value in condition.get("values", [])),
                 help_text="With commas between; unknown stands for members of whom it is not known.",
             )

@@ -13,14 +13,14 @@ from plum_site.lib.present import NO_DATA, Table, count
 WOULD = {
     "created": "new",
     "changed": "changed",
-    "unchanged": "as they are",
     "deactivated": "deactivated",
-    "rejected": "rejected",
+    "unchanged": "as they are",
+    "received": "read",
+    "taken": "taken",
     "accepted": "new events",
     "duplicate": "known already",
     "conflict": "in conflict",
-    "taken": "taken",
-    "received": "read",
+    "rejected": "rejected",
 }
 VAULT_WORDS = {"email": "e-mail address", "display_name": "name", "language": "language", "push_opt_out": "opt-out of messages"}
 SHOWN = 200
@@ -61,6 +61,11 @@ def list_tables(brought: Import, report: dict[str, Any]) -> list[Table]:
     done = brought.state == ImportState.APPLIED
     if people:
         tables += _people_tables(people, done)
+    elif faults := report.get("faults"):
+        rows = [[name, line, column or NO_DATA, detail] for name, line, column, detail in faults]
+        title = "Rows that were not taken" if done else "Rows that cannot be taken"
+        total = (brought.result or brought.findings or {}).get("rejected", len(rows))
+        tables.append(_first(title, ["File", "Line", "Column", "Why"], rows, total))
     for name, changes in (report.get("changes") or {}).items():
         if changes:
             tables.append(_changes_table(name, changes))

@@ -75,7 +75,7 @@ def check_import(*, import_id: int, at: datetime, progress: Progress = lambda do
             store_report(brought=brought, report={"problem": error.detail})
             return _settle(brought, {}, problem=error.code)
         store_rejects(brought=brought, path=rejects.path)
-        store_report(brought=brought, report=_report(found))
+        store_report(brought=brought, report=_report(found) | {"faults": rejects.first})
     findings = _count(found, rejects.count)
     with transaction.atomic():
         if found.people and found.people.absent:

@@ -97,7 +97,7 @@ def _load(brought: Import, at: datetime, progress: Progress) -> dict[str, Any]:
                 progress=lambda step, done, total: progress(done, total, step),
             )
         store_rejects(brought=brought, path=rejects.path)
-        store_report(brought=brought, report={})
+        store_report(brought=brought, report={"faults": rejects.first})
     found = asdict(report)
     outcomes = {name: found[name] for name in ("received", "accepted", "duplicate", "conflict", "rejected")}
     counts: dict[str, Any] = {

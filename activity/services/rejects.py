@@ -12,6 +12,8 @@ from activity.rules import PeopleFault
 from activity.services.canonical import Row
 from plum_site.lib.errors import DomainError
 
+SHOWN = 200  # rows that are also kept at hand, to be shown
+
 
 class RejectsFile:
     """Rows that were not taken, one CSV line each: file, line, column, reason, detail and the row itself. Made at first need."""
@@ -19,6 +21,7 @@ class RejectsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self.first: list[tuple[str, int, str, str]] = []  # file, line, column, detail
         self._file: Any = None
 
     def add(self, file: str, row: Row, column: str, reason: str, detail: str) -> None:
@@ -35,6 +38,8 @@ class RejectsFile:
             self._writer.writerow(["file", "line", "column", "reason", "detail", "row"])
         self._writer.writerow([file, line, column, reason, detail, text.rstrip("\r\n")])
         self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append((file, line, column, detail))
 
     def add_error(self, file: str, row: Row, error: DomainError) -> None:
         """Write down one row that a DomainError speaks about."""

@@ -3,14 +3,20 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from offers.choices import SegmentOperator
 from offers.forms import SegmentForm
 from offers.models import Segment
 from offers.services import save_segment
-from plum_site.lib.admin import ServiceModelAdmin, console_admin, person_of, program_of
+from plum_site.lib.admin import ServiceModelAdmin, console_admin, person_of, program_of, url_of
 from plum_site.lib.clock import now
-from plum_site.lib.present import words
+from plum_site.lib.present import Table, day, link, words
+from plum_site.lib.suggestions import suggestions_for
+
+SHOWN_VALUES = 20
+SHOWN_USES = 50
 
 
 def rule_in_words(rule: list[dict[str, Any]]) -> str:
@@ -39,7 +45,9 @@ class SegmentAdmin(ServiceModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         editable = self.has_change_permission(request, obj) if obj else True
         if editable:
-            self.form = SegmentForm.with_conditions(program_of(request).member_attributes, obj.rule if obj else [])
+            program = program_of(request)
+            known = suggestions_for("member_attributes", program.pk)
+            self.form = SegmentForm.with_conditions(program.member_attributes, obj.rule if obj else [], known)
         return super().get_form(request, obj, change, **{"fields": None, **kwargs} if editable else kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -48,14 +56,33 @@ class SegmentAdmin(ServiceModelAdmin):
         form = SegmentForm.with_conditions(program_of(request).member_attributes, obj.rule if obj else [])
         rows = [tuple(f"{part}_{index}" for part in ("attribute", "operator", "values")) for index in range(count_rows(form))]
         return [
-            (None, {"fields": ["name", "code"]}),
-            ("Who is in it: all of these must hold", {"fields": rows, "description": "No condition: every member."}),
+            (None, {"fields": ["name", "code", *(["who"] if obj else [])]}),
+            ("Who is in it: all of these must hold", {"fields": rows, "description": self.describe_values(request)}),
         ]
+
+    def describe_values(self, request: HttpRequest) -> SafeString:
+        """What there is to choose from."""
+        known = suggestions_for("member_attributes", program_of(request).pk)
+        lines = ((name.replace("_", " "), words(values[:SHOWN_VALUES])) for name, values in known.items() if values)
+        return format_html("No condition: every member.{}", format_html_join("", "<br>Known values of {}: {}.", lines))
+
+    def tables(self, request: HttpRequest, row: Segment) -> list[Table]:
+        """Where the segment is used."""
+        audiences = row.audiences.select_related("offer").order_by("-starts_date", "-id")[:SHOWN_USES]
+        uses: list[list[Any]] = [
+            ["Audience", link(url_of(one.offer), one.offer), f"from {day(one.starts_date)}" if one.starts_date else "always"]
+            for one in audiences
+        ]
+        newest = row.ranking_revisions.order_by("-number").first()
+        if newest is not None:
+            uses.append(["Ranking", link(url_of(newest), f"Revision {newest.number}"), f"made {day(newest.made_at.date())}"])
+        empty = "Nowhere yet: no offer is open to it alone, and it has no ranking of its own."
+        return [Table("Where it is used", ["As", "What", "Since"], uses, empty)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
             return []
-        return ["code"] if self.has_change_permission(request, obj) else ["who"]
+        return ["code", "who"] if self.has_change_permission(request, obj) else ["who"]
 
     def save_through(self, request: HttpRequest, row: Segment, form: Any, is_new: bool) -> Segment:
         segment, _ = save_segment(
@@ -70,6 +97,8 @@ class SegmentAdmin(ServiceModelAdmin):
 
     def who(self, row: Segment) -> str:
         return rule_in_words(row.rule)
+
+    who.short_description = "who is in it"  # type: ignore[attr-defined]
 
 
 def count_rows(form: type[SegmentForm]) -> int:

@@ -25,35 +25,18 @@ CHANGEABLE = [
     "is_demo",
     "ended_date",
 ]
-LISTS = ["member_attributes_text", "reporting_attributes_text"]
 
 
 class ProgramForm(forms.ModelForm):
-    """What may be changed while a program runs; lists are written with commas."""
-
-    member_attributes_text = forms.CharField(
-        label="Member attributes", required=False, help_text="Attributes of members that are kept at all, with commas between."
-    )
-    reporting_attributes_text = forms.CharField(
-        label="Reporting attributes",
-        required=False,
-        help_text="Kept attributes that figures are broken down by fast; two at most is wise.",
-    )
+    """What may be changed while a program runs. Attributes of members have a page of their own."""
 
     class Meta:
         model = Program
         fields = CHANGEABLE
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["member_attributes_text"] = ", ".join(self.instance.member_attributes)
-        self.initial["reporting_attributes_text"] = ", ".join(self.instance.reporting_attributes)
-
     def changes(self) -> dict[str, Any]:
         """The settings as the service wants them."""
-        given = self.cleaned_data
-        lists = {name.removesuffix("_text"): [part.strip() for part in given[name].split(",") if part.strip()] for name in LISTS}
-        return {**{name: given[name] for name in CHANGEABLE}, **lists}
+        return {name: self.cleaned_data[name] for name in CHANGEABLE}
 
 
 @console_admin(Program)
@@ -69,15 +52,14 @@ class ProgramAdmin(ServiceModelAdmin):
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["name", "kind", "is_demo", "ended_date"]}),
         ("Fixed", {"fields": FIXED}),
-        ("Members and privacy", {"fields": ["creates_unknown_members", *LISTS, "minimum_group"]}),
+        ("Members and privacy", {"fields": ["creates_unknown_members", "minimum_group"]}),
         ("Funnel and review", {"fields": ["stage_order", "settlement_days", "ready_day", "report_day"]}),
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.has_change_permission(request, obj):
             return self.fieldsets
-        lists = ["member_attributes", "reporting_attributes"]
-        return [(None, {"fields": [*FIXED, *CHANGEABLE, *lists]})]
+        return [(None, {"fields": [*FIXED, *CHANGEABLE]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return FIXED

@@ -32,6 +32,9 @@ EDITABLE = (
     "ended_date",
 )
 
+# What says who somebody is lies in the vault, never among attributes, which reports are broken down by.
+SEALED = frozenset({"external_id", "email", "display_name"})
+
 
 def bump_catalog_revision(*, program_id: int) -> None:
     """
@@ -154,6 +157,10 @@ def check_program(program: Program) -> None:
     if program.time_zone not in available_timezones():
         sentence = f"{program.time_zone!r} is not an IANA time zone, such as Europe/Berlin."
         raise InvalidInput("invalid_time_zone", sentence, {"time_zone": sentence})
+    sealed = sorted(SEALED & set(program.member_attributes))
+    if sealed:
+        sentence = f"{sealed[0]} is kept encrypted or not at all; it cannot be an attribute. Nothing was changed."
+        raise InvalidInput("sealed_attribute", sentence, {"member_attributes": sentence})
     stray = sorted(set(program.reporting_attributes) - set(program.member_attributes))
     if stray:
         sentence = f"{', '.join(stray)}: only kept attributes can be reported by. Keep them first (member_attributes)."

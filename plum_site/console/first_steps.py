@@ -63,7 +63,7 @@ def list_first_steps(request: HttpRequest) -> list[Step]:
             "Choose the reporting attributes",
             "Which attributes figures are broken down by at once. It cannot be changed once events are there.",
             bool(program.reporting_attributes),
-            links(("Choose", "partners_program_changelist", "program.read")),
+            links(("Choose", "member_attributes", "program.read")),
         ),
         Step(
             "Send or load events",

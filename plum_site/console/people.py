@@ -188,15 +188,35 @@ class RoleGrantAdmin(ServiceModelAdmin):
         return go(request, "plum_rolegrant_changelist") if done else go(request, "plum_rolegrant_change", pk)
 
 
+SOON_DAYS = 14
+
+
 class TokenForm(forms.ModelForm):
     """A new token."""
 
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
-    days = forms.IntegerField(min_value=1, max_value=365, initial=90, label="Lives for days", help_text="At most 365.")
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Only what the system needs: whoever finds the token may do the same.",
+    )
+    days = forms.IntegerField(
+        min_value=1,
+        max_value=365,
+        initial=90,
+        label="Lives for days",
+        help_text="At most 365. Afterwards it is refused; make the next one before, and both work side by side.",
+    )
+    is_sandbox = forms.BooleanField(
+        label="Sandbox",
+        required=False,
+        help_text="For trying out: events sent with it are checked and answered as if they counted, and then forgotten.",
+    )
 
     class Meta:
         model = ApiToken
         fields = ["name", "scopes", "is_sandbox"]
+        help_texts = {"name": "Which system uses it, so that people recognise it in lists and logs: Till, HR export, ..."}
 
 
 @console_admin(ApiToken)
@@ -206,7 +226,7 @@ class ApiTokenAdmin(ServiceModelAdmin):
     program_path = "program_id"
     read_operation = "token.read"
     add_operation = "token.manage"
-    list_display = ["name", "prefix", "state", "may", "is_sandbox", "last_used_at", "expires_at"]
+    list_display = ["name", "prefix", "state", "may", "purpose", "used", "expires_at"]
     list_filter = ["is_sandbox"]
     search_fields = ["name", "prefix"]
     list_select_related = ["created_by"]
@@ -227,16 +247,16 @@ class ApiTokenAdmin(ServiceModelAdmin):
             "prefix",
             "state",
             "may",
-            "is_sandbox",
+            "purpose",
             "created_at",
             "created_by",
             "expires_at",
-            "last_used_at",
+            "used",
             "revoked_at",
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["state", "may"] if obj else []
+        return ["state", "may", "purpose", "used"] if obj else []
 
     def save_through(self, request: HttpRequest, row: ApiToken, form: Any, is_new: bool) -> ApiToken:
         given, at = form.cleaned_data, now()
@@ -260,6 +280,7 @@ class ApiTokenAdmin(ServiceModelAdmin):
             title=f"Token {obj.name} was made",
             secret=request.shown_once,  # type: ignore[attr-defined]
             token=obj,
+            inspect_url=request.build_absolute_uri(reverse("api:own_token")),
             back_url=reverse("admin:plum_apitoken_changelist"),
             opts=self.opts,
         )
@@ -286,7 +307,21 @@ class ApiTokenAdmin(ServiceModelAdmin):
     def state(self, row: ApiToken) -> SafeString:
         if row.revoked_at:
             return badge("Revoked", "idle")
-        return badge("In force", "good") if is_usable(row, now()) else badge("Expired", "idle")
+        at = now()
+        if not is_usable(row, at):
+            return badge("Expired", "idle")
+        days = (row.expires_at - at).days
+        return badge(f"Ends in {days} days", "warn") if days < SOON_DAYS else badge("In force", "good")
+
+    def purpose(self, row: ApiToken) -> SafeString:
+        return badge("Sandbox: nothing counts", "info") if row.is_sandbox else badge("Counts", "good")
+
+    purpose.short_description = "events"  # type: ignore[attr-defined]
+
+    def used(self, row: ApiToken) -> SafeString | str:
+        return instant(row.last_used_at) if row.last_used_at else "never"
+
+    used.short_description = "last used"  # type: ignore[attr-defined]
 
     def may(self, row: ApiToken) -> str:
-        return words(row.scopes)
+        return words(Scope(scope).label for scope in row.scopes)

@@ -15,7 +15,7 @@ from partners.choices import ProgramKind, StageOrder
 from partners.models import Program
 from partners.selectors import find_program
 from partners.services import create_program
-from plum_site.lib.admin import SuggestInput, go, page, person_of, program_of, refuse, show
+from plum_site.lib.admin import SuggestInput, go, page, person_of, refuse, show
 from plum_site.lib.choices import Role
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
@@ -123,8 +123,7 @@ def ask_for_program(request: HttpRequest, form: NewProgramForm | None = None) ->
         form=form or NewProgramForm(),
         action=reverse("admin:create_program"),
         submit="Make the program",
-        back_url=reverse("admin:index"),
-        back_label="Home" if program_of(request) else "Welcome",
+        cancel_url=reverse("admin:index"),
     )
 
 

@@ -4,6 +4,8 @@ The base of import-export Resources whose rows go through services, and the one 
 A dry run does everything and rolls back, so that the preview shows exactly what a real run would do.
 """
 
+import csv
+import io
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -12,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from import_export.formats.base_formats import CSV
 from import_export.resources import ModelResource
 from import_export.results import Error, Result, RowResult
 from tablib import Dataset  # type: ignore[import-untyped]
@@ -45,6 +48,35 @@ def cell_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return plain_cell(str(value).strip())
+
+
+class LinedCSV(CSV):
+    """CSV that remembers on which line of the file each row begins; blank lines and line ends in cells count too."""
+
+    def create_dataset(self, in_stream: Any, **kwargs: Any) -> Dataset:
+        text = in_stream.decode(self.encoding or "utf-8") if isinstance(in_stream, bytes) else in_stream
+        dataset = super().create_dataset(text, **kwargs)
+        dataset.lines = list_lines(text)
+        return dataset
+
+    def get_title(self) -> str:
+        return "csv"
+
+
+def list_lines(text: str) -> list[int]:
+    """The line on which each row of a CSV text begins, the header (line 1) left out."""
+    reader, lines, begins = csv.reader(io.StringIO(text, newline="")), [], 1
+    for number, cells in enumerate(reader):
+        if cells and number:
+            lines.append(begins)
+        begins = reader.line_num + 1
+    return lines
+
+
+def line_of(dataset: Dataset, index: int) -> int:
+    """Where a row stands in its file; in one without lines, such as a sheet, counted from the header as line 1."""
+    lines = getattr(dataset, "lines", [])
+    return int(lines[index]) if index < len(lines) else index + 2
 
 
 class ServiceResource(ModelResource):
@@ -140,7 +172,8 @@ class ServiceResource(ModelResource):
             result.increment_row_result_total(row)
             result.append_row_result(row)
             if row.validation_error:
-                result.append_invalid_row(index + 1, cells, row.validation_error)
+                shown = {name: cells.get(name, "") for name in self.columns}
+                result.append_invalid_row(line_of(dataset, index), shown, row.validation_error)
         return result
 
     def find_problem(self, headers: list[str], row_count: int) -> InvalidInput | None:

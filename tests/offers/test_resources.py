@@ -93,10 +93,10 @@ def test_each_faulty_row_says_why(program: Program, resource: OfferResource) -> 
     result = resource.import_data(table)
 
     assert {row.number: list(row.error_dict) for row in result.invalid_rows} == {
-        1: ["offer_type"],
-        2: ["partner_external_id"],
-        3: ["starts_on"],
-        4: ["reward_cost"],
+        2: ["offer_type"],
+        3: ["partner_external_id"],
+        4: ["starts_on"],
+        5: ["reward_cost"],
     }
     assert result.totals[RowResult.IMPORT_TYPE_INVALID] == 4
     assert sorted(Offer.objects.values_list("external_id", flat=True)) == ["O1", "O5"]

@@ -174,14 +174,12 @@ def test_the_settings_of_a_program_are_saved_by_the_service(client: Client, prog
         "settlement_days": "30",
         "ready_day": "3",
         "report_day": "5",
-        "member_attributes_text": "business_unit, region",
-        "reporting_attributes_text": "region",
     }
     url = reverse("admin:partners_program_change", args=[program.pk])
     assert client.post(url, values).status_code == 302
     program.refresh_from_db()
-    assert (program.name, program.minimum_group, program.member_attributes) == ("Acme Rewards", 7, ["business_unit", "region"])
-    stray = client.post(url, {**values, "reporting_attributes_text": "grade"})
+    assert (program.name, program.minimum_group) == ("Acme Rewards", 7)
+    stray = client.post(url, {**values, "ready_day": "6"})
     assert errors_of(stray)
 
 

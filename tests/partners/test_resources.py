@@ -8,7 +8,7 @@ from tablib import Dataset
 
 from partners.models import Partner
 from partners.resources import PartnerResource
-from plum_site.lib.resources import cell_text, plain_cell, safe_cell
+from plum_site.lib.resources import LinedCSV, cell_text, plain_cell, safe_cell
 from tests.factories.partners import make_partner
 from tests.factories.programs import make_program
 
@@ -41,7 +41,7 @@ def test_a_faulty_row_says_why_and_a_dry_run_writes_nothing(resource: PartnerRes
     result = resource.import_data(Dataset(["P1", "", "food", "DE"], ["P2", "Beta", "food", "AT"], headers=HEADERS), dry_run=True)
 
     [row] = result.invalid_rows
-    assert (row.number, row.field_specific_errors) == (1, {"name": ["This may not be empty."]})
+    assert (row.number, row.field_specific_errors) == (2, {"name": ["This may not be empty."]})
     assert not Partner.objects.exists()
 
 
@@ -83,3 +83,13 @@ def test_other_cells_stay(text: str) -> None:
 )
 def test_cells_of_spreadsheets_become_text(value: object, text: str) -> None:
     assert cell_text(value) == text
+
+
+def test_a_faulty_row_of_a_csv_is_named_by_its_line(resource: PartnerResource) -> None:
+    text = 'external_id,name\n\nP1,"two\nlines"\nP2,\n'
+    dataset = LinedCSV(encoding="utf-8-sig").create_dataset(text.encode())
+
+    result = resource.import_data(dataset, dry_run=True)
+
+    assert [row.number for row in result.invalid_rows] == [5]
+    assert result.invalid_rows[0].values == ("P2", "", "", "")  # in the order of the table, whatever the file has

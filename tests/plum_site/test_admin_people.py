@@ -99,6 +99,7 @@ def test_a_token_is_shown_once_and_works(client: Client, program: Program) -> No
     made = client.post(reverse("admin:plum_apitoken_add"), values)
     secret = made.context["secret"]
     token = ApiToken.objects.get(program_id=program.pk)
+    assert f'curl -H "Authorization: Bearer {secret}" http://testserver/api/v1/me/token' in text_of(made)
     assert find_token(secret, now()) == token
     assert token.expires_at - token.created_at == timedelta(days=30)
     for url in (reverse("admin:plum_apitoken_changelist"), reverse("admin:plum_apitoken_change", args=[token.pk])):
@@ -107,6 +108,18 @@ def test_a_token_is_shown_once_and_works(client: Client, program: Program) -> No
         assert secret.split("_")[2] not in page
     client.post(reverse("admin:plum_apitoken_revoke", args=[token.pk]))
     assert find_token(secret, now()) is None
+
+
+def test_a_list_of_tokens_says_what_counts_and_what_ends_soon(client: Client, program: Program) -> None:
+    form = text_of(client.get(reverse("admin:plum_apitoken_add")))
+    assert "checked and answered as if they counted, and then forgotten" in form
+    values = {"name": "Trial", "scopes": [Scope.EVENTS_WRITE.value], "days": "3", "is_sandbox": "on"}
+    assert "A sandbox token:" in text_of(client.post(reverse("admin:plum_apitoken_add"), values))
+    listed = text_of(client.get(reverse("admin:plum_apitoken_changelist")))
+    assert "Ends in 2 days" in listed
+    assert "Send events" in listed
+    assert "Sandbox: nothing counts" in listed
+    assert "never" in listed
 
 
 def test_a_token_without_scopes_is_refused(client: Client) -> None:

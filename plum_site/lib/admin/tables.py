@@ -5,13 +5,13 @@ from typing import Any, ClassVar
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from import_export.admin import ImportExportMixin
-from import_export.formats.base_formats import CSV, XLSX
+from import_export.formats.base_formats import XLSX
 from import_export.forms import ExportForm
 
 from plum_site.lib.admin.frame import allowed, person_of, program_of
 from plum_site.lib.admin.rows import ProgramModelAdmin
 from plum_site.lib.clock import now
-from plum_site.lib.resources import ServiceResource
+from plum_site.lib.resources import LinedCSV, ServiceResource
 
 
 class TablesMixin(ImportExportMixin, ProgramModelAdmin):
@@ -19,7 +19,7 @@ class TablesMixin(ImportExportMixin, ProgramModelAdmin):
 
     tables_operation: ClassVar[str] = "catalog.import"
     resource_classes: ClassVar[list[type[ServiceResource]]]
-    formats = [CSV, XLSX]
+    formats = [LinedCSV, XLSX]
     skip_admin_log = True
     show_change_form_export = False
     import_export_change_list_template = "plum/list_with_tables.html"
@@ -50,7 +50,7 @@ class TablesMixin(ImportExportMixin, ProgramModelAdmin):
 
     def download_template(self, request: HttpRequest, kind: str) -> HttpResponse:
         """The columns and two example rows, as CSV or XLSX."""
-        format_class = XLSX if kind == "xlsx" else CSV
+        format_class = XLSX if kind == "xlsx" else LinedCSV
         table = format_class()
         contents = table.export_data(self.resource_classes[0].template())
         name = f"{self.opts.model_name}s-template.{table.get_extension()}"
