@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.io import to_json as write_json
 
 from activity.metrics import METRICS, Tally, Unit, measure
 from plum_site.lib.charts import Chart, safe_json
@@ -70,24 +71,24 @@ def draw_trend(rows: Sequence[Mapping[str, Any]], grain: str, keys: Sequence[str
     """How often each stage happened, by day or month; what is suppressed is a gap."""
     labels = [row[grain] for row in rows]
     traces = [
-        go.Scatter(
-            x=labels,
-            y=[row[key] for row in rows],
-            name=METRICS[key].label,
-            mode="lines+markers" if len(rows) <= 31 else "lines",
-            connectgaps=False,
-            line={"dash": DASHES[index % 4], "width": 2},
-            marker={"symbol": SYMBOLS[index % 4], "size": 6},
-            hovertemplate="%{y:,.0f}",
-            meta={"tone": TONES[index % 4]},
-        )
+        {
+            "type": "scatter",
+            "x": labels,
+            "y": [row[key] for row in rows],
+            "name": METRICS[key].label,
+            "mode": "lines+markers" if len(rows) <= 31 else "lines",
+            "connectgaps": False,
+            "line": {"dash": DASHES[index % 4], "width": 2},
+            "marker": {"symbol": SYMBOLS[index % 4], "size": 6},
+            "hovertemplate": "%{y:,.0f}",
+            "meta": {"tone": TONES[index % 4]},
+        }
         for index, key in enumerate(keys)
     ]
-    figure = go.Figure(traces)
-    figure.update_layout(hovermode="x unified")
     few = max((row[key] or 0 for row in rows for key in keys), default=0) < 8  # no half events on the axis
-    figure.update_yaxes(rangemode="tozero", tickformat="~s", dtick=1 if few else None)
-    set_times(figure, grain, len(rows))
+    upright = {"rangemode": "tozero", "tickformat": "~s", **({"dtick": 1} if few else {})}
+    layout = {"hovermode": "x unified", "xaxis": axis_of(grain, len(rows)), "yaxis": upright}
+    figure = {"data": traces, "layout": layout}
     title = f"Stages by {grain}"
     return Chart("trend", title, say_busiest(rows, grain, keys), to_json(figure), trend_table(rows, grain, keys, recorded_stages))
 
@@ -98,11 +99,17 @@ def draw_spend(rows: Sequence[Mapping[str, Any]], grain: str, currency: str, rec
     if not any(spend):
         return None
     name = f"Spend ({currency})"
-    bars = go.Bar(x=[row[grain] for row in rows], y=spend, name=name, hovertemplate="%{y:,.2f}", meta={"tone": "second"})
-    figure = go.Figure([bars])
-    figure.update_layout(showlegend=False, hovermode="x unified")
-    figure.update_yaxes(rangemode="tozero", tickformat="~s")
-    set_times(figure, grain, len(rows))
+    bars = {
+        "type": "bar",
+        "x": [row[grain] for row in rows],
+        "y": spend,
+        "name": name,
+        "hovertemplate": "%{y:,.2f}",
+        "meta": {"tone": "second"},
+    }
+    upright = {"rangemode": "tozero", "tickformat": "~s"}
+    layout = {"showlegend": False, "hovermode": "x unified", "xaxis": axis_of(grain, len(rows)), "yaxis": upright}
+    figure = {"data": [bars], "layout": layout}
     others = sorted({code for row in rows for code in row["spend"] or {}} - {currency})
     summary = f"What members spent, in {currency}."
     summary += f" The table has {', '.join(others)} too; currencies are never added together." if others else ""
@@ -137,14 +144,12 @@ def draw_steps(steps: Sequence[Mapping[str, Any]]) -> Chart:
     return Chart("funnel", "Funnel, in order", summary, to_json(figure), table, is_open=True)
 
 
-def set_times(figure: go.Figure, grain: str, number: int) -> None:
+def axis_of(grain: str, number: int) -> dict[str, Any]:
     """The axis of days or months."""
-    if grain == "month":
-        options: dict[str, Any] = {"tickformat": "%b %y", "hoverformat": "%B %Y"}
-        options |= {"dtick": "M1"} if number <= 12 else {}
-    else:
-        options = {"tickformat": "%-d %b", "hoverformat": "%a %-d %b %Y"}
-    figure.update_xaxes(type="date", **options)
+    if grain == "day":
+        return {"type": "date", "tickformat": "%-d %b", "hoverformat": "%a %-d %b %Y"}
+    every = {"dtick": "M1"} if number <= 12 else {}
+    return {"type": "date", "tickformat": "%b %y", "hoverformat": "%B %Y", **every}
 
 
 def trend_table(rows: Sequence[Mapping[str, Any]], grain: str, keys: Sequence[str], recorded_stages: Sequence[str]) -> Table:
@@ -169,7 +174,12 @@ def say_busiest(rows: Sequence[Mapping[str, Any]], grain: str, keys: Sequence[st
     return f"{label}: most {'in' if grain == 'month' else 'on'} {say_time(best[grain])}, {best[keys[-1]]:,}."
 
 
-def to_json(figure: go.Figure) -> str:
-    """The figure without plotly's own template: the page's theme decides."""
+def to_json(figure: go.Figure | dict[str, Any]) -> str:
+    """
+    The figure without plotly's own template: the page's theme decides. A plain object is not checked by plotly, which takes
+    longer than all the rest of a chart that is drawn anew every few seconds.
+    """
+    if isinstance(figure, dict):
+        return safe_json(write_json(figure, validate=False))
     figure.layout.template = None
     return safe_json(figure.to_json())

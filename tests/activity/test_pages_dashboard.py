@@ -1,9 +1,11 @@
 """The activity dashboard: what its address asks for, what it shows, what it refuses by name."""
 
+import json
 import re
 from datetime import date, timedelta
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -70,6 +72,14 @@ class TestFigures:
     def test_charts_have_their_rows_as_a_table(self, client: Client) -> None:
         text = open_page(client, QUARTER).content.decode()
         assert text.count('class="plum-plot"') == text.count("The same rows as a table") == 2
+
+    def test_charts_are_what_plotly_knows(self, client: Client) -> None:
+        june = "period=own&first=2026-06-01&last=2026-06-30"
+        text = "".join(open_page(client, f"{query}&with=funnel").content.decode() for query in (QUARTER, june))
+        figures = [json.loads(found) for found in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)]
+        assert len(figures) >= 5
+        for figure in figures:
+            assert go.Figure(figure).data  # raises at the first name or value that plotly does not know
 
     def test_funnel_comes_as_a_fragment_of_its_own(self, client: Client, program: Program) -> None:
         page = open_page(client, QUARTER)
