@@ -16,6 +16,7 @@ from django.db import connection
 from activity.selectors.breakdown import COHORT_DATES, Breakdown, Span, json_text, month_sql
 from activity.selectors.dimensions import CATALOG, COHORTS, MEMBER, SEGMENT, TIME, attributes_of_rule
 from activity.selectors.ledger import Prefix
+from activity.selectors.tallies import whole_tables
 from offers.models import Audience
 from offers.rules import OfferFacts, is_live, matches
 from offers.selectors import load_catalog, takes_in
@@ -215,7 +216,7 @@ def _people(breakdown: Breakdown, names: Sequence[str], spans: Sequence[Span], p
         conditions.append("(m.valid_from IS NULL OR m.valid_from < %(after_at)s)")
     positions = ", ".join(str(position) for position in range(1, len(columns) + 1))
     sql = f"{ctes}SELECT {', '.join(columns)}, count(*) FROM {source} WHERE {' AND '.join(conditions)} GROUP BY {positions}"
-    with connection.cursor() as cursor:
+    with whole_tables(), connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows = cursor.fetchall()
     return [_people_row(row, cohorts, names) for row in rows]
