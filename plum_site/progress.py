@@ -6,12 +6,14 @@ from datetime import date, datetime
 
 from partners.models import Program
 from partners.selectors import list_programs
-from plum_site.lib.choices import JobState
-from plum_site.lib.models import Job
+from plum_site.lib.choices import JobState, OutboxState
+from plum_site.lib.models import Job, Outbox
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
 from reviews.selectors import list_due_months, list_reviewed_months
+from reviews.services.reports import SEND_REPORT
 
 NAME = "reviews.consolidate_month"
+UNENDED = (JobState.DUE, JobState.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ def _progress(program: Program, at: datetime) -> ProgramProgress:
     done = [month for month in expected if month not in waiting]
     latest = [month for month in done if next_month(month) <= present]
     return ProgramProgress(program.code, len(expected), len(done), month_text(latest[-1]) if latest else None, waiting)
+
+
+def count_unsent(at: datetime) -> int:
+    """How much is still to be done for the reports of these months: jobs that make them, and mails nobody tried to send yet."""
+    making = Job.objects.filter(name__in=(NAME, SEND_REPORT), state__in=UNENDED, due_at__lte=at).count()
+    return making + Outbox.objects.filter(state=OutboxState.WAITING, due_at__lte=at, tries__isnull=True).count()
 
 
 def list_notes() -> Iterator[str]:

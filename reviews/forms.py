@@ -155,3 +155,6 @@ class SubscriptionForm(forms.ModelForm):
 
     def validate_unique(self) -> None:
         """Nothing: adding somebody again resumes what they had."""
+
+    def validate_constraints(self) -> None:
+        """Nothing: the service says in words what does not fit together."""

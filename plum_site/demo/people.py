@@ -1,10 +1,13 @@
 """Who can sign in to the sample programs: one person for each role, by link, without a password."""
 
 from datetime import datetime
+from typing import Any
 
 from plum_site.demo.profiles import USERS
 from plum_site.lib.models import RoleGrant, User
 from plum_site.lib.people import grant_role, invite_person
+from reviews.choices import SubscriptionScope
+from reviews.services import subscribe
 
 
 def save_users(*, program_id: int, at: datetime) -> dict[str, User]:
@@ -31,6 +34,23 @@ def save_users(*, program_id: int, at: datetime) -> dict[str, User]:
         grant_role(program_id=program_id, user_id=user.pk, role=role, actor="system", at=at)
         users[username] = user
     return users
+
+
+def save_recipients(*, program_id: int, users: dict[str, User], at: datetime, category: str = "") -> None:
+    """
+    Have the admin get the monthly report, operations that of the partners they own, and somebody without a login that of
+    one category, if it is named.
+
+    Raises: nothing of its own.
+    Writes: reviews_subscription, plum_auditevent.
+    """
+    bound: dict[str, Any] = {"program_id": program_id, "actor": "system", "at": at}
+    admin, ops = users["admin"], users["ops"]
+    subscribe(email=admin.email, name=admin.get_full_name(), user_id=admin.pk, **bound)
+    if category:
+        subscribe(email=ops.email, name=ops.get_full_name(), user_id=ops.pk, scope=SubscriptionScope.OWNED, **bound)
+        address = f"{category.lower()}.buyer@example.org"
+        subscribe(email=address, name="Bea Buyer", scope=SubscriptionScope.CATEGORY, scope_value=category, **bound)
 
 
 def list_users(program_ids: dict[int, str]) -> list[dict[str, str]]:

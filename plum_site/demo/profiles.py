@@ -193,4 +193,5 @@ USERS = (
     ("analyst", "Ana", "Analyst", "analyst"),
     ("auditor", "Aron", "Auditor", "auditor"),
 )
+RECIPIENT_CATEGORY = "Wellness"  # of the monthly report that somebody without a login gets
 CONTACT_NAMES = ("Ines Roth", "Marc Oliver", "Sanna Ek", "Tom Byrne", "Lucía Vega", "Paul Wieser", "Nora Falk", "Jo Whitby")

@@ -30,7 +30,7 @@ from partners.selectors import find_program, get_program
 from partners.services import create_program, save_partners, save_seasonal_index
 from plum_site.demo import catalog, profiles
 from plum_site.demo.journeys import World, make_arrivals
-from plum_site.demo.people import save_users
+from plum_site.demo.people import save_recipients, save_users
 from plum_site.demo.stories import tell_partner_stories
 from plum_site.lib import audit
 from plum_site.lib.models import AuditEvent, User
@@ -88,6 +88,7 @@ def seed_demo(
     start = plan.started_at
     offers = seed_catalog(program, rng, plan, start)
     users = save_users(program_id=program.pk, at=start)
+    save_recipients(program_id=program.pk, users=users, category=profiles.RECIPIENT_CATEGORY, at=start)
     progress("partners", 0, 1)
     tell_partner_stories(program=program, rng=rng, first_day=plan.first_day, now=plan.now, manager=users["ops"])
     stop_offers(program, plan, users["admin"])
@@ -112,7 +113,7 @@ def load_sample(*, at: datetime, progress: Progress = lambda step, done, total: 
         return program
     load_folder(folder=FOLDER, new_program=SAMPLE, actor="system", at=at, progress=progress)
     program = get_program(SAMPLE.code)
-    save_users(program_id=program.pk, at=at)
+    save_recipients(program_id=program.pk, users=save_users(program_id=program.pk, at=at), at=at)
     finish(program, at)
     return program
 

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from plum_site.local.done import Done
 from plum_site.local.door import door
+from plum_site.local.mails import describe_mails, list_mails
 from plum_site.local.processes import read_pid, stop_services, write_pid
 from plum_site.local.services import Services, free_port, mailbox_answers, port_owner, valkey_answers, valkey_command
 
@@ -172,6 +173,7 @@ class Start:
             "users": shown["users"],
             "progress": {"programs": shown["programs"]},
             "reviews": shown["reviews"],
+            "mail": self.read_mails(),
             "steps": steps.times,
         }
 
@@ -201,6 +203,12 @@ class Start:
         self.services.start("mailbox", [door.PYTHON, "-m", "plum_site.local.mailbox", str(path), str(folder)])
         self.services.wait_for(lambda: mailbox_answers(path), "The mailbox")
         return f"mail is kept in {folder}"
+
+    def read_mails(self) -> dict[str, Any]:
+        """Where mails lie and which; none where a mail server takes them."""
+        if os.environ.get("PLUM_SMTP_HOST"):
+            return {"folder": None, "messages": []}
+        return {"folder": str(self.var / "mail"), "messages": list_mails(self.var / "mail")}
 
     def start_web(self) -> None:
         """Start the console; it loads while the reviews are read or made."""
@@ -256,6 +264,10 @@ def show_welcome(steps: Any, result: dict[str, Any], once: bool) -> None:
     if people:
         steps.say("\nPeople of the demo (no passwords: ./plum manage sign_in_link --username NAME signs one in):")
         for line in door.table([("role", "username", "program"), *people]):
+            steps.say(line)
+    if result["mail"]["messages"]:
+        steps.say(f"\nMail that was sent lies in {result['mail']['folder']} (any mail program opens it):")
+        for line in door.table(describe_mails(result["mail"]["messages"])):
             steps.say(line)
     if not once:
         steps.say(f"\nConsole:  {result['url']}")

@@ -134,6 +134,7 @@ def unsubscribe(*, token: str, at: datetime) -> Subscription:
         if row.state != SubscriptionState.UNSUBSCRIBED:
             comment = "By the link in a mail."
             change_subscription(subscription_id=row.pk, name="end", actor=audit.SYSTEM, at=at, comment=comment)
+            row.refresh_from_db(fields=["state"])
     return row
 
 

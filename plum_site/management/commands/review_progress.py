@@ -8,15 +8,17 @@ from django.core.management.base import CommandParser
 from plum_site.health import find_health
 from plum_site.lib.clock import now
 from plum_site.lib.commands import PlumCommand
-from plum_site.progress import ProgramProgress, list_given_up, list_notes, list_progress
+from plum_site.progress import ProgramProgress, count_unsent, list_given_up, list_notes, list_progress
 
 EVERY_SECONDS = 0.5
+MAIL_SECONDS = 60  # for the reports of the months to leave, or to be tried once
 PATIENCE_SECONDS = 30  # a worker that has just been started needs some before it shows life
 
 
 class Command(PlumCommand):
     help = (
-        "Show how many months of every program are due and how many have been consolidated; with --wait, until all are. "
+        "Show how many months of every program are due and how many have been consolidated; with --wait, until all are "
+        "and the mails about them have left. "
         "Exit status 0 if all are, 1 if some are not."
     )
     example = """
@@ -59,6 +61,10 @@ class Command(PlumCommand):
                 programs = list_progress(now())
                 steps.reach(sum(row.months_done for row in programs), sum(row.months_due for row in programs))
                 steps.note("; ".join(list_notes()))
+            until = time.monotonic() + min(MAIL_SECONDS, timeout)
+            while count_unsent(now()) and time.monotonic() < until and not any(row.waiting for row in programs):
+                steps.note("sending mail")
+                time.sleep(EVERY_SECONDS)
         return programs
 
     def _idle_parts(self) -> str:
