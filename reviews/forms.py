@@ -156,5 +156,6 @@ class SubscriptionForm(forms.ModelForm):
     def validate_unique(self) -> None:
         """Nothing: adding somebody again resumes what they had."""
 
-    def validate_constraints(self) -> None:
-        """Nothing: the service says in words what does not fit together."""
+    def _get_validation_exclusions(self) -> set[str]:
+        """What does not fit together is said by the service, in words; the constraint's own message says nothing."""
+        return {*super()._get_validation_exclusions(), "scope_value"}
