@@ -1,4 +1,4 @@
-"""Operations: background jobs with live progress, outgoing messages, the audit log."""
+"""Operations: background jobs with live progress, and outgoing messages."""
 
 from typing import Any
 
@@ -7,32 +7,18 @@ from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, reverse
 from django.utils.safestring import SafeString
-from django_filters import CharFilter, FilterSet
 
 from plum_site.lib import outbox
 from plum_site.lib.admin import Button, KeysetModelAdmin, allowed, console_admin, go, person_of, show_progress, try_to
 from plum_site.lib.choices import AttemptStatus, JobState, OutboxState
 from plum_site.lib.clock import now
 from plum_site.lib.jobs import revive
-from plum_site.lib.models import AuditEvent, Job, Outbox
-from plum_site.lib.people import person_behind
+from plum_site.lib.models import Job, Outbox
 from plum_site.lib.present import Table, badge, count, instant
 
 JOB_TONES = {JobState.DUE: "idle", JobState.RUNNING: "info", JobState.DONE: "good", JobState.DEAD: "bad"}
 ATTEMPT_TONES = {AttemptStatus.OK: "good", AttemptStatus.LATER: "warn", AttemptStatus.REFUSED: "bad"}
 MESSAGE_TONES = {OutboxState.WAITING: "idle", OutboxState.SENT: "good", OutboxState.DEAD: "bad"}
-
-
-class AuditFilter(FilterSet):
-    """Audit entries of one object, one actor or one kind of act."""
-
-    object_ref = CharFilter(label="Object, such as partners.Partner:42")
-    actor = CharFilter(label="Who, such as user:3")
-    action = CharFilter(label="What, such as plum.grant_role")
-
-    class Meta:
-        model = AuditEvent
-        fields: list[str] = []
 
 
 @console_admin(Job)
@@ -179,35 +165,3 @@ class OutboxAdmin(KeysetModelAdmin):
         return badge(row.get_state_display(), MESSAGE_TONES[OutboxState(row.state)])
 
     state_now.short_description = "state"  # type: ignore[attr-defined]
-
-
-@console_admin(AuditEvent)
-class AuditEventAdmin(KeysetModelAdmin):
-    """Every change of this program, newest first."""
-
-    program_path = "program_id"
-    has_history = False
-    read_operation = "audit.read"
-    list_display = ["at", "actor_shown", "action", "object_ref", "comment"]
-    filterset_class = AuditFilter
-    fields = ["at", "actor_shown", "action", "object_ref", "comment"]
-    readonly_fields = ["actor_shown"]
-    intro = "Who changed what, and when. Written with the change itself; the database refuses to edit or delete a line."
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
-        return super().get_queryset(request).annotate(person=person_behind("actor"))
-
-    def tables(self, request: HttpRequest, row: AuditEvent) -> list[Table]:
-        before, after = row.before or {}, row.after or {}
-        rows = [[name, show_value(before.get(name)), show_value(after.get(name))] for name in sorted({*before, *after})]
-        return [Table("What changed", ["Field", "Before", "After"], rows, "This entry records that it happened, no values.")]
-
-    def actor_shown(self, row: Any) -> str:
-        return row.person or row.actor
-
-    actor_shown.short_description = "who"  # type: ignore[attr-defined]
-
-
-def show_value(value: Any) -> str:
-    """A JSON value as text; nothing for none."""
-    return "" if value is None else str(value)

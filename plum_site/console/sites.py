@@ -23,7 +23,7 @@ from offers import admin as offers_admin
 from partners import admin as partners_admin
 from partners.models import Program
 from partners.selectors import list_programs
-from plum_site.console import home, operations, people, programs, sign_in
+from plum_site.console import audit, home, operations, people, programs, sign_in
 from plum_site.console.programs import SESSION_KEY
 from plum_site.lib.access import actor_of, may, programs_of
 from plum_site.lib.admin import ADMINS, PAGES, Page, View, allowed, program_of, show
@@ -36,6 +36,7 @@ REGISTERED = (
     offers_admin,
     activity_admin,
     reviews_admin,
+    audit,
     exports_admin,
     home,
     operations,

@@ -6,7 +6,7 @@ Newest first means by instant, then id. Every question that the console and the 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -21,6 +21,7 @@ from plum_site.lib.tenancy import program_path
 ORDER = ("-at", "-id")
 NAMING_FIELDS = ("external_id", "code", "username", "name")
 MOST_FOUND = 200
+EARLIEST, LATEST = date(1970, 1, 1), date(9000, 1, 1)
 # Each step leads over an index to the next value, however many entries hold it.
 DISTINCT = """
     WITH RECURSIVE known(value) AS (
@@ -55,12 +56,25 @@ def _distinct(column: str, program_id: int) -> list[str]:
 
 
 def within(
-    entries: QuerySet[AuditEvent], time_zone: str, first: date | None = None, until: date | None = None
+    entries: QuerySet[AuditEvent],
+    time_zone: str,
+    first: date | None = None,
+    until: date | None = None,
+    *,
+    includes_last: bool = False,
 ) -> QuerySet[AuditEvent]:
-    """Entries from a program day on, and before the beginning of another."""
+    """Entries from a program day on, and before another begins; includes_last: before that one ends."""
     if first:
-        entries = entries.filter(at__gte=first_instant(first, time_zone))
-    return entries.filter(at__lt=first_instant(until, time_zone)) if until else entries
+        entries = entries.filter(at__gte=first_instant(clamp(first), time_zone))
+    if until:
+        end = clamp(until) + timedelta(days=includes_last)
+        entries = entries.filter(at__lt=first_instant(end, time_zone))
+    return entries
+
+
+def clamp(day: date) -> date:
+    """A day that can be reckoned with, however strange the one that was asked for."""
+    return min(max(day, EARLIEST), LATEST)
 
 
 def about(entries: QuerySet[AuditEvent], labels: Iterable[str], words: str, program_id: int) -> QuerySet[AuditEvent]:

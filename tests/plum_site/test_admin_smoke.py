@@ -16,7 +16,7 @@ from activity.models import Import
 from partners.models import Partner, Program
 from partners.services import save_contact, save_contract_terms
 from plum_site.console import site
-from plum_site.lib.models import Job, Outbox, User
+from plum_site.lib.models import AuditEvent, Job, Outbox, User
 from reviews.services import subscribe
 from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
@@ -108,7 +108,10 @@ def test_a_list_costs_the_same_with_more_rows(world: Program) -> None:
     before = {model: count_queries(client, list_url(model)) for model in MODELS}
     add_rows(world, "b")
     assert Partner.objects.filter(program=world).count() > 6
-    assert {model: count_queries(client, list_url(model)) for model in MODELS} == before
+    after = {model: count_queries(client, list_url(model)) for model in MODELS}
+    # The audit log asks once for each kind of thing that is on its page, however many rows there are of it.
+    assert after.pop(AuditEvent) <= before.pop(AuditEvent)
+    assert after == before
 
 
 def test_a_row_of_another_program_is_an_unknown_row(world: Program) -> None:

@@ -42,7 +42,7 @@ def program(ada: User) -> Program:
 
 @pytest.fixture
 def client(program: Program) -> TokenClient:
-    return make_client(program, "audit:read", at=JULY + timedelta(days=1), expires_at=datetime(2027, 1, 1, tzinfo=UTC))
+    return make_client(program, "audit:read")
 
 
 def actions(client: TokenClient, query: str = "") -> list[str]:
@@ -77,7 +77,6 @@ def test_filters_hold_together(client: TokenClient, ada: User, program: Program)
 def test_a_day_is_one_of_the_program(client: TokenClient) -> None:
     """It is the 16th in Berlin from 22:00 UTC on."""
     assert actions(client, "?from=2026-07-16&to=2026-07-17&action=offers.publish_listing") == ["offers.publish_listing"]
-    AuditEvent.objects.filter(pk=0).count()
     assert actions(client, "?from=2026-07-17&action=offers.publish_listing") == []
 
 
@@ -101,7 +100,7 @@ def test_nothing_of_another_program(client: TokenClient) -> None:
         assert send(client, "GET", f"audit{query}").status_code == 404
 
 
-@pytest.mark.parametrize("query", ["?object=Partner", "?object=partners.Partner:x", "?from=July", "?who=ada"])
+@pytest.mark.parametrize("query", ["?object=Partner", "?object=partners.Partner:x", "?from=July", "?to=2026-02-30", "?who=ada"])
 def test_questions_that_are_none(client: TokenClient, query: str) -> None:
     assert send(client, "GET", f"audit{query}").status_code == 400
 

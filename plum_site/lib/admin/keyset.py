@@ -1,10 +1,10 @@
-"""Lists over tables too long to count: pages by row id, newest first, no COUNT, no OFFSET."""
+"""Lists over tables too long to count: pages by row id, or by instant and row id, newest first, no COUNT, no OFFSET."""
 
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django_filters import FilterSet
 
@@ -24,22 +24,39 @@ class KeysetChangeList(ColumnedChangeList):
         return {name: value for name, value in super().get_filters_params(params).items() if name not in own}
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        rows = super().get_queryset(request, exclude_parameters).order_by("-pk")
+        rows = super().get_queryset(request, exclude_parameters).order_by(*self.newest_first())
         self.filterset = None
         if self.model_admin.filterset_class is not None:
             self.filterset = self.model_admin.filterset_class(request.GET, queryset=rows, request=request)
             rows = self.filterset.qs if self.filterset.is_valid() else rows.none()
         return rows
 
+    def newest_first(self) -> list[str]:
+        """The order of the list; within one instant by row id."""
+        instant = self.model_admin.keyset_field
+        return [*([f"-{instant}"] if instant else []), "-pk"]
+
+    def beyond(self, request: HttpRequest, pk: int, comparison: str) -> Q:
+        """Rows on one side ("lt": older, "gt": newer) of a row of this list; all where it has left the list."""
+        instant = self.model_admin.keyset_field
+        if not instant:
+            return Q(**{f"pk__{comparison}": pk})
+        place = self.root_queryset.filter(pk=pk).values_list(instant, flat=True).first()
+        if place is None:
+            return Q()
+        same = Q(**{instant: place, f"pk__{comparison}": pk})
+        return Q(**{f"{instant}__{comparison}e": place}) & (Q(**{f"{instant}__{comparison}": place}) | same)
+
     def get_results(self, request: HttpRequest) -> None:
         size, rows = self.list_per_page, self.queryset
         before, after = request.GET.get(BEFORE, ""), request.GET.get(AFTER, "")
         if after.isdecimal():
-            page = list(rows.filter(pk__gt=int(after)).order_by("pk")[: size + 1])
+            page = list(rows.filter(self.beyond(request, int(after), "gt")).reverse()[: size + 1])
             has_newer, has_older = len(page) > size, True
             page = page[:size][::-1]
         else:
-            page = list((rows.filter(pk__lt=int(before)) if before.isdecimal() else rows)[: size + 1])
+            older = self.beyond(request, int(before), "lt") if before.isdecimal() else Q()
+            page = list(rows.filter(older)[: size + 1])
             has_newer, has_older = before.isdecimal(), len(page) > size
             page = page[:size]
         self.result_list = page
@@ -57,8 +74,9 @@ class KeysetChangeList(ColumnedChangeList):
 
 
 class KeysetModelAdmin(ReadOnlyModelAdmin):
-    """A read-only list that never counts its rows."""
+    """A read-only list that never counts its rows. keyset_field: the instant by which it is in order; "": by row id."""
 
+    keyset_field: ClassVar[str] = ""
     filterset_class: ClassVar[type[FilterSet] | None] = None
     change_list_template = "plum/keyset_list.html"
     ordering = ["-pk"]

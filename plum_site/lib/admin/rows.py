@@ -22,6 +22,7 @@ from plum_site.lib.access import actor_of, check
 from plum_site.lib.admin.frame import Button, View, allowed, guarded, program_of, show, url_of
 from plum_site.lib.models import AuditEvent
 from plum_site.lib.panels import Column, columns_for, panels_for
+from plum_site.lib.people import names_of
 from plum_site.lib.present import NO_DATA, Table, instant
 
 A = TypeVar("A", bound="type[ProgramModelAdmin]")
@@ -164,7 +165,8 @@ class ProgramModelAdmin(admin.ModelAdmin):
             raise Http404("There is no such row in this program.")
         check(actor_of(request), "audit.read", program_of(request).pk)
         entries = AuditEvent.objects.filter(object_ref=f"{row._meta.label}:{row.pk}").order_by("-id")[:200]
-        lines = [[instant(entry.at), entry.actor, entry.action, entry.after or "", entry.comment] for entry in entries]
+        names = names_of(entry.actor for entry in entries)
+        lines = [[instant(entry.at), names[entry.actor], entry.action, entry.after or "", entry.comment] for entry in entries]
         table = Table("Changes, newest first", ["When", "Who", "What", "New values", "Comment"], lines, "No change was recorded.")
         return show(request, "plum/page.html", title=f"History of {row}", tables=[table], back_url=url_of(row), opts=self.opts)
 
