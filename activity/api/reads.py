@@ -39,6 +39,31 @@ CHOICES = ("member", "segment")
 REASON_HEADER = OpenApiParameter(
     "Plum-Reason", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Why it is read; keeps the reason out of addresses."
 )
+CATALOG_EXAMPLE = {
+    "data": [
+        {
+            "position": 1,
+            "offer": "OF-9",
+            "partner": "P-1001",
+            "partner_name": "Northwind Coffee",
+            "offer_type": "discount",
+            "category": "",
+            "face_value": "50%",
+            "face_value_currency": "",
+            "starts_on": "2026-08-01",
+            "ends_on": "2026-12-31",
+            "listing": {
+                "number": 1,
+                "title": "Two coffees for one",
+                "text": "",
+                "creative_url": "",
+                "terms": "Not at airports.",
+            },
+        }
+    ],
+    "next_cursor": None,
+    "has_more": False,
+}
 ANY_ATTRIBUTE = OpenApiParameter(
     "attributes",
     {"type": "object", "additionalProperties": {"type": "string"}},
@@ -148,6 +173,7 @@ class CatalogView(ListView):
     Output = CatalogOffer
     order = ("position",)
     described_parameters = (ANY_ATTRIBUTE,)
+    examples: ClassVar = {"GET": (None, CATALOG_EXAMPLE)}
 
     @property
     def program(self) -> Program:

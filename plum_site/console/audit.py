@@ -1,7 +1,9 @@
 """The audit log: who changed what, narrowed by person, object, act and days; in words, with links, and as CSV."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +12,7 @@ from django.apps import apps
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, reverse
+from django.utils import formats, timezone
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst, slugify
 from django_filters import CharFilter, ChoiceFilter, DateFilter, FilterSet
@@ -21,13 +24,15 @@ from plum_site.lib.api import later_than
 from plum_site.lib.clock import now
 from plum_site.lib.models import AuditEvent
 from plum_site.lib.people import names_of
-from plum_site.lib.present import NO_DATA, Table, link
+from plum_site.lib.present import NO_DATA, Table, instant, link
 from plum_site.lib.resources import safe_cell
 
 CHUNK = 1000
 SHOWN_FIELDS, SHOWN_LENGTH = 3, 60
 # Row ids among the values before and after: what they stand for.
 REFERS = {"owner": "plum.User", "segment": "offers.Segment", "revision": "offers.RankingRevision"}
+CODES = {"state", "transition"}  # values that are words of ours
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 CSV_COLUMNS = ("at", "who", "what", "object", "object_name", "before", "after", "comment")
 SEARCHED = ("partners.Partner", "offers.Offer", "offers.Segment", "plum.User", "plum.ApiToken")
 
@@ -114,6 +119,10 @@ class Names:
                 return "yes" if value else "no"
             case int() if name in REFERS:
                 return self.objects.get(f"{REFERS[name]}:{value}", str(value))
+            case str() if name in CODES:
+                return value.replace("_", " ")
+            case str() if INSTANT.match(value):
+                return instant_in_words(value)
             case str():
                 return self.actors.get(value, value)
             case list():
@@ -137,6 +146,15 @@ class Names:
             for name, before, after in changes[:SHOWN_FIELDS]
         ]
         return "; ".join(said) + (f"; {len(changes) - SHOWN_FIELDS} more" if len(changes) > SHOWN_FIELDS else "")
+
+
+def instant_in_words(text: str) -> str:
+    """An instant as the log writes it, in the zone of the page; as it is where it is none after all."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return str(formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")) if at.tzinfo else text
 
 
 def field_in_words(name: str) -> str:
@@ -179,10 +197,10 @@ class AuditEventAdmin(KeysetModelAdmin):
     has_history = False
     keyset_field = "at"
     read_operation = "audit.read"
-    list_display = ["at", "who", "what", "about", "changed", "comment"]
+    list_display = ["when", "who", "what", "about", "changed", "comment"]
     filterset_class = AuditFilter
-    fields = ["at", "who", "what", "about", "comment"]
-    readonly_fields = ["who", "what", "about"]
+    fields = ["when", "who", "what", "about", "comment"]
+    readonly_fields = ["when", "who", "what", "about"]
     intro = "Who changed what, and when. Written with the change itself; the database refuses to edit or delete a line."
     empty_text = "Nothing has been changed in this program yet."
 
@@ -215,6 +233,14 @@ class AuditEventAdmin(KeysetModelAdmin):
     def tables(self, request: HttpRequest, row: AuditEvent) -> list[Table]:
         rows: list[list[Any]] = [list(change) for change in names_for(row).changes(row)]
         return [Table("What changed", ["Field", "Before", "After"], rows, "This entry records that it happened, no values.")]
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        entry = self.get_object(request, object_id)
+        title = {"title": act_in_words(entry.action)} if entry is not None else {}
+        return super().change_view(request, object_id, form_url, {**title, **(extra_context or {})})
+
+    def when(self, row: AuditEvent) -> SafeString | str:
+        return instant(row.at)
 
     def who(self, row: AuditEvent) -> str:
         return names_for(row).actors[row.actor]
