@@ -222,11 +222,12 @@ class AuditEventAdmin(KeysetModelAdmin):
         if not filters.is_valid():  # the list says what is wrong with them
             return HttpResponseRedirect(f"{reverse('admin:plum_auditevent_changelist')}?{request.GET.urlencode()}")
         entries = filters.qs
-        said = {name: value for name, value in request.GET.items() if value and name in AuditFilter.base_filters}
+        said = {name: str(value) for name, value in request.GET.items() if value and name in AuditFilter.base_filters}
         trail.note_export(program=program, filters=said, actor=person_of(request), at=at)
         name = f"audit-{slugify(program.code)}-{at:%Y-%m-%d}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingHttpResponse(write_csv(entries), content_type="text/csv; charset=utf-8", headers=headers)
+        lines: Any = StreamingHttpResponse(write_csv(entries), content_type="text/csv; charset=utf-8", headers=headers)
+        return lines
 
     download.logs_reading = True  # type: ignore[attr-defined]
 

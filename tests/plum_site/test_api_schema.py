@@ -70,6 +70,34 @@ def test_lists_are_pages(description: Any) -> None:
     assert {"limit", "cursor", "state", "country", "category", "search"} <= names
 
 
+def test_examples_are_what_they_are_examples_of(description: Any) -> None:
+    checked = set()
+    for method, path, row in operations_in(description):
+        for part in [row.get("requestBody", {}), *row["responses"].values()]:
+            for content in part.get("content", {}).values():
+                for example in content.get("examples", {}).values():
+                    schema = {**content["schema"], "components": description["components"]}
+                    jsonschema.validate(example["value"], schema, jsonschema.Draft202012Validator)
+                    checked.add(f"{method} {path}")
+    writing = {"PUT", "PATCH", "POST"}
+    assert {"GET /api/v1/catalog", "GET /api/v1/audit", "POST /api/v1/tokens"} <= checked
+    assert len([route for route in checked if route.split()[0] in writing]) >= 10
+
+
+def test_what_is_written_says_what_it_takes_and_how_it_is_refused(description: Any) -> None:
+    rows = {f"{method} {path}": row for method, path, row in operations_in(description)}
+    for route, row in rows.items():
+        if route.split()[0] in ("PUT", "PATCH", "POST") and "/events" not in route:
+            assert row["requestBody"]["content"], route
+            assert {"409", "412", "413", "415", "422"} <= set(row["responses"]), route
+            headers = {parameter["name"] for parameter in row.get("parameters", []) if parameter["in"] == "header"}
+            assert ("Idempotency-Key" in headers) == route.startswith("POST"), route
+            assert "limit" not in {parameter["name"] for parameter in row.get("parameters", [])}, route
+    assert {"If-Match", "If-None-Match"} <= {
+        parameter["name"] for parameter in rows["PUT /api/v1/offers/{external_id}"]["parameters"]
+    }
+
+
 class TestEventSchema:
     def test_its_fields_are_those_that_are_read(self) -> None:
         data = event_schema_document()["properties"]["data"]["properties"]
