@@ -4,12 +4,16 @@ A program's first month as a new user lives it, in a real browser over real proc
 docs/first-month.md tells the same with pictures; PLUM_PICTURES names a folder into which they are taken anew.
 """
 
+import csv
 import json
 import os
 import re
 import subprocess
+import zipfile
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from plum_site.lib.periods import month_start, next_month
 from tests.browser.conftest import TELL_VIOLATIONS
 from tests.faults.conftest import lab, migrated  # noqa: F401 - fixtures
-from tests.faults.lab import Lab
+from tests.faults.lab import Lab, wait_for
 from tests.support import first_month
+from tests.support.mail_server import MailServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -29,7 +34,7 @@ class Journey:
     """One person at the console, and everything that went wrong on their screen."""
 
     def __init__(self, page: Page, base: str) -> None:
-        self.page, self.base, self.wrong, self.pictures = page, base, [], 0
+        self.page, self.base, self.wrong = page, base, []
         page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
 
@@ -48,10 +53,9 @@ class Journey:
 
     def picture(self, name: str) -> None:
         """Keep what is seen, where pictures are wanted."""
-        self.pictures += 1
         if folder := os.environ.get("PLUM_PICTURES"):
             Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{self.pictures:02d}-{name}.png")
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 @pytest.fixture
@@ -61,8 +65,18 @@ def month() -> date:
 
 
 @pytest.fixture
-def journey(browser: Browser, lab: Lab) -> Iterator[Journey]:  # noqa: F811
+def mailbox() -> Iterator[MailServer]:
+    """A mail server that takes everything."""
+    server = MailServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def journey(browser: Browser, lab: Lab, mailbox: MailServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journey]:  # noqa: F811
     """A running Plum with nothing in it but its operator, who has just signed in by link."""
+    for name, value in {"HOST": "127.0.0.1", "PORT": str(mailbox.port), "TLS": "none"}.items():
+        monkeypatch.setenv(f"PLUM_SMTP_{name}", value)  # the lab's processes inherit it
     lab.manage("createsuperuser", "--username", "ada", "--email", "ada@example.org", "--no-input")
     lab.manage("collectstatic", "--no-input", "-v", "0")
     lab.start_broker()
@@ -82,15 +96,18 @@ def journey(browser: Browser, lab: Lab) -> Iterator[Journey]:  # noqa: F811
     context.close()
 
 
-def test_the_first_month(journey: Journey, lab: Lab, month: date, tmp_path: Path) -> None:  # noqa: F811
+def test_the_first_month(journey: Journey, mailbox: MailServer, month: date, tmp_path: Path) -> None:
     make_program(journey)
     import_partners(journey, tmp_path)
     import_offers(journey, tmp_path, month)
     import_people(journey, tmp_path)
     token = make_token(journey)
     send_events(journey, token, tmp_path, month)
-    watch_the_dashboard(journey, month)
+    watch_the_dashboard(journey, token, tmp_path, month)
+    subscribe(journey)
     review_the_month(journey, month)
+    receive_the_report(journey, mailbox, month)
+    take_the_data(journey, month, tmp_path)
     assert journey.wrong == []
 
 
@@ -172,14 +189,15 @@ def curl(base: str, token: str, path: Path) -> dict[str, Any]:
     return answer
 
 
-def watch_the_dashboard(journey: Journey, month: date) -> None:
-    """The month's figures, and one more event arrives while one looks."""
+def watch_the_dashboard(journey: Journey, token: str, folder: Path, month: date) -> None:
+    """The month's figures; one more redemption is sent, and the page shows it by itself."""
+    shown = journey.page.locator("[data-metric=redemptions]").first
+    redemptions = first_month.count_events("redeemed")
     journey.open(f"/console/activity/?from={month}&to={next_month(month)}")
-    redemptions = sum(
-        count for brand in first_month.BRANDS for key, count in brand.counts.items() if key == ("redeemed", "confirmed")
-    )
-    expect(journey.page.locator("[data-metric=redemptions]").first).to_have_attribute("data-value", str(redemptions))
+    expect(shown).to_have_attribute("data-value", str(redemptions))
     journey.picture("dashboard")
+    assert curl(journey.base, token, first_month.write_one_more(folder, month))["accepted"] == 1
+    expect(shown).to_have_attribute("data-value", str(redemptions + 1), timeout=30_000)
 
 
 def review_the_month(journey: Journey, month: date) -> None:
@@ -202,3 +220,47 @@ def review_the_month(journey: Journey, month: date) -> None:
     journey.press("Close the month")
     journey.reads("never changes from now on")
     journey.picture("closed")
+
+
+def subscribe(journey: Journey) -> None:
+    """Whoever wants the monthly report gets it, with a login or without."""
+    journey.open("/console/reviews/subscription/add/")
+    journey.page.get_by_label("Name").fill("Grace")
+    journey.page.get_by_label("E-mail").fill("grace@example.org")
+    journey.press("Save")
+    journey.reads("grace@example.org")
+
+
+def receive_the_report(journey: Journey, mailbox: MailServer, month: date) -> None:
+    """FINAL arrives soon after the closing; its text says what the console said."""
+    wait_for(lambda: any(b"FINAL" in message for message in mailbox.received), "the FINAL report")
+    message = next(mail for raw in mailbox.received if "FINAL" in (mail := message_from_bytes(raw, policy=default))["Subject"])
+    assert message["To"].endswith("grace@example.org>")
+    text = message.get_body(("plain",)).get_content()
+    assert f"{month:%B %Y}" in text
+    assert f"{first_month.count_events('redeemed') + 1}" in text
+    console, journey.page = journey.page, journey.page.context.new_page()  # as a mail program: no policy of ours
+    journey.page.set_content(message.get_body(("html",)).get_content())
+    journey.picture("report")
+    journey.page.close()
+    journey.page = console
+
+
+def take_the_data(journey: Journey, month: date, folder: Path) -> None:
+    """A package of the month, made in the background, checked offline with its own checksums."""
+    journey.open("/console/exports/export/add/")
+    journey.page.get_by_label("First day").fill(month.isoformat())
+    journey.page.get_by_label("Last day").fill((next_month(month) - timedelta(days=1)).isoformat())
+    journey.press("Export")
+    journey.reads("Download all as zip")
+    journey.picture("export")
+    with journey.page.expect_download() as download:
+        journey.press("Download all as zip")
+    download.value.save_as(folder / "month.zip")
+    with zipfile.ZipFile(folder / "month.zip") as package:
+        package.extractall(folder / "package")
+    [sums] = (folder / "package").rglob("SHA256SUMS")
+    subprocess.run(["sha256sum", "--check", "--strict", sums.name], cwd=sums.parent, check=True, capture_output=True)
+    [events] = (folder / "package").rglob("events-*.csv")
+    rows = list(csv.DictReader(events.read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == sum(1 for _ in first_month.list_events(month)) + 1

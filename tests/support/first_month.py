@@ -113,3 +113,16 @@ def write_events(path: Path, month: date, at_once: int = 1000) -> list[Path]:
         files.append(path / f"events-{len(files) + 1}.json")
         files[-1].write_text(json.dumps(events[start : start + at_once]), encoding="utf-8")
     return files
+
+
+def count_events(kind: str) -> int:
+    """Confirmed events of one kind in the month."""
+    return sum(count for brand in BRANDS for key, count in brand.counts.items() if key == (kind, "confirmed"))
+
+
+def write_one_more(path: Path, month: date) -> Path:
+    """One more redemption, for curl."""
+    event = next(event for event in list_events(month) if event["type"] == "offer.redeemed.v1")
+    file = path / "one-more.json"
+    file.write_text(json.dumps([{**event, "id": "first-month-one-more"}]), encoding="utf-8")
+    return file
