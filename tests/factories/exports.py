@@ -62,7 +62,7 @@ def export(program: Program, **changes: Any) -> Export:
 
 
 def read_rows(made: Export) -> list[dict[str, Any]]:
-    """The rows of a package, in order; absent values are None."""
+    """The rows of a package, by event id (a package promises no order); absent values are None."""
     return read_folder(package_folder(made))
 
 
@@ -75,7 +75,7 @@ def read_folder(folder: Path) -> list[dict[str, Any]]:
                 rows += [{name: value or None for name, value in row.items()} for row in csv.DictReader(file)]
             else:
                 rows += [json.loads(line) for line in file]
-    return rows
+    return sorted(rows, key=lambda row: row["event_id"])
 
 
 def read_manifest(made: Export) -> dict[str, Any]:
