@@ -13,6 +13,7 @@ from partners.models import Program
 from plum_site.lib.periods import next_month
 from reviews.choices import CycleState, DecisionKind, Severity, Standing
 from reviews.models import Flag, ReviewCycle, Scorecard
+from reviews.rules import has_no_activity
 from reviews.rules import report as words
 from reviews.selectors.cycles import list_scorecards
 from reviews.selectors.inputs import as_frozen
@@ -126,7 +127,8 @@ def read_report(
     totals, totals_before, silent = {}, {}, []
     if is_whole or cards:
         [totals] = summarise(starts_date=month, ends_date=next_month(month), where=where, **given).rows
-        [totals_before] = summarise(starts_date=before, ends_date=month, where=where, **given).rows
+        [then] = summarise(starts_date=before, ends_date=month, where=where, **given).rows
+        totals_before = {} if has_no_activity(then) else then  # a first month is compared with nothing, not with zeros
         now_from = summarise(starts_date=month, ends_date=next_month(month), by=["source"], where=where, **given).rows
         then_from = summarise(starts_date=before, ends_date=month, by=["source"], where=where, **given).rows
         silent = sorted({row["source"] for row in then_from} - {row["source"] for row in now_from})

@@ -206,6 +206,7 @@ def review_the_month(journey: Journey, month: date) -> None:
     opened = journey.page.get_by_role("link", name=f"{month:%B %Y}", exact=True)
     opened.or_(journey.page.get_by_role("button", name=f"Run the review of {month:%B %Y}")).first.click()
     journey.press("Consolidate again")  # the review may have opened by itself while events were still arriving
+    expect(journey.page.locator("body")).not_to_contain_text("Working on this month now", timeout=30_000)
     journey.reads("4 decided by rule, 1 needs you")
     journey.picture("a-month-to-decide")
     journey.page.get_by_role("link", name=re.compile("^Need you")).or_(journey.page.get_by_text("Need you 1")).first.click()
