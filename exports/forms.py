@@ -36,6 +36,15 @@ class EndpointForm(forms.ModelForm):
             field.choices = [(kind.name, f"{kind.title} ({kind.name})") for kind in choosable_types()]
 
 
+class DayInput(forms.DateInput):
+    """A day of one's own; once it is chosen, no ready-made period is any more."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d", attrs={"data-clears": "id_period"})
+
+
 OWN_DAYS = ""
 UNKNOWN = "unknown"
 FEW = 8  # rows that a list of choices shows at once
@@ -45,10 +54,8 @@ class ExportForm(forms.Form):
     """Which events, and how they are written; made for one program, whose values it offers."""
 
     period = forms.ChoiceField(required=False, help_text="Or choose the days yourself below.")
-    first = forms.DateField(label="First day", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    last = forms.DateField(
-        label="Last day", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="It is in the export."
-    )
+    first = forms.DateField(label="First day", required=False, widget=DayInput())
+    last = forms.DateField(label="Last day", required=False, widget=DayInput(), help_text="It is in the export.")
     format = forms.ChoiceField(
         choices=ExportFormat.choices,
         initial=ExportFormat.CSV,
@@ -78,7 +85,12 @@ class ExportForm(forms.Form):
         """One period: a ready-made one, or two days."""
         given: dict[str, Any] = super().clean() or {}
         if given.get("period"):
-            _label, given["first"], given["last"] = self.periods[given["period"]]
+            label, first, last = self.periods[given["period"]]
+            if (given.get("first") or first, given.get("last") or last) != (first, last):
+                self.add_error(
+                    "period", f"{label} is not the days below. Choose “The days below”, or empty them. Nothing was started."
+                )
+            given["first"], given["last"] = first, last
         elif not self.errors and not (given.get("first") and given.get("last")):
             self.add_error("period", "Choose a period, or a first and a last day. Nothing was started.")
         return given

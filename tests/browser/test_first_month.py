@@ -251,6 +251,7 @@ def take_the_data(journey: Journey, month: date, folder: Path) -> None:
     """A package of the month, made in the background, checked offline with its own checksums."""
     journey.open("/console/exports/export/add/")
     journey.page.get_by_label("First day").fill(month.isoformat())
+    expect(journey.page.get_by_label("Period")).to_have_value("")
     journey.page.get_by_label("Last day").fill((next_month(month) - timedelta(days=1)).isoformat())
     journey.press("Export")
     journey.reads("Download all as zip")

@@ -80,6 +80,7 @@ class TestConsole:
         [
             ({"format": "csv"}, "period"),
             ({"first": "2026-06-01", "format": "csv"}, "period"),
+            ({**JUNE, "period": "everything"}, "period"),
             ({**JUNE, "last": "2026-05-01"}, None),
             ({**JUNE, "format": "xlsx"}, "format"),
             ({**JUNE, "filter_partner": ["P404"]}, "filter_partner"),

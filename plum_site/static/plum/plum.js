@@ -47,6 +47,13 @@
         });
     });
 
+    // Of two ways to say the same, the one that was used last counts: choosing here empties the field there.
+    each('[data-clears]', (field) => {
+        const other = document.getElementById(field.dataset.clears);
+        field.addEventListener('change', () => { if (field.value) other.value = ''; });
+        other.addEventListener('change', () => { if (other.value) field.value = ''; });
+    });
+
     each('[data-copies]', (button) => button.addEventListener('click', async () => {
         const text = document.getElementById(button.dataset.copies).textContent;
         const status = button.parentElement.querySelector('[role=status]');
