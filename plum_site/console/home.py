@@ -130,7 +130,7 @@ def make_review(program: Any) -> dict[str, Any]:
             "cycle_url": url_of(cycle),
             "cycle_state": show_state(cycle),
             "progress": summarise_progress(cycle.pk),
-            "best": make_ranks("Leading", ranked[:SHOWN_PARTNERS]),
+            "best": make_ranks("Leading", [card for card in ranked if not is_behind(card)][:SHOWN_PARTNERS]),
             "worst": make_ranks("Falling behind", [card for card in ranked[::-1] if is_behind(card)][:SHOWN_PARTNERS]),
         }
     return context
