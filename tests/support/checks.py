@@ -63,6 +63,8 @@ def production() -> dict[str, str]:
         "DATABASE_URL": "postgres://plum@127.0.0.1/plum",
         "REDIS_URL": "redis://127.0.0.1:6379/0",
         "PLUM_BASE_URL": "https://plum.example.org",
+        "PLUM_SMTP_HOST": "smtp.example.org",
+        "PLUM_MAIL_FROM": "Plum <plum@example.org>",
         "PLUM_SECRET_KEY": secrets.token_urlsafe(64),
         "PLUM_MASTER_KEY": secrets.token_hex(32),
     }
