@@ -157,7 +157,7 @@ def test_nothing_outside_the_scope_is_in_text_html_file_or_totals(cycle: ReviewC
     assert "share_of_redemptions" not in rows_of(rendered)[0]
     for part in (rendered.subject, rendered.text, rendered.html, rendered.attachments[0].content.decode()):
         assert not re.search(r"\bP[12]\b", part)
-        assert "670" not in part
+        assert not re.search(r"\b670\b", part)  # a hash may hold the digits
     assert Subscription.objects.get(pk=row.pk).scope_text in rendered.text or scope == "owned"
 
 
