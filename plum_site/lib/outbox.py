@@ -31,6 +31,7 @@ from plum_site.lib.models import Outbox, OutboxAttempt, User
 SEND = "plum.send_outbox"
 LEASE = timedelta(seconds=45)
 RENEW_SECONDS = 10
+LOOK_SECONDS = 1  # how soon what is new is taken up beside a recipient that hangs
 PATIENCE_SECONDS = 120  # a channel bounds its own time; whoever still hangs after so long is left
 AT_ONCE = 4  # recipients served side by side
 PASS_SECONDS = 30  # then a pass ends and wakes the next, so that other work gets its turn
@@ -260,6 +261,7 @@ class _Pass:
     def __init__(self, at: datetime | None) -> None:
         self._at = at
         self._until = monotonic() + PASS_SECONDS
+        self._renew_at = monotonic() + RENEW_SECONDS
         self._held: set[str] = set()  # recipients that are being served, or that failed in this round
         self._running: dict[Future[_End], tuple[Outbox, float]] = {}
         self.sent = 0
@@ -292,7 +294,7 @@ class _Pass:
         pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="outbox")
         try:
             while self._fill(pool) or self._running:
-                ended, _ = wait(self._running, timeout=RENEW_SECONDS, return_when=FIRST_COMPLETED)
+                ended, _ = wait(self._running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in ended:
                     message, _ = self._running.pop(future)
                     self.settle(message, future.result())
@@ -311,6 +313,9 @@ class _Pass:
 
     def _renew(self) -> None:
         """Keep the leases of what is under way; leave what hangs."""
+        if monotonic() < self._renew_at:
+            return
+        self._renew_at = monotonic() + RENEW_SECONDS
         at = self.now()
         for future, (message, began) in list(self._running.items()):
             spent = monotonic() - began
