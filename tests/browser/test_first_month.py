@@ -193,7 +193,7 @@ def watch_the_dashboard(journey: Journey, token: str, folder: Path, month: date)
     """The month's figures; one more redemption is sent, and the page shows it by itself."""
     shown = journey.page.locator("[data-metric=redemptions]").first
     redemptions = first_month.count_events("redeemed")
-    journey.open(f"/console/activity/?from={month}&to={next_month(month)}")
+    journey.open(f"/console/activity/?period=own&first={month}&last={next_month(month) - timedelta(days=1)}")
     expect(shown).to_have_attribute("data-value", str(redemptions))
     journey.picture("dashboard")
     assert curl(journey.base, token, first_month.write_one_more(folder, month))["accepted"] == 1
