@@ -4,13 +4,10 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
-
-from django.db import connection, transaction
 
 from activity.models import Seal
 from activity.services import signed_head
@@ -33,6 +30,7 @@ from exports.services.places import DATASET, sync_folder
 from exports.services.streams import header_of, stream_rows
 from plum_site.lib import keys
 from plum_site.lib.errors import DomainError
+from plum_site.lib.snapshot import snapshot
 
 Progress = Callable[[int, int, str], None]
 
@@ -53,7 +51,7 @@ def write_package(
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / DATA).mkdir(mode=0o700, parents=True)
-    with _one_moment():
+    with snapshot(read_only=False):
         progress(0, 0, "counting")
         totals, first, last = read_totals(selection)
         parts = read_parts(selection, totals.rows, first, last)
@@ -116,30 +114,6 @@ def _write_file(folder: Path, path: str, form: str, selection: Selection, part: 
         file.flush()
         os.fsync(file.fileno())
     yield DataFile(path, rows, size, digest.hexdigest())
-
-
-@contextmanager
-def _one_moment() -> Iterator[None]:
-    """
-    A transaction that sees the database as it was at one moment, and may make a temporary table.
-
-    Inside another transaction, that one's view. On SQLite deferred: it waits for no writer, and none waits for it.
-    """
-    if connection.in_atomic_block:
-        yield
-        return
-    if connection.vendor == "postgresql":
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield
-        return
-    wrapper: Any = connection
-    mode, wrapper.transaction_mode = wrapper.transaction_mode, "DEFERRED"
-    try:
-        with transaction.atomic():
-            yield
-    finally:
-        wrapper.transaction_mode = mode
 
 
 def _open(path: Path) -> BinaryIO:

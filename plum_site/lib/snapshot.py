@@ -8,10 +8,11 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
+def snapshot(*, read_only: bool = True) -> Iterator[None]:
     """
-    A read-only view of one moment; inside a transaction that is open already, that one's view.
+    A view of one moment; inside a transaction that is open already, that one's view.
 
+    read_only: False lets it make a temporary table, which a read-only transaction of PostgreSQL refuses.
     Blocks nobody: PostgreSQL reads at REPEATABLE READ, SQLite in a deferred transaction, which a writer does not wait for.
     """
     if connection.in_atomic_block:
@@ -19,7 +20,7 @@ def snapshot() -> Iterator[None]:
         return
     if connection.vendor == "postgresql":
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ {'READ ONLY' if read_only else 'READ WRITE'}")
             yield
         return
     wrapper = cast(Any, connection)
