@@ -48,6 +48,14 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def condition(text: str) -> tuple[str, list[str]]:
+    """An argument type: `name=a,b` as the name and its values; an empty value is the unknown one."""
+    name, equals, values = text.partition("=")
+    if not name.strip() or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a condition. Write it as name=value, for example region=north.")
+    return name.strip(), [value.strip() for value in values.split(",")]
+
+
 def find_user(username: str) -> User:
     """The active person that `--as` names; InvalidInput with what to do otherwise."""
     user = User.objects.filter(username=username, is_active=True).first()

@@ -1,6 +1,5 @@
 """Print every metric of a period, broken down and filtered as asked."""
 
-import argparse
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,7 +7,7 @@ from django.core.management.base import CommandParser
 from activity.metrics import METRICS, Unit, shown_rates
 from activity.selectors import Summary, refuse_personal, summarise
 from partners.selectors import get_program
-from plum_site.lib.commands import PlumCommand, day, names
+from plum_site.lib.commands import PlumCommand, condition, day, names
 
 SHOWN = ("members_any", "impressions", "views", "unlocks", "activations", "redemptions", "net_spend")
 
@@ -63,14 +62,6 @@ class Command(PlumCommand):
         rows = [[*(row[name] for name in by), *(cell(row, key) for key in keys)] for row in summary.rows]
         self.print_table([*by, *(METRICS[key].label for key in keys)], rows)
         self.say(f"as of seal {summary.as_of}; recorded stages: {', '.join(summary.recorded_stages) or 'none'}")
-
-
-def condition(text: str) -> tuple[str, list[str]]:
-    """An argument type: `name=a,b` as the name and its values; an empty value is the unknown one."""
-    name, equals, values = text.partition("=")
-    if not name.strip() or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a condition. Write it as name=value, for example region=north.")
-    return name.strip(), [value.strip() for value in values.split(",")]
 
 
 def cell(row: dict[str, Any], key: str) -> Any:

@@ -1,6 +1,5 @@
 """Write the events of a period as a package into a folder."""
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from partners.selectors import get_program
 from plum_site.lib.access import Actor, check
 from plum_site.lib.audit import SYSTEM
 from plum_site.lib.clock import now
-from plum_site.lib.commands import COULD_NOT, PlumCommand, day, find_user
+from plum_site.lib.commands import COULD_NOT, PlumCommand, condition, day, find_user
 
 
 class Command(PlumCommand):
@@ -100,11 +99,3 @@ class Command(PlumCommand):
         for name, amounts in manifest["plum"]["sums"].items():
             self.say(f"{name}: {', '.join(f'{amount} {code}' for code, amount in amounts.items())}")
         self.say(f"{manifest['plum']['rows']} events in {folder}\nCheck it anywhere: ./plum manage export verify {folder}")
-
-
-def condition(text: str) -> tuple[str, list[str]]:
-    """An argument type: `name=a,b` as the name and its values; an empty value is the unknown one."""
-    name, equals, values = text.partition("=")
-    if not name.strip() or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a condition. Write it as name=value, for example region=north.")
-    return name.strip(), [value.strip() for value in values.split(",")]
