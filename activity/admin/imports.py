@@ -17,7 +17,18 @@ from activity.models import Import
 from activity.rules.people import PERSON_COLUMNS
 from activity.services.import_files import has_rejects, open_rejects, read_report
 from activity.services.imports import OPEN, confirm_import, discard_import, find_job, start_import
-from plum_site.lib.admin import Button, KeysetModelAdmin, allowed, console_admin, go, person_of, program_of, refuse, show
+from plum_site.lib.admin import (
+    Button,
+    KeysetModelAdmin,
+    allowed,
+    console_admin,
+    go,
+    person_of,
+    program_of,
+    refuse,
+    show,
+    show_progress,
+)
 from plum_site.lib.choices import JobState
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
@@ -185,7 +196,7 @@ class ImportAdmin(KeysetModelAdmin):
         return {
             "brought": brought,
             "state": badge(brought.get_state_display(), TONES[ImportState(brought.state)]),
-            "job": job if job and job.state in (JobState.DUE, JobState.RUNNING) else None,
+            "progress": show_progress(job) if job and job.state in (JobState.DUE, JobState.RUNNING) else "",
             "dead_job": job if job and job.state == JobState.DEAD else None,
             "problem": report.get("problem") or report.get("refusal") or (explain(brought) if brought.problem else ""),
             "cards": list_count_cards(brought),

@@ -104,7 +104,7 @@ def show_find(request: HttpRequest, form: forms.Form) -> HttpResponse:
     noun = member_noun(program_of(request))
     return show(
         request,
-        "plum/transition.html",
+        "plum/ask.html",
         title=f"Look up one {noun}",
         intro=f"{INTRO}Give the id that your own systems use.",
         form=form,
@@ -119,7 +119,7 @@ def show_reason(request: HttpRequest, member: Member, form: forms.Form) -> HttpR
     """The page that asks why."""
     return show(
         request,
-        "plum/transition.html",
+        "plum/ask.html",
         title=f"Read what member {member.pk} did",
         intro=f"{INTRO}{AGAIN if form[NEXT].value() else ''}",
         form=form,

@@ -126,7 +126,7 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
         initial = {name: getattr(newest, name, "") for name in ListingForm.Meta.fields}
         return show(
             request,
-            "plum/transition.html",
+            "plum/ask.html",
             title=f"Listing version {number} of {offer}",
             intro="Publishing makes a new version. The earlier ones stay, so that history shows what members read.",
             form=form or ListingForm(initial=initial),
@@ -155,7 +155,7 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
         offer = self.row_or_404(request, pk)
         return show(
             request,
-            "plum/transition.html",
+            "plum/ask.html",
             title=f"Audience of {offer}",
             intro="The newest audience that has begun is in force. A row of the same day is replaced.",
             form=form or self.audience_form(offer),

@@ -78,7 +78,7 @@ class RankingAdmin(ReadOnlyModelAdmin):
         segment_id = int(request.GET["segment"]) if request.GET.get("segment", "").isdecimal() else None
         return show(
             request,
-            "plum/transition.html",
+            "plum/ask.html",
             title="Write a new order",
             intro="Move lines, then save. It becomes the next revision and can be undone with one click.",
             form=form or self.order_form(program.pk, segment_id),

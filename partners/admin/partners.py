@@ -124,7 +124,7 @@ class PartnerAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
         partner = self.row_or_404(request, pk)
         return show(
             request,
-            "plum/transition.html",
+            "plum/ask.html",
             title=f"Owner of {partner}",
             intro="The owner is told about flags and is asked to decide in the monthly review.",
             form=self.owner_form(request, partner),

@@ -116,7 +116,7 @@ def ask_for_program(request: HttpRequest, form: NewProgramForm | None = None) ->
     """The form."""
     return show(
         request,
-        "plum/new_program.html",
+        "plum/ask.html",
         title="New program",
         intro="A program is a wall: its partners, members, figures and people are its own. You become its first program admin, "
         "and it starts with the default rules and review policy, which you can change.",

@@ -20,6 +20,7 @@ from plum_site.lib.admin import (
     program_of,
     refuse,
     show,
+    show_progress,
     try_to,
     url_of,
 )
@@ -110,7 +111,7 @@ class CycleAdmin(ReadOnlyModelAdmin):
                 "title": f"Review of {month(cycle.month_start_date)}",
                 "may_decide": is_over and cycle.consolidated_at is not None and allowed(request, "review.decide"),
                 "decisions": [*DecisionKind.choices, (TAKE_BACK, "Take back what people decided")],
-                "job": self.find_job(cycle),
+                "progress": show_progress(job) if (job := self.find_job(cycle)) else "",
             }
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 

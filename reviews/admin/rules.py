@@ -168,7 +168,7 @@ class PolicyAdmin(ReadOnlyModelAdmin):
         newest = self.get_queryset(request).order_by("-number").first()
         return show(
             request,
-            "plum/transition.html",
+            "plum/ask.html",
             title="Write the next policy version",
             intro="Weights add up to 100. A partner's score is the weighted mean of its points; the bands give its standing.",
             form=form or PolicyForm(policy=policy_of(newest) if newest else None),

@@ -14,6 +14,7 @@ def show_progress(job: Job) -> SafeString:
     ended = job.state in (JobState.DONE, JobState.DEAD)
     total = job.progress_total or 1
     done = total if job.state == JobState.DONE else job.progress_done
+    text = f"{job.progress_done} of {job.progress_total} {job.progress_note}" if job.progress_total else job.progress_note
     return format_html(
         '<span class="plum-progress" data-url="{}"{}><progress max="{}" value="{}" aria-label="Progress of {}"></progress> '
         '<span class="plum-progress-text" role="status">{}</span></span>',
@@ -22,5 +23,5 @@ def show_progress(job: Job) -> SafeString:
         total,
         done,
         job.name,
-        f"{job.progress_done} of {job.progress_total} {job.progress_note}".strip() if job.progress_total else job.progress_note,
+        text.strip() or job.get_state_display(),
     )

@@ -74,7 +74,7 @@ class TransitionsMixin(ProgramModelAdmin):
         states = dict(row._meta.get_field("state").choices)
         return show(
             request,
-            "plum/transition.html",
+            "plum/ask.html",
             title=f"{transition.label}: {row}",
             intro=f"{row} goes from {row.get_state_display()} to {states[transition.target]}. This is logged with your name.",
             form=form,
