@@ -59,6 +59,7 @@ class Origin(models.TextChoices):
     FILE = "file", "File"
     API = "api", "API"
     CONSOLE = "console", "Console"
+    QUARANTINE = "quarantine", "Quarantine"
 
 
 class Outcome(models.TextChoices):
@@ -76,3 +77,29 @@ class Measure(models.IntegerChoices):
     EVENTS = 1, "events"
     SPEND = 2, "spend"
     REWARD_COST = 3, "reward_cost"
+
+
+class Rhythm(models.TextChoices):
+    """How often something from a source is expected."""
+
+    NONE = "none", "Nothing is expected"
+    HOURLY = "hourly", "Hourly"
+    DAILY = "daily", "Daily"
+    WEEKLY = "weekly", "Weekly"
+    MONTHLY = "monthly", "Monthly"
+
+
+class Noun(models.TextChoices):
+    """What a sender tells: what a member did with an offer, or what became of a message to a member."""
+
+    EVENT = "event", "Event"
+    MESSAGE = "message", "Message"
+
+
+class MessageKind(models.IntegerChoices):
+    """What became of a message that an organisation's own messenger sent. The name, in lower case, is what is shown."""
+
+    SENT = 1, "sent"
+    DELIVERED = 2, "delivered"
+    BOUNCED = 3, "bounced"
+    OPENED = 4, "opened"

@@ -3,6 +3,8 @@
 from activity.models.imports import Import
 from activity.models.ledger import Event, EventIdentity, EventSource, IngestBatch, LedgerPermit, Seal
 from activity.models.members import AttributeSet, Member, MemberVersion, VaultEntry
+from activity.models.messages import MemberMessage, MessageBatch, MessageOffer
+from activity.models.quarantine import QuarantinedEvent
 from activity.models.rollups import DayOfferRollup, DayPartnerMembers, DayPartnerRollup, DaySegmentMembers, DaySegmentRollup
 
 __all__ = [
@@ -19,7 +21,11 @@ __all__ = [
     "IngestBatch",
     "LedgerPermit",
     "Member",
+    "MemberMessage",
     "MemberVersion",
+    "MessageBatch",
+    "MessageOffer",
+    "QuarantinedEvent",
     "Seal",
     "VaultEntry",
 ]

@@ -8,7 +8,7 @@ Triggers on both engines refuse UPDATE and DELETE (and TRUNCATE) unless a Ledger
 from django.db import models
 from django.db.models import DO_NOTHING, Q
 
-from activity.choices import Kind, Origin, Status
+from activity.choices import Kind, Origin, Rhythm, Status
 from offers.models import Offer
 from partners.models import Program
 
@@ -21,15 +21,37 @@ def loose_key(to: type[models.Model] | str) -> models.ForeignKey:
 
 
 class EventSource(models.Model):
-    """A system that sends events to one program, by the name it gives itself. Made when its first event arrives."""
+    """
+    A system that sends events to one program, by the name it gives itself. Made when its first event arrives, or when it
+    first says how far it is complete.
+
+    rhythm: how often something is expected, said by a program admin. complete_through_at: before this instant nothing is
+    missing any more, as the sender itself said at `stated_at`; empty where it never said so.
+    """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="sources")
     code = models.CharField(max_length=200)
     created_at = models.DateTimeField()
+    rhythm = models.CharField(
+        max_length=10,
+        choices=Rhythm.choices,
+        default=Rhythm.NONE,
+        help_text="How often something from this source is expected. It is silent once that and the grace have passed.",
+    )
+    complete_through_at = models.DateTimeField(null=True, blank=True)
+    stated_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["code", "id"]
-        constraints = [models.UniqueConstraint(fields=["program", "code"], name="activity_eventsource_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["program", "code"], name="activity_eventsource_once"),
+            models.CheckConstraint(condition=Q(rhythm__in=Rhythm.values), name="activity_eventsource_rhythm_known"),
+            models.CheckConstraint(
+                condition=Q(complete_through_at__isnull=True, stated_at__isnull=True)
+                | Q(complete_through_at__isnull=False, stated_at__isnull=False),
+                name="activity_eventsource_stated_with_its_instant",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.code
@@ -40,10 +62,13 @@ class IngestBatch(models.Model):
     The events of one source in one ingest transaction, in order, with the outcome of every one that was sent.
 
     `root` is the RFC 6962 root over the leaves of the accepted events. Insert-only.
+
+    warning_count: how many of the accepted events had a warning. latest_occurred_at: when the latest accepted one happened.
     """
 
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="batches")
-    source = models.ForeignKey(EventSource, on_delete=models.PROTECT, related_name="batches")
+    # Each of the two begins an index below, so that neither needs one of its own.
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="batches", db_index=False)
+    source = models.ForeignKey(EventSource, on_delete=models.PROTECT, related_name="batches", db_index=False)
     origin = models.CharField(max_length=10, choices=Origin.choices)
     token_id = models.BigIntegerField(null=True, help_text="The API token that sent it.")
     day = models.DateField(help_text="Program day of recording.")
@@ -53,6 +78,8 @@ class IngestBatch(models.Model):
     duplicate_count = models.PositiveIntegerField()
     conflict_count = models.PositiveIntegerField()
     rejected_count = models.PositiveIntegerField()
+    warning_count = models.PositiveIntegerField(default=0, db_default=0)
+    latest_occurred_at = models.DateTimeField(null=True)
     leaf_version = models.PositiveSmallIntegerField()
     root = models.BinaryField(max_length=32)
 
@@ -70,6 +97,17 @@ class IngestBatch(models.Model):
             ),
             models.CheckConstraint(condition=Q(accepted_count__lte=POSITIONS), name="activity_ingestbatch_fits"),
             models.CheckConstraint(condition=Q(origin__in=Origin.values), name="activity_ingestbatch_origin_known"),
+            models.CheckConstraint(
+                condition=Q(warning_count__lte=models.F("accepted_count")), name="activity_ingestbatch_warns_of_accepted"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["program", "day"], name="activity_ingestbatch_by_day"),  # what came of some days' events?
+            models.Index(  # what came of one token's events? day by day
+                fields=["token_id", "day"], condition=Q(token_id__isnull=False), name="activity_ingestbatch_of_token"
+            ),
+            # how far has this source come? its last entry says so
+            models.Index(fields=["source", "latest_occurred_at"], name="activity_ingestbatch_of_source"),
         ]
 
     def __str__(self) -> str:
@@ -82,13 +120,14 @@ class EventIdentity(models.Model):
 
     key: the id's own 16 bytes if it is a UUIDv7 or ULID, else 16 bytes of HMAC(program key, source, id).
     content: 8-byte HMAC of what the event said; tells a duplicate from a conflict; blanked on purge or erasure.
+    Messages are recognised here too: of a message, `event_id` is its row id below 0, so that no event can have it.
     """
 
     pk = models.CompositePrimaryKey("program_id", "key")
     program_id = models.BigIntegerField()
     key = models.BinaryField(max_length=16)
     content = models.BinaryField(max_length=8, null=True)
-    event_id = models.BigIntegerField(help_text="The Event it became.")
+    event_id = models.BigIntegerField(help_text="The Event it became; below 0 the MemberMessage.")
 
     class Meta:
         verbose_name_plural = "event identities"

@@ -20,6 +20,11 @@ WITHOUT_PERSON = {
     "recorded_at": "the batch row names source and token",
     "received_at": "a file's own claim",
     "occurred_at": "when it happened",
+    "latest_occurred_at": "when the latest of some events happened",
+    "complete_through_at": "a point in time that a sender names; naming it is an audit row",
+    "stated_at": "by a sender, an audit row",
+    "kept_at": "by the request itself",
+    "tried_at": "by a worker",
     "starts_at": "a period",
     "ends_at": "a period",
     "expires_at": "a limit",
@@ -80,7 +85,13 @@ def test_optional_pairs_are_tied_by_a_constraint() -> None:
 def test_names_of_instants_and_dates_say_which_they_are() -> None:
     instants = [label(m, f) for m, f in FIELDS if isinstance(f, models.DateTimeField) and f.name not in DJANGO_OWN]
     dates = [label(m, f) for m, f in FIELDS if type(f) is models.DateField]
-    exempt = {"activity.IngestBatch.day", "activity.MemberVersion.valid_from", "plum.Job.lease_until", "plum.Outbox.lease_until"}
+    exempt = {
+        "activity.IngestBatch.day",
+        "activity.MessageBatch.day",
+        "activity.MemberVersion.valid_from",
+        "plum.Job.lease_until",
+        "plum.Outbox.lease_until",
+    }
 
     assert [name for name in instants if not re.search(r"(?:_at|\.at)$", name) and name not in exempt] == []
     assert [name for name in dates if not name.endswith("_date") and name not in exempt] == []

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 import pytest
 from django.db import IntegrityError, connection, models, transaction
 
-from activity.models import AttributeSet, Event, EventIdentity, IngestBatch, LedgerPermit, Seal
+from activity.models import (
+    AttributeSet,
+    Event,
+    EventIdentity,
+    IngestBatch,
+    LedgerPermit,
+    MemberMessage,
+    MessageBatch,
+    MessageOffer,
+    Seal,
+)
 from exports.choices import ExportState
 from exports.models import Export, ExportDownload
 from offers.models import Listing, OfferTransition, RankingRevision
@@ -27,6 +37,7 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     RankingRevision: {"offer_ids": [2, 1]},
     IngestBatch: {"root": b"r" * 32},
     Seal: {"chain": b"c" * 32},
+    MessageBatch: {"rejected_count": 1, "received_count": 1},
     AttributeSet: {"values": {"country": "DE"}},
     CycleTransition: {"actor": "user:2"},
     ReviewPolicy: {"minimum_events": 0},
@@ -36,6 +47,8 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
 UNLESS_PERMITTED: dict[type[models.Model], dict[str, object]] = {
     Event: {"spend_minor": 1, "spend_currency": "EUR"},
     EventIdentity: {"content": b"c" * 8},
+    MemberMessage: {"event_key": None},
+    MessageOffer: {"offer_id": 0},
 }
 ONCE_CLOSED: dict[type[models.Model], dict[str, object]] = {
     ReviewCycle: {"digest": "other"},

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import models
 
-from activity.models import IngestBatch
+from activity.models import IngestBatch, MessageBatch, QuarantinedEvent
 from exports.models import Export, WebhookDelivery
 from partners.models import Program
 from plum_site.lib.fields import CountryField, CurrencyField
@@ -21,11 +21,15 @@ from reviews.models import ReviewCycle
 AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
 LATER = datetime(2026, 8, 15, 9, 30, tzinfo=UTC)
 
+OUTCOMES = dict.fromkeys(("received_count", "accepted_count", "duplicate_count", "conflict_count", "rejected_count"), 0)
+
 # Where a field's type alone does not lead to a row that every constraint accepts.
 VALID: dict[type[models.Model], dict[str, Any]] = {
     ApiToken: {"expires_at": LATER},
     AuditEvent: {"object_ref": "partners.Partner:1"},
-    IngestBatch: dict.fromkeys(("received_count", "accepted_count", "duplicate_count", "conflict_count", "rejected_count"), 0),
+    IngestBatch: OUTCOMES,
+    MessageBatch: OUTCOMES,
+    QuarantinedEvent: {"expires_at": LATER},
     Export: {"starts_date": AT.date(), "ends_date": LATER.date()},
     Outbox: {"channel": "mail"},
     ReviewCycle: {"ends_at": LATER},
