@@ -107,3 +107,10 @@ EVENT_HEADERS = (
         description="Taken and not needed: events are recognised by source and id, so sending again is always safe.",
     ),
 )
+HISTORY_TEXT = """
+Single events in pages, in the order in which they became part of the history: nothing is missed and nothing stands twice,
+whatever is recorded between two pages. An event shows once it is sealed, a second or so after it was accepted. A page may
+hold fewer events than asked for, and none, while has_more is true: what a filter leaves out is looked at too. Members are
+references; whose they are, the member's timeline says, with a reason. To fetch much, or to come back for what is new, use
+/events/stream.
+"""

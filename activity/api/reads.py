@@ -1,9 +1,12 @@
 """The activity API: batches, metrics, the funnel and the ranked catalog out."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
+import msgspec
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -15,8 +18,10 @@ from activity.api.serializers import (
     CatalogOffer,
     CatalogQuery,
     FunnelOutput,
+    LedgerEvent,
     MetricsOutput,
     MetricsQuery,
+    StreamQuery,
     TimelineOutput,
     TimelineQuery,
 )
@@ -24,6 +29,7 @@ from activity.metrics import METRICS, funnel_stages
 from activity.models import IngestBatch
 from activity.selectors import Summary, refuse_personal, summarise
 from activity.selectors.batches import list_batches_of_token
+from activity.selectors.history import HistoryFilter, Stretch, make_filter, read_history
 from activity.services.browsing import list_ranked_for_member
 from activity.services.timelines import open_timeline
 from offers.selectors import RankedOffer, get_segment, list_ranked
@@ -31,11 +37,15 @@ from partners.models import Program
 from partners.selectors import get_program_by_id
 from plum_site.lib import clock
 from plum_site.lib.access import actor_of
-from plum_site.lib.api import ApiView, ListView, refuse_parameters
+from plum_site.lib.api import ApiView, ListView, read_cursor, refuse_parameters, write_cursor
+from plum_site.lib.errors import InvalidInput
 from plum_site.lib.models import ApiToken
 from plum_site.lib.periods import local_date
 
 CHOICES = ("member", "segment")
+LINES_AT_ONCE = 1000
+MOST_PASSED = 2_000_000  # events that one stream looks at, those that its filter leaves out included
+encode = msgspec.json.encode
 REASON_HEADER = OpenApiParameter(
     "Plum-Reason", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Why it is read; keeps the reason out of addresses."
 )
@@ -72,6 +82,89 @@ ANY_ATTRIBUTE = OpenApiParameter(
     explode=True,
     description="Any kept attribute of members as name=value: the catalog of a member like that.",
 )
+
+
+class HistoryView(ApiView):
+    """What the two ways of reading single events share."""
+
+    def read_filter(self, query: Mapping[str, Any]) -> HistoryFilter:
+        """The filter in the address; 404 for a partner, offer or source that the program does not have."""
+        return make_filter(
+            program=self.program,
+            starts_date=query.get("from"),
+            ends_date=query.get("to"),
+            kinds=query.get("kind", ()),
+            statuses=query.get("status", ()),
+            partners=query.get("partner", ()),
+            offers=query.get("offer", ()),
+            sources=query.get("source", ()),
+        )
+
+    def read_stretch(self, since: int, limit: int, wanted: HistoryFilter) -> Stretch:
+        """What follows a place; 400 where `since` is none."""
+        try:
+            return read_history(program=self.program, since=since, limit=limit, wanted=wanted)
+        except InvalidInput as error:
+            refuse_parameters([{"parameter": "since", "code": error.code, "detail": error.detail}])
+            raise
+
+    @cached_property
+    def program(self) -> Program:
+        """The token's program, read once."""
+        return get_program_by_id(self.program_id)
+
+
+class EventListView(HistoryView, ListView):
+    """Single events in pages."""
+
+    def get(self, request: Request, **kwargs: str) -> Response:
+        """
+        One page, in the order in which events became part of the history. A page may hold fewer events than asked for,
+        and none, while has_more is true: what a filter left out was looked at too.
+        """
+        query = self.read_query(request)
+        binding = self.bind(request)
+        after = read_cursor(query.get("cursor", ""), binding, 1)
+        stretch = self.read_stretch(after[0] if after else query["since"], query["limit"], self.read_filter(query))
+        following = None if stretch.is_end else write_cursor([stretch.next_since], binding)
+        data = LedgerEvent(stretch.events, many=True).data
+        return Response({"data": data, "next_cursor": following, "has_more": not stretch.is_end})
+
+
+class EventStreamView(HistoryView):
+    """
+    Events one a line (NDJSON), in the order in which they became part of the history; for readers who come back for more.
+
+    The last line is {"next_since", "eof"}: send next_since as `since` next time and you get exactly what is new, nothing
+    twice and nothing left out, whatever was recorded meanwhile and however late it happened. eof is false where more is
+    waiting already. An answer that ends without that line was cut off: go on from the id of the last event you have. An
+    event shows here once it is sealed, a second or so after it was accepted.
+    """
+
+    operations: ClassVar = {"GET": "event.read"}
+    Query = StreamQuery
+    Output = None
+    media_type = "application/x-ndjson"
+    problems = (404,)
+
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """The first stretch is read before the answer begins, so that what is wrong is still a problem."""
+        query = self.read_query(request)
+        wanted = self.read_filter(query)
+        first = self.read_stretch(query["since"], min(query["limit"], LINES_AT_ONCE), wanted)
+        lines = self.write_lines(first, query["limit"], wanted) if request.method == "GET" else ()
+        return StreamingHttpResponse(lines, content_type=self.media_type)
+
+    def write_lines(self, stretch: Stretch, limit: int, wanted: HistoryFilter) -> Iterator[bytes]:
+        """Some events at a time, each read by statements of its own: a slow reader keeps no transaction open."""
+        written, passed = 0, 0
+        while True:
+            yield b"".join(encode(event) + b"\n" for event in stretch.events)
+            written, passed = written + len(stretch.events), passed + stretch.passed
+            if stretch.is_end or written >= limit or passed >= MOST_PASSED:
+                break
+            stretch = self.read_stretch(stretch.next_since, min(limit - written, LINES_AT_ONCE), wanted)
+        yield encode({"next_since": stretch.next_since, "eof": stretch.is_end}) + b"\n"
 
 
 class BatchesView(ListView):

@@ -6,6 +6,44 @@ from rest_framework import serializers
 
 from activity.choices import Outcome
 from activity.metrics import METRICS, Metric, Unit
+from activity.rules.events import KINDS, STATUSES
+
+
+class HistoryQuery(serializers.Serializer):
+    """Which events are read. A name that may stand several times keeps events with any of its values."""
+
+    to = serializers.DateField(required=False, help_text="The day after the last program day on which they happened.")
+    kind = serializers.ListField(child=serializers.ChoiceField(choices=list(KINDS)), required=False, help_text="Repeatable.")
+    status = serializers.ListField(child=serializers.ChoiceField(choices=list(STATUSES)), required=False, help_text="Repeatable.")
+    partner = serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, max_length=50, help_text="External id. Repeatable."
+    )
+    offer = serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, max_length=50, help_text="External id. Repeatable."
+    )
+    source = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.CharField(max_length=200), required=False, max_length=50, help_text="As events name it. Repeatable."
+    )
+    since = serializers.IntegerField(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=2**63 - 1,
+        help_text="Only what follows this place: the id of an event, or next_since of a stream. 0: from the beginning.",
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """`from` is a word of the language, so it cannot be written as an attribute."""
+        first = serializers.DateField(required=False, help_text="The first program day on which they happened.")
+        return {"from": first, **super().get_fields()}
+
+
+class StreamQuery(HistoryQuery):
+    """As the list, with the number of lines."""
+
+    limit = serializers.IntegerField(
+        required=False, default=10_000, min_value=1, max_value=100_000, help_text="Events in one answer at most."
+    )
 
 
 class EventsQuery(serializers.Serializer):
@@ -176,6 +214,16 @@ class TimelineEvent(serializers.Serializer):
     reverses = serializers.CharField(allow_null=True)
     medium = serializers.CharField(allow_null=True)
     position = serializers.IntegerField(allow_null=True)
+
+
+class LedgerEvent(TimelineEvent):
+    """One event of the activity history; absent values are null."""
+
+    id = serializers.IntegerField(help_text="Its place in the history: send it as `since` to read on from here.")
+    member = serializers.CharField(
+        allow_null=True,
+        help_text="A reference that is the same in every answer to this program and is no outside id; null after an erasure.",
+    )
 
 
 class TimelineOutput(serializers.Serializer):

@@ -4,6 +4,7 @@ from activity.api import reads, views
 
 urlpatterns = [
     path("events", views.EventsView.as_view(), name="events"),
+    path("events/stream", reads.EventStreamView.as_view(), name="event_stream"),
     path("batches", reads.BatchesView.as_view(), name="batches"),
     path("metrics", reads.MetricsView.as_view(), name="metrics"),
     path("funnel", reads.FunnelView.as_view(), name="funnel"),

@@ -8,21 +8,21 @@ from rest_framework.response import Response
 
 from activity.api.bodies import read_events
 from activity.api.cloudevents import pointer_of, read_event
-from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS
-from activity.api.serializers import EventReceipt, EventsQuery
+from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS, HISTORY_TEXT
+from activity.api.reads import EventListView
+from activity.api.serializers import EventReceipt, EventsQuery, HistoryQuery, LedgerEvent
 from activity.choices import Origin, Outcome
 from activity.services.ingest import Receipt, Result, UnableToRecordEvents, record_events
 from activity.services.rehearsal import rehearse_events
 from partners.selectors import get_program_by_id
-from plum_site.lib import clock
-from plum_site.lib.api import ApiView
+from plum_site.lib import clock, limits
 from plum_site.lib.models import ApiToken
 from plum_site.lib.problems import Problem
 
 STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
-class EventsView(ApiView):
+class EventsView(EventListView):
     """
     Send 1 to 5,000 events as CloudEvents: a JSON batch, a single event, or one a line; gzip and zstd are understood.
 
@@ -32,24 +32,31 @@ class EventsView(ApiView):
     an event is recognised by its source and id. Events of a sandbox token are checked and answered alike, never stored.
     """
 
-    operations: ClassVar = {"POST": "event.send"}
-    Query = EventsQuery
-    Output = EventReceipt
+    operations: ClassVar = {"GET": "event.read", "POST": "event.send"}
+    policies: ClassVar = {"POST": limits.INGEST}
+    Query: ClassVar = {"GET": HistoryQuery, "POST": EventsQuery}
+    Output: ClassVar = {"GET": LedgerEvent, "POST": EventReceipt}
     successes: ClassVar = {
-        200: "Every event was accepted, or is a duplicate.",
-        207: "At least one event was rejected or is in conflict; the others were stored.",
+        "GET": {200: "A page of the activity history."},
+        "POST": {
+            200: "Every event was accepted, or is a duplicate.",
+            207: "At least one event was rejected or is in conflict; the others were stored.",
+        },
     }
-    problems = (411, 413, 415, 422)
+    problems: ClassVar = {"GET": (404,), "POST": (409, 411, 413, 415, 422)}
+    texts: ClassVar = {"GET": HISTORY_TEXT}
     described_bodies: ClassVar = EVENT_BODIES
     described_components: ClassVar = EVENT_COMPONENTS
-    described_parameters = EVENT_HEADERS
+    described_parameters: ClassVar = {"GET": (), "POST": EVENT_HEADERS}
 
     def post(self, request: Request) -> Response:
         """Record, and say what became of each event."""
         query = self.read_query(request)
         at = clock.now()
         token = cast(ApiToken, request.auth)
-        events = [read_event(text, at) for text in read_events(request._request)]
+        texts = read_events(request._request)
+        self.take_quota(request, limits.INGEST_EVENTS, len(texts))
+        events = [read_event(text, at) for text in texts]
         strict = STRICT.search(request.headers.get("Prefer", "")) is not None
         program = get_program_by_id(self.program_id)
         try:

@@ -20,9 +20,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from plum_site.lib import limits
 from plum_site.lib.models import ApiToken
 from plum_site.lib.problems import Problem, list_errors
 
+METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 CURSOR_SALT = "plum.api.cursor"
 LIMIT_DEFAULT, LIMIT_LARGEST = 100, 500
 
@@ -49,20 +51,32 @@ class NoQuery(serializers.Serializer):
 class ApiView(APIView):
     """
     One address. A subclass says for each method which operation it is, which query parameters it takes (`Query`)
-    and what it answers (`Output`), and makes one service or selector call.
+    and what it answers (`Output`), and makes one service or selector call. Where its methods differ, what it says may be
+    a mapping by method: see `declared`.
     """
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = JsonOnly
     operations: ClassVar[Mapping[str, str]] = {}
-    Query: ClassVar[type[serializers.Serializer]] = NoQuery
-    Output: ClassVar[type[serializers.Serializer] | None] = None
+    Query: ClassVar[Any] = NoQuery
+    Output: ClassVar[Any] = None
+    policies: ClassVar[Mapping[str, str]] = {}  # by method: the quota that its requests are taken from; limits.REQUESTS
     # For the description: answers that succeed, problems beside the usual ones, bodies by media type, headers.
-    successes: ClassVar[Mapping[int, str]] = {200: "As asked."}
-    problems: ClassVar[tuple[int, ...]] = ()
+    successes: ClassVar[Any] = {200: "As asked."}
+    media_type: ClassVar[str] = "application/json"
+    texts: ClassVar[Mapping[str, str]] = {}  # by method, where the docstring of the class is about another one
+    problems: ClassVar[Any] = ()
     described_bodies: ClassVar[Mapping[Any, Any]] = {}
     described_components: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    described_parameters: ClassVar[tuple[Any, ...]] = ()
+    described_parameters: ClassVar[Any] = ()
+
+    @classmethod
+    def declared(cls, name: str, method: str | None) -> Any:
+        """What the class says under a name for one method: the attribute itself, or what it maps the method to."""
+        said = getattr(cls, name)
+        if not isinstance(said, Mapping) or not said or not METHODS.issuperset(said):
+            return said
+        return said["GET" if method == "HEAD" else method]
 
     @property
     def program_id(self) -> int:
@@ -75,10 +89,24 @@ class ApiView(APIView):
         if any("\x00" in str(value) for value in kwargs.values()):
             raise exceptions.NotFound("There is nothing at this address.")
 
+    def check_throttles(self, request: Request) -> None:
+        """Count the request, after it is known whose it is and that it is allowed; 429 where the token's quota is used up."""
+        self.standings: list[limits.Standing] = []
+        if isinstance(request.auth, ApiToken):
+            self.take_quota(request, self.policies.get(str(request.method), limits.REQUESTS))
+
+    def take_quota(self, request: Request, policy: str, amount: int = 1) -> None:
+        """Take from a quota of the token; the answer says what is left of it."""
+        standing = limits.take(policy, cast(ApiToken, request.auth).prefix, amount)
+        if standing is not None:
+            self.standings.append(standing)
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Answers are the caller's alone: no cache keeps them. Those to a sandbox token say so."""
+        """Answers are the caller's alone: no cache keeps them. Those to a sandbox token say so, all say what is left to ask."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response.setdefault("Cache-Control", "no-store")
+        for name, text in limits.headers_of(getattr(self, "standings", ())).items():
+            response.setdefault(name, text)
         if getattr(getattr(request, "_auth", None), "is_sandbox", False):
             response["Plum-Sandbox"] = "true"
         return response
@@ -101,7 +129,7 @@ class ApiView(APIView):
             for name, values in request.query_params.lists()
             if any("\x00" in value for value in [name, *values])
         ]
-        form = self.Query(data=request.query_params)
+        form = self.declared("Query", request.method)(data=request.query_params)
         if not errors and not form.is_valid():
             errors = [{"parameter": row.pop("pointer").lstrip("/"), **row} for row in list_errors(form.errors)]
         if errors:
@@ -109,8 +137,8 @@ class ApiView(APIView):
         return cast(dict[str, Any], form.validated_data)
 
     def known_parameters(self) -> dict[str, Any]:
-        """Every query parameter by name, with its serializer field where it has one."""
-        return dict(self.Query().fields)
+        """Every query parameter of the method by name, with its serializer field where it has one."""
+        return dict(self.declared("Query", self.request.method)().fields)
 
 
 class ListView(ApiView):
@@ -149,7 +177,8 @@ class ListView(ApiView):
         page = page[:limit]
         following = write_cursor([value_of(page[-1], name.lstrip("-")) for name in self.order], binding) if has_more else None
         page = self.prepare_page(page)
-        data = self.Output(page, many=True, context=self.output_context(query)).data if self.Output is not None else page
+        output = self.declared("Output", "GET")
+        data = output(page, many=True, context=self.output_context(query)).data if output is not None else page
         return Response({"data": data, "next_cursor": following, "has_more": has_more})
 
     def prepare_page(self, page: list[Any]) -> list[Any]:
@@ -180,12 +209,16 @@ class ListView(ApiView):
 
     def known_parameters(self) -> dict[str, Any]:
         """`Query`, the filters, and the two of paging."""
+        if self.request.method not in ("GET", "HEAD"):
+            return super().known_parameters()
         filters = self.filterset_class.base_filters if self.filterset_class is not None else {}
         return {**super().known_parameters(), **filters, **paging_fields()}
 
     def read_query(self, request: Request) -> dict[str, Any]:
         """As above, with limit and cursor."""
         query = super().read_query(request)
+        if request.method not in ("GET", "HEAD"):
+            return query
         form = PagingQuery(data=request.query_params)
         if not form.is_valid():
             refuse_parameters([{"parameter": row.pop("pointer").lstrip("/"), **row} for row in list_errors(form.errors)])

@@ -5,7 +5,7 @@ Every operation names the scope that it needs and every error that it can answer
 """
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from django_filters import filters
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -95,7 +95,7 @@ class ApiSchema(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override]
         """The view's own words, and the scope it needs."""
-        words = " ".join((type(self.view).__doc__ or "").split())
+        words = " ".join((self.view.texts.get(self.method) or type(self.view).__doc__ or "").split())
         scopes = " or ".join(f"`{scope}`" for scope in sorted(self.operation.scopes))
         return f"{words}\n\nScope: {scopes}." if scopes and not self.is_for_every_token else words
 
@@ -122,16 +122,23 @@ class ApiSchema(AutoSchema):
         """Whether this method of the view writes."""
         return isinstance(self.view, WritingView) and self.method != "GET"
 
+    @property
+    def is_list(self) -> bool:
+        """Whether this method of the view answers with a page."""
+        return isinstance(self.view, ListView) and self.method == "GET"
+
     def get_override_parameters(self) -> list[Any]:
         """`Query`, filters and paging of what is read; preconditions and the key of what is written."""
         if self.is_write:
             return self.list_write_headers()
-        described: list[Any] = [] if self.view.Query is NoQuery else [self.view.Query]
-        if isinstance(self.view, ListView):
+        query = self.view.declared("Query", self.method)
+        described: list[Any] = [] if query is NoQuery else [query]
+        if self.is_list:
             described.append(PagingQuery)
-            if self.view.filterset_class is not None:
-                described += [describe_filter(name, row) for name, row in self.view.filterset_class.base_filters.items()]
-        return described + list(self.view.described_parameters)
+            filterset = cast(ListView, self.view).filterset_class
+            if filterset is not None:
+                described += [describe_filter(name, row) for name, row in filterset.base_filters.items()]
+        return described + list(self.view.declared("described_parameters", self.method))
 
     def list_write_headers(self) -> list[Any]:
         """If-Match where there is a row in the address; the key where doing it twice would do two things."""
@@ -165,12 +172,16 @@ class ApiSchema(AutoSchema):
 
     def success_words(self) -> Any:
         """The answers that succeed: status and what it means."""
-        return self.view.outcomes[self.method] if self.is_write and isinstance(self.view, WritingView) else self.view.successes
+        if self.is_write and isinstance(self.view, WritingView):
+            return self.view.outcomes[self.method]
+        return self.view.declared("successes", self.method)
 
     def get_response_serializers(self) -> dict[Any, Any]:  # type: ignore[override]
         """The answers that succeed, then the problems."""
-        output: Any = getattr(self.view, "Written", None) or self.view.Output if self.is_write else self.view.Output
-        if isinstance(self.view, ListView) and output is not None and not self.is_write:
+        output: Any = self.view.declared("Output", self.method)
+        if self.is_write:
+            output = getattr(self.view, "Written", None) or output
+        if self.is_list and output is not None:
             name = type(self.view).__name__.removesuffix("View")
             output = inline_serializer(
                 name=f"{name}Page",
@@ -180,19 +191,19 @@ class ApiSchema(AutoSchema):
                     "has_more": serializers.BooleanField(),
                 },
             )
-        answers: dict[Any, Any] = {
-            status: OpenApiResponse(None if status == 204 else output or OpenApiTypes.OBJECT, description=words)
-            for status, words in self.success_words().items()
-        }
+        answers: dict[Any, Any] = {}
+        for status, words in self.success_words().items():
+            place = status if self.view.media_type == "application/json" else (status, self.view.media_type)
+            answers[place] = OpenApiResponse(None if status == 204 else output or OpenApiTypes.OBJECT, description=words)
         for status in self.problem_statuses():
             answers[status, MEDIA_TYPE] = OpenApiResponse(ProblemDocument, description=TITLES[status])
         return answers
 
     def problem_statuses(self) -> list[int]:
         """The errors that this operation can answer."""
-        statuses = {400, 405, 500, 503, *self.view.problems}
+        statuses = {400, 405, 500, 503, *self.view.declared("problems", self.method)}
         if not self.operation.open_to:
-            statuses |= {401, 403}
+            statuses |= {401, 403, 429}
         if "{" in self.path:
             statuses.add(404)
         if self.is_write:

@@ -14,6 +14,7 @@ class Scope(models.TextChoices):
     """What an API token may do in its program."""
 
     EVENTS_WRITE = "events:write", "Send events"
+    EVENTS_READ = "events:read", "Read single events, with pseudonyms in place of members"
     CATALOG_READ = "catalog:read", "Read partners, offers, listings, segments and rankings"
     METRICS_READ = "metrics:read", "Read metrics"
     REVIEWS_READ = "reviews:read", "Read reviews, scorecards and flags"

@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 import zlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
@@ -32,6 +33,27 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 REVOCATION_BOUND = timedelta(seconds=5)
 CACHE_SIZE = 1000
 _cache: dict[str, tuple[datetime, ApiToken]] = {}
+
+# Whoever tries out tokens costs the database nothing beyond this: so many prefixes that were not read before are looked
+# up one by one in a minute, the others in a list of all prefixes that is read again after a second. Everybody gets the
+# same 401, and no good token is ever refused, but one that was made within that second.
+LOOK_UPS = 600
+LIST_AGE = timedelta(seconds=1)
+TRIED_WINDOW = timedelta(minutes=1)
+
+
+@dataclass
+class Strangers:
+    """What this process was asked with tokens that it did not know, in the minute that began at `since`."""
+
+    since: datetime | None = None
+    looked_up: int = 0
+    refused: int = 0
+    listed_at: datetime | None = None
+    prefixes: frozenset[str] = frozenset()
+
+
+_strangers = Strangers()
 
 
 def create_token(
@@ -152,13 +174,23 @@ def find_token(secret: str, at: datetime) -> ApiToken | None:
 
     Read at most once in REVOCATION_BOUND per process. Writes: last_used_at, at most once a minute.
     """
+    token = look_up(secret, at)
+    if token is None:
+        count_refusal(at)
+    else:
+        note_use(token, at)
+    return token
+
+
+def look_up(secret: str, at: datetime) -> ApiToken | None:
+    """As find_token, without a trace."""
     match = WRITTEN.fullmatch(secret)
     if match is None or not hmac.compare_digest(match[3], checksum(match[1], match[2])):
         return None
     prefix = match[1]
     read_at, token = _cache.get(prefix, (None, None))
     if read_at is None or not timedelta(0) <= at - read_at < REVOCATION_BOUND:
-        token = ApiToken.objects.select_related("created_by").filter(prefix=prefix).first()
+        token = ApiToken.objects.select_related("created_by").filter(prefix=prefix).first() if may_exist(prefix, at) else None
         if len(_cache) >= CACHE_SIZE:
             _cache.clear()
         if token is not None:
@@ -166,8 +198,33 @@ def find_token(secret: str, at: datetime) -> ApiToken | None:
     stored = bytes(token.secret_digest) if token is not None else bytes(32)  # the same work for a prefix that is unknown
     if not hmac.compare_digest(stored, digest(prefix, match[2])) or token is None or not is_usable(token, at):
         return None
-    note_use(token, at)
     return token
+
+
+def may_exist(prefix: str, at: datetime) -> bool:
+    """Whether it is worth asking the database for this prefix; after LOOK_UPS unknown ones in a minute a list says so."""
+    begin_minute(at)
+    if prefix in _cache or _strangers.looked_up < LOOK_UPS:
+        _strangers.looked_up += prefix not in _cache
+        return True
+    if _strangers.listed_at is None or not timedelta(0) <= at - _strangers.listed_at < LIST_AGE:
+        _strangers.prefixes, _strangers.listed_at = frozenset(ApiToken.objects.values_list("prefix", flat=True)), at
+    return prefix in _strangers.prefixes
+
+
+def begin_minute(at: datetime) -> None:
+    """Start counting anew once the minute is over, and say in the log how many tokens were refused in it."""
+    if _strangers.since is not None and timedelta(0) <= at - _strangers.since < TRIED_WINDOW:
+        return
+    if _strangers.refused:
+        logger.warning("%s requests came with an API token that is not in force", _strangers.refused)
+    _strangers.since, _strangers.looked_up, _strangers.refused = at, 0, 0
+
+
+def count_refusal(at: datetime) -> None:
+    """One more request with a token that is not in force; the log says how many, once a minute."""
+    begin_minute(at)
+    _strangers.refused += 1
 
 
 def is_usable(token: ApiToken, at: datetime) -> bool:

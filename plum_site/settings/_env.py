@@ -46,6 +46,16 @@ def number(name: str, default: int, *, purpose: str) -> int:
         ) from None
 
 
+def quota(name: str, default: int, *, purpose: str, smallest: int = 1) -> int:
+    """`name` as a number that nothing may exceed: 0 for no limit, else at least `smallest`."""
+    value = number(name, default, purpose=purpose)
+    if value and value < smallest:
+        raise ImproperlyConfigured(
+            f"{name}={value} is less than {smallest} and not 0, which sets no limit. It is {purpose}. Example: {name}={default}"
+        )
+    return value
+
+
 def networks(name: str, *, purpose: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """`name` as networks in CIDR form with commas between them; none where it is not set."""
     texts = [text.strip() for text in os.environ.get(name, "").split(",") if text.strip()]

@@ -192,6 +192,15 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
+# What one token may ask of one web process in a minute, by policy of plum_site/lib/limits.py; 0: as much as it likes.
+RATE_LIMITS = {
+    "ingest": _env.quota("PLUM_RATE_INGEST", 240_000, purpose="how many requests with events a token may send in a minute"),
+    "ingest-events": _env.quota(
+        "PLUM_RATE_INGEST_EVENTS", 12_000_000, purpose="how many events a token may send in a minute", smallest=5000
+    ),
+    "requests": _env.quota("PLUM_RATE_REQUESTS", 12_000, purpose="how many other requests a token may send in a minute"),
+}
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "Plum",
     "VERSION": "1.0.0",

@@ -1,0 +1,106 @@
+"""
+How much a token may ask for in a minute: quotas that are counted in this process alone.
+
+Counting costs no statement and no message: it works while database and broker are away, and what a token may do in all is
+its quota times the number of web processes. That is what the quotas are for: one client that runs wild does not take a
+process away from the others. They are no meter for billing; the outcome counts of batches are exact.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from plum_site.lib.problems import Problem
+
+INGEST, INGEST_EVENTS, REQUESTS = "ingest", "ingest-events", "requests"
+WINDOW_SECONDS = 60
+MOST_HOLDERS = 10_000  # windows that are remembered at once; the oldest is forgotten first
+PROBLEM_TYPE = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+_windows: dict[tuple[str, str], "Window"] = {}
+_lock = threading.Lock()
+
+
+@dataclass(slots=True)
+class Window:
+    """What one holder took of one quota in the minute that began with its first request."""
+
+    ends: float
+    used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is left of one quota, and in how many seconds all of it is there again."""
+
+    policy: str
+    quota: int
+    left: int
+    seconds: int
+
+
+def take(policy: str, holder: str, amount: int = 1) -> Standing | None:
+    """
+    Take so much of a holder's quota, all of it or nothing; None where the policy has no limit.
+
+    policy: INGEST, INGEST_EVENTS or REQUESTS. holder: whoever has the quota, by a name that is nobody else's.
+    Raises: Problem 429 with Retry-After.
+    """
+    quota = settings.RATE_LIMITS[policy]
+    if not quota:
+        return None
+    now = time.monotonic()
+    with _lock:
+        window = _windows.get((policy, holder))
+        if window is None or now >= window.ends:
+            window = _begin(policy, holder, now)
+        is_refused = window.used + amount > quota
+        if not is_refused:
+            window.used += amount
+        standing = Standing(policy, quota, quota - window.used, max(1, round(window.ends - now)))
+    if is_refused:
+        raise refusal(standing, amount)
+    return standing
+
+
+def _begin(policy: str, holder: str, now: float) -> Window:
+    """A new window, at the end of the order; the oldest make room for it."""
+    _windows.pop((policy, holder), None)
+    while len(_windows) >= MOST_HOLDERS:
+        del _windows[next(iter(_windows))]
+    window = _windows[policy, holder] = Window(now + WINDOW_SECONDS)
+    return window
+
+
+def refusal(standing: Standing, amount: int) -> Problem:
+    """429 as the HTTP working group's draft on rate limits describes it."""
+    what = "events" if standing.policy == INGEST_EVENTS else "requests"
+    asked = f" {amount} more would be too many." if amount > 1 else ""
+    detail = (
+        f"This token may send {standing.quota:,} {what} a minute here; {standing.left:,} are left.{asked} "
+        f"Nothing was stored or changed. Send it again in {standing.seconds} seconds."
+    )
+    members: dict[str, Any] = {"type": PROBLEM_TYPE, "violated-policies": [standing.policy]}
+    headers = {"Retry-After": str(standing.seconds), **headers_of([standing])}
+    return Problem(429, "quota_exceeded", detail, headers=headers, **members)
+
+
+def headers_of(standings: Iterable[Standing]) -> dict[str, str]:
+    """RateLimit-Policy and RateLimit; none where nothing is limited."""
+    rows = list(standings)
+    if not rows:
+        return {}
+    return {
+        "RateLimit-Policy": ", ".join(f'"{row.policy}";q={row.quota};w={WINDOW_SECONDS}' for row in rows),
+        "RateLimit": ", ".join(f'"{row.policy}";r={row.left};t={row.seconds}' for row in rows),
+    }
+
+
+def forget_all() -> None:
+    """Every quota is whole again."""
+    with _lock:
+        _windows.clear()
