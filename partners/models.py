@@ -14,7 +14,8 @@ class Program(models.Model):
     One rewards program: the wall inside which everything lives. Created once, never deleted.
 
     `uuid` gives the program keys of its own. `catalog_revision` grows with every change of partners, offers,
-    segments or rankings, so that caches know when they are stale.
+    segments or rankings, `people_revision` with every change of its members' attributes, so that caches know when they
+    are stale.
     """
 
     code = models.SlugField(max_length=40, unique=True)
@@ -39,6 +40,7 @@ class Program(models.Model):
         null=True, blank=True, help_text="Last day of a program that has ended: no later month is reviewed."
     )
     catalog_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    people_revision = models.PositiveBigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField()
 
     class Meta:

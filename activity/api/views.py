@@ -12,7 +12,8 @@ from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEAD
 from activity.api.reads import EventListView
 from activity.api.serializers import EventReceipt, EventsQuery, HistoryQuery, LedgerEvent
 from activity.choices import Origin, Outcome
-from activity.services.ingest import Receipt, Result, UnableToRecordEvents, record_events
+from activity.services.ingest import record_events
+from activity.services.receipts import Receipt, Result, UnableToRecordEvents
 from activity.services.rehearsal import rehearse_events
 from partners.selectors import get_program_by_id
 from plum_site.lib import clock, limits
@@ -82,13 +83,8 @@ def describe_receipt(receipt: Receipt, *, show_all: bool) -> dict[str, Any]:
         "duplicate": receipt.duplicate,
         "conflict": receipt.conflict,
         "rejected": receipt.rejected,
-        "results": [describe_result(result) for result in receipt.results if show_all or is_notable(result)],
+        "results": [describe_result(result) for result in (receipt.results if show_all else receipt.notable)],
     }
-
-
-def is_notable(result: Result) -> bool:
-    """Whether there is more to say than that the event was accepted."""
-    return result.outcome != Outcome.ACCEPTED or bool(result.warning)
 
 
 def describe_result(result: Result) -> dict[str, Any]:
@@ -105,7 +101,7 @@ def refused(error: UnableToRecordEvents) -> Problem:
     """422 for strict handling, with every event that could not be taken."""
     errors = [
         {"pointer": f"/{result.index}{pointer_of(result.field)}", "code": result.code, "detail": result.detail}
-        for result in error.receipt.results
+        for result in error.receipt.notable
         if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT)
     ]
     return Problem(422, error.code, error.detail, errors=errors, headers={"Preference-Applied": "handling=strict"})

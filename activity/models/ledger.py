@@ -118,8 +118,8 @@ class EventIdentity(models.Model):
     """
     That an event id was seen: (program, key) is unique for ever, in this one index.
 
-    key: the id's own 16 bytes if it is a UUIDv7 or ULID, else 16 bytes of HMAC(program key, source, id).
-    content: 8-byte HMAC of what the event said; tells a duplicate from a conflict; blanked on purge or erasure.
+    key: the id's own 16 bytes if it is a UUIDv7 or ULID, else 16 keyed bytes of source and id (`activity.rules.identities`).
+    content: 8 keyed bytes of what the event said; tells a duplicate from a conflict; blanked on purge or erasure.
     Messages are recognised here too: of a message, `event_id` is its row id below 0, so that no event can have it.
     """
 
@@ -131,6 +131,10 @@ class EventIdentity(models.Model):
 
     class Meta:
         verbose_name_plural = "event identities"
+        indexes = [
+            # Whether a program has any that were blanked: only then is an id looked up in its other form as well.
+            models.Index(fields=["program_id"], condition=Q(content__isnull=True), name="activity_eventidentity_blanked"),
+        ]
 
 
 class Event(models.Model):

@@ -12,20 +12,21 @@ The halves are blinded by the event's random nonce. Offers and attributes go in 
 that the proof does not depend on row ids; attributes are the canonical JSON of the attribute set.
 """
 
-from datetime import date, datetime
+from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
 LEAF_VERSION = 1
 _encode = msgspec.msgpack.Encoder().encode
-EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def microseconds(instant: datetime) -> int:
-    """Whole microseconds since 1970, exactly, for an instant in UTC."""
-    days = instant.toordinal() - EPOCH_ORDINAL
-    return ((days * 24 + instant.hour) * 60 + instant.minute) * 60_000_000 + instant.second * 1_000_000 + instant.microsecond
+    """Whole microseconds since 1970, exactly, for an aware instant."""
+    since = instant - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def identity_half(
@@ -76,6 +77,16 @@ def business_half(
     return sha256(b"\x03" + nonce + _encode(said)).digest()
 
 
+def hash_event(nonce: bytes, identity: tuple[Any, ...], business: tuple[Any, ...]) -> bytes:
+    """
+    The leaf of one event from what both halves say, each in the order of the format above, from the version on.
+
+    The same as `leaf_hash(identity_half(...), business_half(...))`, in one call: this is done for every event that comes in.
+    """
+    first = sha256(b"\x02" + nonce + _encode(identity)).digest()
+    return sha256(b"\x00\x01" + first + sha256(b"\x03" + nonce + _encode(business)).digest()).digest()
+
+
 def leaf_hash(identity: bytes, business: bytes) -> bytes:
     """The leaf of one event over its two halves."""
     return sha256(b"\x00\x01" + identity + business).digest()
@@ -87,7 +98,8 @@ def tree_root(leaves: list[bytes]) -> bytes:
         return sha256(b"").digest()
     level = leaves
     while len(level) > 1:
-        paired = [sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+        nodes = iter(level)
+        paired = [sha256(b"\x01" + left + right).digest() for left, right in zip(nodes, nodes, strict=False)]
         if len(level) % 2:
             paired.append(level[-1])
         level = paired

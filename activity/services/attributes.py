@@ -11,7 +11,7 @@ from activity.services.people import attribute_sets, canonical_values, reported
 from activity.services.vault import lock_creation
 from offers.selectors import list_segments
 from partners.models import Program
-from partners.services import update_program
+from partners.services import bump_people_revision, update_program
 from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import User
 from plum_site.lib.periods import local_date
@@ -106,6 +106,7 @@ def _refuse_in_use(program: Program, name: str) -> None:
 
 def _rewrite(program: Program, removed: set[str]) -> None:
     """Every version without the removed attributes, and with the attribute set that its values now make."""
+    bump_people_revision(program_id=program.pk)
     rows = MemberVersion.objects.filter(member__program=program).order_by("id")
     last = 0
     while versions := list(rows.filter(id__gt=last)[:VERSIONS_AT_ONCE]):

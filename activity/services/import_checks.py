@@ -229,7 +229,7 @@ def _look_at_events(
         events = [read_event_row(row, brought.source, at) for row in part]
         strangers = _strangers(events, named, directory) if not program.creates_unknown_members else set()
         receipt = foresee_events(program=program, events=events, catalog=catalog, strangers=strangers)
-        _note_rejects(table.path.name, part, receipt.results, rejects, found)
+        _note_rejects(table.path.name, part, receipt.notable, rejects, found)
         for name in ("accepted", "duplicate", "conflict", "rejected"):
             counts[name] += getattr(receipt, name)
         counts["rows"] += receipt.received

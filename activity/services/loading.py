@@ -19,7 +19,6 @@ from activity.choices import Origin, Outcome
 from activity.rules import FILE_COLUMNS, IncomingEvent, Rejection, check_event, unknown_columns
 from activity.rules.people import PERSON_COLUMNS
 from activity.services.canonical import REQUIRED, Row, Table, UnableToReadFolder, check_table, find_events_file, read_rows
-from activity.services.directory import MemberDirectory
 from activity.services.ingest import record_events
 from activity.services.people import apply_people, without_repeats
 from activity.services.people_files import read_people
@@ -279,15 +278,12 @@ def _load_events(
     at: datetime,
     progress: Progress,
 ) -> None:
-    directory = MemberDirectory(program)
     report.ignored += [f"{table.path.name}: column {name}" for name in table.columns if name not in FILE_COLUMNS]
     rows = read_rows(table)
     while part := list(islice(rows, EVENTS_AT_ONCE)):
         events = [read_event_row(row, source, at) for row in part]
-        receipt = record_events(
-            program=program, events=events, origin=Origin.FILE, at=at, directory=directory, wakes_sealer=False
-        )
-        for result in receipt.results:
+        receipt = record_events(program=program, events=events, origin=Origin.FILE, at=at, wakes_sealer=False)
+        for result in receipt.notable:
             if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT):
                 rejects.add(table.path.name, part[result.index], result.field, result.code, result.detail)
             elif result.warning and result.outcome == Outcome.ACCEPTED:

@@ -25,6 +25,7 @@ from activity.services.vault import (
     reseal,
 )
 from partners.models import Program
+from partners.services import bump_people_revision
 from plum_site.lib import audit
 from plum_site.lib.models import User
 
@@ -109,8 +110,9 @@ def apply_people(
     allowed it (allow_leavers); and always where it names nobody, or has a row of which nobody can tell whom it means.
 
     Raises: UnableToApplyPeople, not in a dry run: there `report.refusal` says why.
-    Writes: activity_member, activity_vaultentry, activity_memberversion, activity_attributeset; plum_auditevent, once for
-    the rows and once for each member who left or came back. Nothing where nothing differs.
+    Writes: activity_member, activity_vaultentry, activity_memberversion, activity_attributeset,
+    partners_program.people_revision; plum_auditevent, once for the rows and once for each member who left or came back.
+    Nothing where nothing differs.
     Source: docs/operations/people.md
     """
     report = PeopleReport(mode=mode, source=source)
@@ -268,6 +270,8 @@ class _Door:
             ],
             batch_size=2000,
         )
+        if versions:
+            bump_people_revision(program_id=self.program.pk)
         fields = [*PLAIN_FIELDS, *(f"{name}_sealed" for name in SEALED_FIELDS)]
         VaultEntry.objects.bulk_update(resealed, fields, batch_size=200)
 

@@ -5,9 +5,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from activity.choices import Origin, Outcome
+from activity.choices import Origin
 from activity.rules import IncomingEvent, Rejection
-from activity.services.ingest import Receipt, Result, read_candidates, receipt_of, recognise, record_events
+from activity.services.candidates import Draft, Submission, first_of_each, other_form, read_candidates
+from activity.services.ingest import record_events
+from activity.services.receipts import Receipt, receipt_of
+from activity.services.store import find_identities
 from offers.rules import OfferFacts
 from partners.models import Program
 
@@ -44,12 +47,21 @@ def foresee_events(
     Raises: nothing of its own.
     Writes: nothing.
     """
-    results: list[Result] = []
-    candidates = read_candidates(program=program, events=events, catalog=catalog, results=results, sources=[])
-    for candidate in recognise(program=program, candidates=candidates):
-        if candidate.event.member in strangers:
-            candidate.result.code, candidate.result.field = "unknown_member", "member"
-            candidate.result.detail = "Nobody in this program has this id, and this program takes no unknown members."
-        else:
-            candidate.result.outcome = Outcome.ACCEPTED
-    return receipt_of(results=results)
+    draft = Draft(Submission(events, Origin.FILE))
+    candidates = read_candidates(program=program, drafts=[draft], catalog=catalog)
+    forms = {candidate.index: (candidate.key, other_form(program=program, candidate=candidate)) for candidate in candidates}
+    known = find_identities(program_id=program.pk, keys=[form for both in forms.values() for form in both])
+    first, _repeats = first_of_each(candidates)
+    for candidate in candidates:
+        stored = [known[form] for form in forms[candidate.index] if form in known]
+        before = first[candidate.key]
+        if stored:
+            candidate.repeat(stored[0][0])
+        elif before is not candidate and before.event.member in strangers:
+            candidate.repeats_untaken(before)
+        elif before is not candidate:
+            candidate.repeat(before.content)
+        elif candidate.event.member in strangers:
+            detail = "Nobody in this program has this id, and this program takes no unknown members."
+            draft.reject(candidate.index, candidate.event, "unknown_member", "member", detail)
+    return receipt_of(events=events, told=draft.told)

@@ -1,117 +1,153 @@
-"""How ledger rows reach the two engines fast: COPY and ON CONFLICT on PostgreSQL, executemany on SQLite."""
+"""
+How a transaction's identities, events and batches reach the two engines fast, a few statements for all of them.
 
-from collections.abc import Iterable, Sequence
+PostgreSQL: identities in one statement over packed bytes that leaves out what is known, events by binary COPY.
+SQLite: prepared statements, row by row. Rows are made by `activity.services.rows`.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from struct import Struct
+from typing import Any, NamedTuple
 
 from django.db import connection
 
-EVENT_COLUMNS = (
+from activity.models.ledger import POSITIONS
+from activity.services.rows import COLUMN_LIST, COPY_END, COPY_START, EVENT_COLUMNS
+
+BATCH_COLUMNS = (
     "id",
     "program_id",
     "source_id",
-    "event_key",
-    "member_id",
-    "offer_id",
-    "attribute_set_id",
-    "kind",
-    "status",
-    "reason_code",
-    "occurred_at",
-    "local_date",
-    "spend_minor",
-    "spend_currency",
-    "reward_cost_minor",
-    "reward_cost_currency",
-    "transaction_ref",
-    "reverses",
-    "medium",
-    "position",
-    "received_at",
-    "nonce",
-    "identity_hash",
+    "origin",
+    "token_id",
+    "day",
+    "recorded_at",
+    "received_count",
+    "accepted_count",
+    "duplicate_count",
+    "conflict_count",
+    "rejected_count",
+    "warning_count",
+    "latest_occurred_at",
+    "leaf_version",
+    "root",
 )
-COLUMN_LIST = ", ".join(f'"{name}"' for name in EVENT_COLUMNS)
-INSTANTS = (EVENT_COLUMNS.index("occurred_at"), EVENT_COLUMNS.index("received_at"))
-LOCAL_DATE = EVENT_COLUMNS.index("local_date")
+AT_ONCE = 5000
 
-Identity = tuple[bytes, bytes, int]  # key, content digest, event id
-
-
-def next_batch_id() -> int:
-    """A batch id that nobody else will get, in the caller's transaction."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT nextval(pg_get_serial_sequence('activity_ingestbatch', 'id'))")
-        else:
-            cursor.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM activity_ingestbatch")
-        return int(cursor.fetchone()[0])
+# One identity: key, content, which batch, position.
+PACKED = Struct("!16s8sHH")
+INSERT_PACKED = """
+INSERT INTO activity_eventidentity (program_id, key, content, event_id)
+SELECT %s, substr(t.packed, o, 16), substr(t.packed, o + 16, 8),
+  t.batches[1 + get_byte(t.packed, o + 23) * 256 + get_byte(t.packed, o + 24)] * 8192
+  + get_byte(t.packed, o + 25) * 256 + get_byte(t.packed, o + 26)
+FROM (SELECT %b::bytea AS packed, %s::bigint[] AS batches) t, generate_series(1, %s, 28) o
+ON CONFLICT DO NOTHING
+"""
 
 
-def find_identities(*, program_id: int, keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
-    """The content digests (None: blanked) of the keys that are known, by key."""
-    found: dict[bytes, bytes | None] = {}
+class Identity(NamedTuple):
+    """How one event is recognised, and which event it became: its batch as a place in the list of batches, and its position."""
+
+    key: bytes
+    content: bytes
+    batch: int
+    position: int
+
+
+def next_batch_ids(count: int) -> list[int]:
+    """So many batch ids that nobody else will get, in the caller's transaction."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                "SELECT key, content FROM activity_eventidentity WHERE program_id = %s AND key = ANY(%s::bytea[])",
-                [program_id, list(keys)],
+                "SELECT nextval(pg_get_serial_sequence('activity_ingestbatch', 'id')) FROM generate_series(1, %s)", [count]
             )
-            return {bytes(key): None if content is None else bytes(content) for key, content in cursor.fetchall()}
-        for start in range(0, len(keys), 5000):
-            part = keys[start : start + 5000]
-            marks = ",".join(["%s"] * len(part))
-            cursor.execute(
-                f"SELECT key, content FROM activity_eventidentity WHERE program_id = %s AND key IN ({marks})", [program_id, *part]
-            )
-            found.update({bytes(key): None if content is None else bytes(content) for key, content in cursor.fetchall()})
+            return [int(row[0]) for row in cursor.fetchall()]
+        cursor.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM activity_ingestbatch")
+        first = int(cursor.fetchone()[0])
+        return list(range(first, first + count))
+
+
+def has_blanked(*, program_id: int) -> bool:
+    """Whether any identity of a program was blanked by purge or erasure: only then may an id be kept in its other form."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM activity_eventidentity WHERE program_id = %s AND content IS NULL)", [program_id]
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def find_identities(*, program_id: int, keys: Sequence[bytes]) -> dict[bytes, tuple[bytes | None, int]]:
+    """The content (None: blanked) and the event id of the keys that are known, by key."""
+    found: dict[bytes, tuple[bytes | None, int]] = {}
+    select = "SELECT key, content, event_id FROM activity_eventidentity WHERE program_id = %s AND key "
+    with connection.cursor() as cursor:
+        for start in range(0, len(keys), AT_ONCE):
+            part = list(keys[start : start + AT_ONCE])
+            if connection.vendor == "postgresql":
+                cursor.execute(select + "= ANY(%s::bytea[])", [program_id, part])
+            else:
+                cursor.execute(select + f"IN ({','.join(['%s'] * len(part))})", [program_id, *part])
+            for key, content, event_id in cursor.fetchall():
+                found[bytes(key)] = (None if content is None else bytes(content), event_id)
     return found
 
 
-def insert_identities(*, program_id: int, rows: Sequence[Identity]) -> set[bytes]:
+def insert_identities(*, program_id: int, batch_ids: Sequence[int], rows: Sequence[Identity]) -> dict[bytes, bytes | None]:
     """
-    Store the identities that are new; returns their keys. A key that another transaction stored first is left out.
+    Store the identities that are new. Returns the keys that were known already, each with the content kept for it.
 
     Rows go in key order, so that two transactions never wait for each other in a circle.
     """
     ordered = sorted(rows)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "INSERT INTO activity_eventidentity (program_id, key, content, event_id) "
-                "SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[], %s::bigint[]) ON CONFLICT DO NOTHING RETURNING key",
-                [program_id, [row[0] for row in ordered], [row[1] for row in ordered], [row[2] for row in ordered]],
-            )
-            return {bytes(row[0]) for row in cursor.fetchall()}
-        # SQLite has one writer, and what was known was looked up under its lock: every row is new.
-        cursor.executemany(
-            "INSERT INTO activity_eventidentity (program_id, key, content, event_id) VALUES (%s, %s, %s, %s)",
-            [(program_id, *row) for row in ordered],
-        )
-        return {row[0] for row in ordered}
-
-
-def insert_events(rows: Iterable[tuple[Any, ...]]) -> None:
-    """Append event rows, values in the order of EVENT_COLUMNS, instants aware UTC and dates as dates."""
+    if not ordered:
+        return {}
     if connection.vendor == "postgresql":
-        connection.ensure_connection()
-        with connection.connection.cursor().copy(f"COPY activity_event ({COLUMN_LIST}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+        stored = _insert_packed(program_id, batch_ids, ordered)
+    else:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO activity_eventidentity (program_id, key, content, event_id) VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT DO NOTHING",
+                [(program_id, key, content, batch_ids[batch] * POSITIONS + place) for key, content, batch, place in ordered],
+            )
+            stored = cursor.rowcount
+    if stored == len(ordered):
+        return {}
+    found = find_identities(program_id=program_id, keys=[row.key for row in ordered])
+    return {row.key: found[row.key][0] for row in ordered if found[row.key][1] != batch_ids[row.batch] * POSITIONS + row.position}
+
+
+def _insert_packed(program_id: int, batch_ids: Sequence[int], ordered: Sequence[Identity]) -> int:
+    pack = PACKED.pack
+    packed = b"".join([pack(*row) for row in ordered])
+    with _raw_cursor() as cursor:
+        cursor.execute(INSERT_PACKED, [program_id, packed, list(batch_ids), len(packed)], prepare=True)
+        return int(cursor.rowcount)
+
+
+def insert_events(rows: Sequence[Any]) -> None:
+    """Append events, each as this engine's `activity.services.rows` made it."""
+    if connection.vendor == "postgresql":
+        with _raw_cursor() as cursor, cursor.copy(f"COPY activity_event ({COLUMN_LIST}) FROM STDIN (FORMAT binary)") as copy:
+            copy.write(b"".join([COPY_START, *rows, COPY_END]))
         return
     marks = ",".join(["%s"] * len(EVENT_COLUMNS))
     with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO activity_event ({COLUMN_LIST}) VALUES ({marks})", [_sqlite_row(row) for row in rows])
+        cursor.executemany(f"INSERT INTO activity_event ({COLUMN_LIST}) VALUES ({marks})", rows)
 
 
-def _sqlite_row(row: tuple[Any, ...]) -> list[Any]:
-    values = list(row)
-    for index in INSTANTS:
-        values[index] = sqlite_instant(values[index])
-    values[LOCAL_DATE] = values[LOCAL_DATE].isoformat()
-    return values
+def insert_batches(rows: Sequence[tuple[Any, ...]]) -> None:
+    """Append batch rows, values in the order of BATCH_COLUMNS."""
+    marks = ", ".join([f"({', '.join(['%s'] * len(BATCH_COLUMNS))})"] * len(rows))
+    adapt = connection.ops.adapt_datetimefield_value
+    values = [adapt(value) if isinstance(value, datetime) else value for row in rows for value in row]
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO activity_ingestbatch ({', '.join(BATCH_COLUMNS)}) VALUES {marks}", values)
 
 
-def sqlite_instant(instant: datetime | None) -> str | None:
-    """An instant as Django stores it on SQLite: UTC without an offset."""
-    return None if instant is None else instant.replace(tzinfo=None).isoformat(" ")
+def _raw_cursor() -> Any:
+    """The driver's own cursor: binary parameters, prepared statements and COPY are not part of Django's."""
+    connection.ensure_connection()
+    return connection.connection.cursor()

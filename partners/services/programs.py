@@ -45,7 +45,21 @@ def bump_catalog_revision(*, program_id: int) -> None:
     Raises: nothing.
     Writes: partners_program.catalog_revision, in the caller's transaction.
     """
-    Program.objects.filter(pk=program_id).update(catalog_revision=F("catalog_revision") + 1 + secrets.randbelow(1_000_000))
+    _bump("catalog_revision", program_id)
+
+
+def bump_people_revision(*, program_id: int) -> None:
+    """
+    Tell every cache that what is known of a program's members has changed: attributes, or who is behind an outside id.
+
+    Raises: nothing.
+    Writes: partners_program.people_revision, in the caller's transaction.
+    """
+    _bump("people_revision", program_id)
+
+
+def _bump(name: str, program_id: int) -> None:
+    Program.objects.filter(pk=program_id).update(**{name: F(name) + 1 + secrets.randbelow(1_000_000)})
 
 
 @transaction.atomic

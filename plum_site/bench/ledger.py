@@ -14,7 +14,6 @@ from uuid import UUID
 from activity.choices import Kind, Origin, Status
 from activity.rules import IncomingEvent
 from activity.services import record_events, seal_ledger
-from activity.services.directory import MemberDirectory
 from activity.services.loading import NewProgram, load_folder
 from partners.models import Program
 
@@ -88,13 +87,10 @@ def make_ledger(
     )
     load_folder(folder=catalog, new_program=wanted, actor="system", at=at)
     program = Program.objects.get(code=code)
-    directory = MemberDirectory(program)
     waiting = list_events(events=events, starts=starts, days=days, members=members)
     recorded = 0
     for number, rows in enumerate(iter(lambda: list(islice(waiting, AT_ONCE)), []), start=1):
-        record_events(
-            program=program, events=rows, origin=Origin.FILE, at=at, directory=directory, wakes_sealer=False, strict=True
-        )
+        record_events(program=program, events=rows, origin=Origin.FILE, at=at, wakes_sealer=False, strict=True)
         recorded += len(rows)
         if number % SEAL_EVERY == 0:
             seal_ledger(program_id=program.pk, at=at)

@@ -18,7 +18,6 @@ from activity.choices import Origin
 from activity.models import Member
 from activity.rules import check_event
 from activity.services import MemberRow, apply_people, record_events, seal_ledger
-from activity.services.directory import MemberDirectory
 from activity.services.loading import NewProgram, load_folder
 from offers.choices import OfferState
 from offers.rules import OfferRow
@@ -197,12 +196,11 @@ def stop_offers(program: Program, plan: Plan, actor: User) -> None:
 def seed_events(program: Program, world: World, plan: Plan, progress: Progress) -> None:
     """Record the events day by day, as they arrived, and seal after each full month."""
     sent, month = 0, None
-    directory = MemberDirectory(program)  # remembers members from day to day
     for day, rows in make_arrivals(world, plan.event_count):
         at = min(datetime.combine(day, time(1, 30), UTC), plan.now) if day < plan.now.date() else plan.now
         for start in range(0, len(rows), EVENTS_AT_ONCE):
             events = [check_event(fields, source="app", at=at) for fields in rows[start : start + EVENTS_AT_ONCE]]
-            record_events(program=program, events=events, origin=Origin.FILE, at=at, directory=directory)
+            record_events(program=program, events=events, origin=Origin.FILE, at=at)
         sent += len(rows)
         progress("events", sent, plan.event_count)
         if month != day.month:

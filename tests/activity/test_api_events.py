@@ -366,7 +366,7 @@ def test_a_body_announced_as_too_large_is_not_read(client: TokenClient) -> None:
 
 
 def test_receipt_is_what_the_service_says(client: TokenClient) -> None:
-    receipt = Receipt(received=1, accepted=1, duplicate=0, conflict=0, rejected=0, results=[])
+    receipt = Receipt(received=1, accepted=1, duplicate=0, conflict=0, rejected=0, notable=[], events=[])
     with mock.patch("activity.api.views.record_events", return_value=receipt) as record:
         assert send(client, [make_event()]).body["accepted"] == 1
     assert record.call_count == 1
