@@ -29,26 +29,31 @@ split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
-def read_events(request: HttpRequest) -> list[bytes]:
-    """1 to 5,000 JSON texts, one for each event; Problem 400, 411, 413 or 415 where the body is not that."""
+def read_body(request: HttpRequest) -> tuple[str, bytes]:
+    """BATCH, SINGLE or LINES, and the inflated body; Problem 400, 411, 413 or 415 where it is none of these."""
     media_type = read_media_type(request)
-    body = inflate(read_body(request), request.headers.get("Content-Encoding", ""))
+    body = inflate(read_bytes(request), request.headers.get("Content-Encoding", ""))
     if media_type == ANY_JSON:
         media_type = BATCH if body.lstrip()[:1] == b"[" else SINGLE
+    return media_type, body
+
+
+def split_events(media_type: str, body: bytes) -> list[bytes]:
+    """The JSON texts of a body, one for each event; Problem 400 where they cannot be told apart."""
     if media_type == LINES:
-        texts = [line for line in (part.strip() for part in body.split(b"\n")) if line]
-    elif media_type == SINGLE:
-        texts = [body.strip()] if body.strip() else []
-    else:
-        texts = split(body)
-    if not texts:
+        return [line for line in (part.strip() for part in body.split(b"\n")) if line]
+    if media_type == SINGLE:
+        return [body.strip()] if body.strip() else []
+    return split(body)
+
+
+def check_count(count: int) -> None:
+    """Problem 400 or 413 where a body holds no event, or more than one request may."""
+    if not count:
         raise Problem(400, "malformed", "The body holds no event. Send 1 to 5,000.")
-    if len(texts) > MOST_EVENTS:
-        detail = (
-            f"{len(texts)} events are more than one request may hold. Nothing was stored; send at most {MOST_EVENTS} at once."
-        )
+    if count > MOST_EVENTS:
+        detail = f"{count} events are more than one request may hold. Nothing was stored; send at most {MOST_EVENTS} at once."
         raise Problem(413, "too_many_events", detail, limit=MOST_EVENTS)
-    return texts
 
 
 def read_media_type(request: HttpRequest) -> str:
@@ -60,7 +65,7 @@ def read_media_type(request: HttpRequest) -> str:
     return str(request.content_type)
 
 
-def read_body(request: HttpRequest) -> bytes:
+def read_bytes(request: HttpRequest) -> bytes:
     """The raw bytes; a body that is announced as too large is not read at all."""
     if "Content-Length" not in request.headers:
         raise Problem(411, "length_required", "Send a Content-Length; chunked requests are not read. Nothing was stored.")

@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from django.http import HttpRequest
 
-from activity.api.bodies import LARGEST_EVENT, UNREADABLE
+from activity.api.bodies import LARGEST_EVENT, UNREADABLE, check_count, read_body, split_events
+from activity.api.plain_events import read_plain
 from activity.rules import IncomingEvent, Rejection, check_event
 
 decode = msgspec.json.Decoder().decode
@@ -43,6 +45,18 @@ class _RefusedError(Exception):
     def __init__(self, code: str, pointer: str, detail: str) -> None:
         super().__init__(detail)
         self.code, self.pointer, self.detail = code, pointer, detail
+
+
+def read_events(request: HttpRequest, at: datetime) -> list[IncomingEvent] | list[IncomingEvent | Rejection]:
+    """What a request sends, 1 to 5,000 events, each checked; Problem where the body as a whole cannot be read."""
+    media_type, body = read_body(request)
+    plain = read_plain(media_type, body, at)
+    if plain is not None:
+        check_count(len(plain))
+        return plain
+    texts = split_events(media_type, body)
+    check_count(len(texts))
+    return [read_event(text, at) for text in texts]
 
 
 def read_event(text: bytes, at: datetime) -> IncomingEvent | Rejection:

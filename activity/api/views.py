@@ -6,8 +6,7 @@ from typing import Any, ClassVar, cast
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from activity.api.bodies import read_events
-from activity.api.cloudevents import pointer_of, read_event
+from activity.api.cloudevents import pointer_of, read_events
 from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS, HISTORY_TEXT
 from activity.api.reads import EventListView
 from activity.api.serializers import EventReceipt, EventsQuery, HistoryQuery, LedgerEvent
@@ -55,9 +54,8 @@ class EventsView(EventListView):
         query = self.read_query(request)
         at = clock.now()
         token = cast(ApiToken, request.auth)
-        texts = read_events(request._request)
-        self.take_quota(request, limits.INGEST_EVENTS, len(texts))
-        events = [read_event(text, at) for text in texts]
+        events = read_events(request._request, at)
+        self.take_quota(request, limits.INGEST_EVENTS, len(events))
         strict = STRICT.search(request.headers.get("Prefer", "")) is not None
         program = get_program_by_id(self.program_id)
         try:

@@ -48,7 +48,7 @@ LONGEST = {
 }
 
 
-class IncomingEvent(msgspec.Struct, frozen=True):
+class IncomingEvent(msgspec.Struct, frozen=True, gc=False):
     """An event that is well formed; whether its offer and member exist is for the ledger to say. Instants are UTC."""
 
     event_id: str

@@ -38,7 +38,7 @@ class Submission:
 
 @dataclass(slots=True)
 class Batch:
-    """One batch in the making: the candidates of one source and sender that are taken, and how many events had which outcome."""
+    """One batch in the making: how many events of one source and sender there are, and how many had which outcome."""
 
     source: str
     origin: Origin
@@ -48,7 +48,6 @@ class Batch:
     positions: int = 0  # given out so far
     received: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    candidates: "list[Candidate]" = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -67,7 +66,12 @@ class Draft:
 
 
 class Candidate(msgspec.Struct, gc=False):
-    """One event on its way in. position: its place in its batch, once it has one."""
+    """
+    One event on its way in. position: its place in its batch, once it has one.
+
+    Invisible to the garbage collector, of which every large request would otherwise make several rounds: nothing that a
+    candidate leads to may lead back to it.
+    """
 
     draft: Draft
     index: int

@@ -126,20 +126,22 @@ def _record(
     for batch, batch_id in zip(batches, batch_ids, strict=True):
         batch.id = batch_id
     seen |= insert_identities(program_id=program.pk, batch_ids=batch_ids, rows=[_identity(candidate) for candidate in pending])
+    taken: list[list[Candidate]] = [[] for _ in batches]
     for candidate in pending:
         if candidate.key in seen:
             candidate.repeat(seen[candidate.key])
         else:
-            candidate.draft.batches[candidate.event.source].candidates.append(candidate)
+            taken[candidate.draft.batches[candidate.event.source].number].append(candidate)
     for candidate in repeats:
         _tell_repeat(candidate, first[candidate.key], seen)
-    directory.create(sorted(strangers & {c.event.member for batch in batches for c in batch.candidates}), at)
-    _append(program, drafts, batches, directory, at)
+    if strangers:
+        directory.create(sorted(strangers & {candidate.event.member for part in taken for candidate in part}), at)
+    _append(program, drafts, batches, taken, directory, at)
     receipts = [receipt_of(events=draft.submission.events, told=draft.told) for draft in drafts]
     for draft, receipt in zip(drafts, receipts, strict=True):
         if draft.submission.strict and receipt.rejected + receipt.conflict:
             raise UnableToRecordEvents(receipt)
-    _grow_stages(program, batches, at)
+    _grow_stages(program, batches, taken, at)
     return receipts
 
 
@@ -187,11 +189,21 @@ def _tell_repeat(candidate: Candidate, first: Candidate, seen: dict[bytes, bytes
         candidate.repeat(seen.get(candidate.key, first.content))
 
 
-def _append(program: Program, drafts: Sequence[Draft], batches: list[Batch], directory: MemberDirectory, at: datetime) -> None:
+def _append(
+    program: Program,
+    drafts: Sequence[Draft],
+    batches: Sequence[Batch],
+    taken: Sequence[Sequence[Candidate]],
+    directory: MemberDirectory,
+    at: datetime,
+) -> None:
     """Hash and store the events that are taken, and the batches with the outcome of everything that was sent."""
     source_ids = _source_ids(program, {batch.source for batch in batches}, at)
     rows: list[Any] = []
-    roots = [tree_root(_hash_rows(program, batch, source_ids[batch.source], directory, rows)) for batch in batches]
+    roots = [
+        tree_root(_hash_rows(program, batch.id, source_ids[batch.source], part, directory, rows))
+        for batch, part in zip(batches, taken, strict=True)
+    ]
     if rows:
         insert_events(rows)
     for draft in drafts:
@@ -209,26 +221,33 @@ def _append(program: Program, drafts: Sequence[Draft], batches: list[Batch], dir
                 day,
                 at,
                 batch.received,
-                len(batch.candidates),
+                len(part),
                 batch.outcomes[Outcome.DUPLICATE],
                 batch.outcomes[Outcome.CONFLICT],
                 batch.outcomes[Outcome.REJECTED],
                 batch.outcomes[Outcome.ACCEPTED],  # told of, although accepted: with a warning
-                max((candidate.event.occurred_at for candidate in batch.candidates), default=None),
+                max((candidate.event.occurred_at for candidate in part), default=None),
                 LEAF_VERSION,
                 root,
             )
-            for batch, root in zip(batches, roots, strict=True)
+            for batch, part, root in zip(batches, taken, roots, strict=True)
         ]
     )
 
 
-def _hash_rows(program: Program, batch: Batch, source_id: int, directory: MemberDirectory, rows: list[Any]) -> list[bytes]:
+def _hash_rows(
+    program: Program,
+    batch_id: int,
+    source_id: int,
+    taken: Sequence[Candidate],
+    directory: MemberDirectory,
+    rows: list[Any],
+) -> list[bytes]:
     """The leaf of each event that is taken; its row is added to `rows`. In one loop, because it is run for every event."""
-    nonces = os.urandom(16 * len(batch.candidates))
-    find, set_at, make_row, program_id, base = directory.find, directory.set_at, row_maker(), program.pk, batch.id * POSITIONS
+    nonces = os.urandom(16 * len(taken))
+    find, set_at, make_row, program_id, base = directory.find, directory.set_at, row_maker(), program.pk, batch_id * POSITIONS
     leaves = []
-    for start, candidate in enumerate(batch.candidates):
+    for start, candidate in enumerate(taken):
         event, at, nonce = candidate.event, candidate.at, nonces[start * 16 : start * 16 + 16]
         entry = find(event.member)
         set_id, values = (entry.set_id, entry.text) if entry.set_id and not entry.later else set_at(entry, event.occurred_at)
@@ -245,10 +264,10 @@ def _hash_rows(program: Program, batch: Batch, source_id: int, directory: Member
     return leaves
 
 
-def _grow_stages(program: Program, batches: Sequence[Batch], at: datetime) -> None:
+def _grow_stages(program: Program, batches: Sequence[Batch], taken: Sequence[Sequence[Candidate]], at: datetime) -> None:
     """A stage counts as recorded from its first confirmed event on; its figures would read 0 otherwise."""
-    for batch in batches:
-        kinds = {candidate.event.kind for candidate in batch.candidates if candidate.event.status == Status.CONFIRMED}
+    for batch, part in zip(batches, taken, strict=True):
+        kinds = {candidate.event.kind for candidate in part if candidate.event.status == Status.CONFIRMED}
         stages = {Kind(kind).label for kind in kinds} - set(program.recorded_stages)
         if stages:
             actor = audit.SYSTEM if batch.token_id is None else f"token:{batch.token_id}"
