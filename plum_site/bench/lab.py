@@ -3,15 +3,15 @@
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from partners.models import Program
 from plum_site.bench.ledger import make_ledger
-
-KILOBYTE = 1024
+from plum_site.bench.usage import KILOBYTE, resident
 
 
 class Lab:
@@ -19,7 +19,7 @@ class Lab:
     One run of one benchmark. events: how large a ledger is wanted. rounds: how often everything is measured.
 
     folder: an empty folder on disk that goes with the run. notes: what the run was about, for the JSON. areas: what is
-    verified afterwards; empty for everything.
+    verified afterwards; empty for everything. tables: what is shown beside the results, as columns and rows.
     """
 
     def __init__(self, *, events: int, rounds: int, folder: Path, say: Callable[[str], None]) -> None:
@@ -27,6 +27,7 @@ class Lab:
         self.programs: dict[str, int] = {}
         self.notes: dict[str, object] = {}
         self.areas: tuple[str, ...] = ()
+        self.tables: list[dict[str, list[Any]]] = []
 
     def make_ledger(
         self, events: int, *, code: str = "bench", starts: date = date(2026, 5, 1), days: int = 31, members: int | None = None
@@ -65,32 +66,31 @@ class Lab:
         """
         rounds = rounds or self.rounds
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        names = list(ways)
+        for number, name in self.turns(list(ways), rounds):
+            taken = self.time(ways[name])
+            if number >= 0:
+                seconds[name].append(round(taken, 4))
+            self.say_turn(name, f"{taken:.3f} s", number, rounds)
+        return seconds
+
+    def turns(self, names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
+        """Round and way, round -1 first, which is not counted; each round begins with another way."""
         for number in range(-1, rounds):
             turn = (number + 1) % len(names)
-            for name in names[turn:] + names[:turn]:
-                taken = self.time(ways[name])
-                if number >= 0:
-                    seconds[name].append(round(taken, 4))
-                self.say(f"{name}: {taken:.3f} s" + (" (not counted)" if number < 0 else f" (round {number + 1} of {rounds})"))
-        return seconds
+            for name in [*names[turn:], *names[:turn]]:
+                yield number, name
+
+    def say_turn(self, name: str, text: str, number: int, rounds: int) -> None:
+        """One line for the person who waits."""
+        self.say(f"{name}: {text}" + (" (not counted)" if number < 0 else f" (round {number + 1} of {rounds})"))
 
     def growth_of_memory(self, act: Callable[[], object]) -> float:
         """By how many MB the memory of this process peaks above where it was before the call."""
         gc.collect()
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
-        before = _resident("VmRSS")
+        before = resident("self", "VmRSS")
         act()
-        return (_resident("VmHWM") - before) / KILOBYTE
-
-
-def _resident(line: str) -> int:
-    """One line of this process's status, in kilobytes."""
-    for text in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        name, _, value = text.partition(":")
-        if name == line:
-            return int(value.split()[0])
-    raise LookupError(f"/proc/self/status has no {line} on this machine")
+        return (resident("self", "VmHWM") - before) / KILOBYTE
 
 
 def describe_machine() -> dict[str, object]:

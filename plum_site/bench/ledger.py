@@ -75,18 +75,7 @@ def make_ledger(
 ) -> Program:
     """A program with its catalog, its members and its events, all sealed."""
     at = datetime.combine(starts + timedelta(days=days), time(12), UTC)
-    catalog = folder / f"catalog-{code}"
-    write_catalog(catalog, members)
-    wanted = NewProgram(
-        code=code,
-        time_zone="UTC",
-        currency="EUR",
-        report_by=["business_unit", "region"],
-        minimum_group=1,
-        extra={"is_demo": True},  # made with a history at once, so no month of it waits for a review
-    )
-    load_folder(folder=catalog, new_program=wanted, actor="system", at=at)
-    program = Program.objects.get(code=code)
+    program = make_stocked(code=code, members=members, folder=folder, at=at)
     waiting = list_events(events=events, starts=starts, days=days, members=members)
     recorded = 0
     for number, rows in enumerate(iter(lambda: list(islice(waiting, AT_ONCE)), []), start=1):
@@ -98,6 +87,22 @@ def make_ledger(
     seal_ledger(program_id=program.pk, at=at)
     program.refresh_from_db()
     return program
+
+
+def make_stocked(*, code: str, members: int, folder: Path, at: datetime) -> Program:
+    """A program with its catalog and its members, and no events yet."""
+    catalog = folder / f"catalog-{code}"
+    write_catalog(catalog, members)
+    wanted = NewProgram(
+        code=code,
+        time_zone="UTC",
+        currency="EUR",
+        report_by=["business_unit", "region"],
+        minimum_group=1,
+        extra={"is_demo": True},  # made with a history at once, so no month of it waits for a review
+    )
+    load_folder(folder=catalog, new_program=wanted, actor="system", at=at)
+    return Program.objects.get(code=code)
 
 
 def write_catalog(folder: Path, members: int) -> None:

@@ -17,22 +17,23 @@ Run = Callable[["Lab"], list[Result]]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One benchmark. events: how large a ledger it wants where the command does not say otherwise."""
+    """One benchmark. events: how large a ledger it wants, and rounds: how often, where the command does not say otherwise."""
 
     name: str
     title: str
     events: int
     run: Run
+    rounds: int = 5
 
 
 BENCHMARKS: dict[str, Benchmark] = {}
 
 
-def benchmark(name: str, *, title: str, events: int) -> Callable[[Run], Run]:
+def benchmark(name: str, *, title: str, events: int, rounds: int = 5) -> Callable[[Run], Run]:
     """Register what `manage.py bench NAME` runs."""
 
     def register(function: Run) -> Run:
-        BENCHMARKS[name] = Benchmark(name, title, events, function)
+        BENCHMARKS[name] = Benchmark(name, title, events, function, rounds)
         return function
 
     return register

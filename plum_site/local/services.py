@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from plum_site.local.door import door
 from plum_site.local.processes import stop_services, write_pid
+from plum_site.local.sizes import WEB_PROCESSES, WEB_THREADS, WORKER_PROCESSES
 
 MAX_LOG_BYTES = 5_000_000
 
@@ -75,6 +76,25 @@ class Services:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: setattr(self, "hurried", True))
         return stop_services(self.var, say, lambda: self.hurried, lambda: [child.poll() for child in self.children.values()])
+
+
+def web_command(bind: str, env: Mapping[str, str], python: str, application: str = "plum_site.wsgi:application") -> list[str]:
+    """
+    The command of the web part: gunicorn with as many processes and threads as the settings say.
+
+    The application is loaded before the processes are made, so they share its memory.
+    """
+    processes, threads = env.get("PLUM_WEB_PROCESSES") or WEB_PROCESSES, env.get("PLUM_WEB_THREADS") or WEB_THREADS
+    command = [python, "-m", "gunicorn", application, "--bind", bind, "--preload", "--no-control-socket"]
+    return [*command, "--worker-class", "gthread", "--workers", str(processes), "--threads", str(threads)]
+
+
+def worker_command(env: Mapping[str, str], python: str) -> list[str]:
+    """The command of the worker part: Celery with as many processes as the settings say."""
+    quiet = ["-W", "ignore:You're running the worker with superuser privileges"]  # loopback only, its own broker
+    processes = str(env.get("PLUM_WORKER_PROCESSES") or WORKER_PROCESSES)
+    pool = ["--pool", "prefork", "-c", processes, "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    return [python, *quiet, "-m", "celery", "-A", "plum_site.celery", "worker", *pool]
 
 
 def valkey_command(path: Path, folder: Path) -> list[str]:

@@ -19,7 +19,16 @@ from plum_site.local.done import Done
 from plum_site.local.door import door
 from plum_site.local.mails import describe_mails, list_mails
 from plum_site.local.processes import read_pid, stop_services, write_pid
-from plum_site.local.services import Services, free_port, mailbox_answers, port_owner, valkey_answers, valkey_command
+from plum_site.local.services import (
+    Services,
+    free_port,
+    mailbox_answers,
+    port_owner,
+    valkey_answers,
+    valkey_command,
+    web_command,
+    worker_command,
+)
 
 KEPT_TRANSCRIPTS = 20
 
@@ -212,9 +221,8 @@ class Start:
 
     def start_web(self) -> None:
         """Start the console; it loads while the reviews are read or made."""
-        web = [door.PYTHON, "-m", "gunicorn", "plum_site.wsgi:application", "--bind", f"127.0.0.1:{self.port}", "--preload"]
-        threads = ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
-        self.services.start("web", [*web, *threads, "--no-control-socket", "--access-logfile", "-"], self.url)
+        web = web_command(f"127.0.0.1:{self.port}", self.services.env, str(door.PYTHON))
+        self.services.start("web", [*web, "--access-logfile", "-"], self.url)
         self.services.watch()
 
     def start_workers(self) -> None:
@@ -223,8 +231,7 @@ class Start:
             return
         quiet = ["-W", "ignore:You're running the worker with superuser privileges"]  # loopback only, its own broker
         celery = [door.PYTHON, *quiet, "-m", "celery", "-A", "plum_site.celery"]
-        pool = ["--pool", "prefork", "-c", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-        self.services.start("worker", [*celery, "worker", *pool])
+        self.services.start("worker", worker_command(self.services.env, str(door.PYTHON)))
         self.services.start(
             "beat", [*celery, "beat", "--schedule", str(self.var / "run" / "beat-schedule"), "--loglevel", "INFO"]
         )

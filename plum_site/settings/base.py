@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dj_database_url
 
+from plum_site.local import sizes
 from plum_site.settings import _env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -85,6 +86,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 60,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=20000",
     }
+# What may open connections, for the health page and the benchmarks; `./plum up` starts as many (plum_site/local/services.py).
+WEB_PROCESSES = _env.number("PLUM_WEB_PROCESSES", sizes.WEB_PROCESSES, purpose="how many processes serve the web part")
+WEB_THREADS = _env.number("PLUM_WEB_THREADS", sizes.WEB_THREADS, purpose="how many requests each of them serves at once")
+WORKER_PROCESSES = _env.number("PLUM_WORKER_PROCESSES", sizes.WORKER_PROCESSES, purpose="how many jobs a worker runs at once")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = _env.text(

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.source import calls, code, name, texts
 
 # Services, what they stand on, and the roof's own writers.
-WRITERS = ("/services.py", "/services/", "plum_site/lib/", "plum_site/demo/", "plum_site/bench/bulk.py", "/migrations/")
+WRITERS = ("/services.py", "/services/", "plum_site/lib/", "plum_site/demo/", "plum_site/bench/", "/migrations/")
 WRITING = {
     "bulk_create",
     "bulk_update",

@@ -36,18 +36,19 @@ class Command(PlumCommand):
         known = "; ".join(f"{row.name}: {row.title}" for row in load_benchmarks().values())
         parser.add_argument("name", help=f"what to measure ({known})")
         parser.add_argument("--events", type=int, help="size of the ledger (default: the benchmark's own)")
-        parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured; medians count (default: 5)")
+        parser.add_argument("--rounds", type=int, help="how often everything is measured; medians count (default: 5, load 3)")
         parser.add_argument("--sqlite", action="store_true", help="on a new SQLite file instead of PostgreSQL")
         parser.add_argument(
             "--here", action="store_true", help="on the configured database instead of one of its own; it must hold no program"
         )
 
-    def handle(self, *, name: str, events: int | None, rounds: int, sqlite: bool, here: bool, **options: Any) -> None:
+    def handle(self, *, name: str, events: int | None, rounds: int | None, sqlite: bool, here: bool, **options: Any) -> None:
         known = load_benchmarks()
         if name not in known:
             self.fail(f"There is no benchmark {name!r}. Nothing was measured. Choose one of: {', '.join(known)}.", COULD_NOT)
         row = known[name]
-        size = events or row.events
+        size = row.events if events is None else events
+        rounds = row.rounds if rounds is None else rounds
         if size < 1 or rounds < 1:
             self.fail("Events and rounds are numbers from 1. Nothing was measured.", COULD_NOT)
         if here:
@@ -82,6 +83,7 @@ class Command(PlumCommand):
             "machine": machine,
             **{key: value for key, value in results[0].as_json().items() if key in ("ratio", "goal", "floor")},
             "results": [result.as_json() for result in results],
+            "tables": lab.tables,
             "notes": lab.notes,
             "checks": self.verify(lab),
         }
@@ -112,6 +114,9 @@ class Command(PlumCommand):
             for result in report["results"]
         ]
         self.print_table(["measured", "ratio", "goal", "floor", "reached"], rows)
+        for table in report["tables"]:
+            self.say("")
+            self.print_table(table["columns"], table["rows"])
         broken = [check for check in report["checks"] if not check["ok"]]
         self.say(f"Checked afterwards: {len(report['checks'])} checks, {len(broken)} broken.")
         for check in broken:
