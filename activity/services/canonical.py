@@ -105,22 +105,27 @@ def _hint(header: str) -> str:
     return f" Its cells seem to be separated by {separator}: save it again with commas." if separator else ""
 
 
+def open_bytes(path: Path) -> IO[bytes]:
+    """The bytes of a file, gzip or plain."""
+    return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+
+
 def open_text(path: Path) -> io.TextIOWrapper:
     """A text file, gzip or plain, as UTF-8 with or without a byte order mark; line ends are kept as they are."""
-    raw = cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))  # noqa: SIM115 - the wrapper closes it
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
-def read_rows(table: Table) -> Iterator[Row]:
+def read_rows(table: Table, *, skip: int = 0) -> Iterator[Row]:
     """
     The rows of a checked file, in order, streamed.
 
+    skip: so many lines after the header of a CSV file are passed over, each of which is a row.
     Raises: nothing of its own.
     Writes: nothing.
     """
     if table.path.suffix == ".parquet":
         return _read_parquet(table)
-    return _read_jsonl(table) if ".jsonl" in table.path.name else _read_csv(table)
+    return _read_jsonl(table) if ".jsonl" in table.path.name else _read_csv(table, skip)
 
 
 def _count_lines(path: Path) -> int:
@@ -168,16 +173,17 @@ class _Lines:
         return line
 
 
-def _read_csv(table: Table) -> Iterator[Row]:
+def _read_csv(table: Table, skip: int) -> Iterator[Row]:
     columns = table.columns
     with open_text(table.path) as file:
         lines = _Lines(file)
         reader = csv.reader(lines)
         next(reader, None)
-        line = reader.line_num
+        for _ in range(skip):
+            file.readline()
         while True:
             lines.text, lines.too_long = "", False
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + skip
             try:
                 cells = next(reader)
             except StopIteration:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,10 +15,11 @@ from django.db import transaction
 from activity.choices import ImportKind, ImportState, Outcome
 from activity.models import Import
 from activity.rules import FILE_COLUMNS, unknown_columns
-from activity.services.canonical import EVENT_FILES, REQUIRED, Row, Table, UnableToReadFolder, check_table, read_rows
+from activity.services.canonical import EVENT_FILES, REQUIRED, Table, UnableToReadFolder, check_table
 from activity.services.directory import MemberDirectory
+from activity.services.event_files import Chunk, read_chunks
 from activity.services.import_files import REJECTS, as_folder, store_rejects, store_report
-from activity.services.loading import EVENTS_AT_ONCE, load_rows, read_event_row
+from activity.services.loading import load_rows
 from activity.services.people import apply_people
 from activity.services.people_files import read_people
 from activity.services.people_report import PeopleReport
@@ -224,12 +224,11 @@ def _look_at_events(
 ) -> None:
     program, directory, counts = brought.program, MemberDirectory(brought.program), Counter[str]()
     found.ignored += [f"{table.path.name}: {name}" for name in table.columns if name not in FILE_COLUMNS]
-    rows = read_rows(table)
-    while part := list(islice(rows, EVENTS_AT_ONCE)):
-        events = [read_event_row(row, brought.source, at) for row in part]
+    for chunk in read_chunks(table, source=brought.source, at=at):
+        events = chunk.events
         strangers = _strangers(events, named, directory) if not program.creates_unknown_members else set()
         receipt = foresee_events(program=program, events=events, catalog=catalog, strangers=strangers)
-        _note_rejects(table.path.name, part, receipt.notable, rejects, found)
+        _note_rejects(table.path.name, chunk, receipt.notable, rejects, found)
         for name in ("accepted", "duplicate", "conflict", "rejected"):
             counts[name] += getattr(receipt, name)
         counts["rows"] += receipt.received
@@ -241,10 +240,10 @@ def _strangers(events: Sequence[Any], named: set[str], directory: MemberDirector
     return directory.look_up({event.member for event in events if hasattr(event, "member")} - named)
 
 
-def _note_rejects(name: str, part: Sequence[Row], results: Sequence[Any], rejects: RejectsFile, found: Findings) -> None:
+def _note_rejects(name: str, chunk: Chunk, results: Sequence[Any], rejects: RejectsFile, found: Findings) -> None:
     for result in results:
         if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT):
-            rejects.add(name, part[result.index], result.field, result.code, result.detail)
+            rejects.add(name, chunk.row(result.index), result.field, result.code, result.detail)
         elif result.warning and result.outcome == Outcome.ACCEPTED:
             found.warnings[result.warning] += 1
 

@@ -5,7 +5,8 @@ Resuming is loading again: what is there already is unchanged or a duplicate.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,9 +17,10 @@ from time import monotonic
 from typing import Any
 
 from activity.choices import Origin, Outcome
-from activity.rules import FILE_COLUMNS, IncomingEvent, Rejection, check_event, unknown_columns
+from activity.rules import FILE_COLUMNS, unknown_columns
 from activity.rules.people import PERSON_COLUMNS
-from activity.services.canonical import REQUIRED, Row, Table, UnableToReadFolder, check_table, find_events_file, read_rows
+from activity.services.canonical import REQUIRED, Table, UnableToReadFolder, check_table, find_events_file, read_rows
+from activity.services.event_files import Chunk, read_chunks
 from activity.services.ingest import record_events
 from activity.services.people import apply_people, without_repeats
 from activity.services.people_files import read_people
@@ -34,7 +36,6 @@ from plum_site.lib import jobs
 from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import User
 
-EVENTS_AT_ONCE = 8192
 MEMBERS_AT_ONCE = 5000
 KNOWN_FILES = {"partners.csv", "offers.csv", "members.csv", "seasonal_index.csv"}
 MOST_SETS = 64
@@ -279,13 +280,11 @@ def _load_events(
     progress: Progress,
 ) -> None:
     report.ignored += [f"{table.path.name}: column {name}" for name in table.columns if name not in FILE_COLUMNS]
-    rows = read_rows(table)
-    while part := list(islice(rows, EVENTS_AT_ONCE)):
-        events = [read_event_row(row, source, at) for row in part]
-        receipt = record_events(program=program, events=events, origin=Origin.FILE, at=at, wakes_sealer=False)
+    for chunk in _one_ahead(read_chunks(table, source=source, at=at)):
+        receipt = record_events(program=program, events=chunk.events, origin=Origin.FILE, at=at, wakes_sealer=False)
         for result in receipt.notable:
             if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT):
-                rejects.add(table.path.name, part[result.index], result.field, result.code, result.detail)
+                rejects.add(table.path.name, chunk.row(result.index), result.field, result.code, result.detail)
             elif result.warning and result.outcome == Outcome.ACCEPTED:
                 report.warnings[result.warning] += 1
         for name in ("received", "accepted", "duplicate", "conflict", "rejected"):
@@ -293,8 +292,10 @@ def _load_events(
         progress("events", report.received, table.rows)
 
 
-def read_event_row(row: Row, source: str, at: datetime) -> IncomingEvent | Rejection:
-    """A row of an events file as a checked event, or why it is none."""
-    if row.fault:
-        return Rejection("malformed", "", f"Line {row.line}: {row.fault}.", "", source)
-    return check_event(row.cells, source=source, at=at)
+def _one_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same chunks; while one is recorded, the next is read, because the database leaves this process time."""
+    with ThreadPoolExecutor(1, thread_name_prefix="events-file") as pool:
+        coming = pool.submit(next, chunks, None)
+        while chunk := coming.result():
+            coming = pool.submit(next, chunks, None)
+            yield chunk
