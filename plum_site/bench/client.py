@@ -79,6 +79,8 @@ def send_all(requests: Iterator[memoryview], lines: list[Line]) -> tuple[list[fl
     def begin(line: Line, key: selectors.SelectorKey | None) -> bool:
         request = next(requests, None)
         if request is None:
+            if key is not None:
+                selector.unregister(line.socket)  # the server may close it now
             return False
         line.begin(request)
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if line.rest else 0)
@@ -125,18 +127,15 @@ def main(order: dict[str, Any]) -> dict[str, Any]:
     with open(order["offsets"], "rb") as file:
         offsets.frombytes(file.read())
     first, count = order["first"], order["count"]
-    with open(order["requests"], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as bodies:
-        view = memoryview(bodies)
-        requests = (view[offsets[number] : offsets[number + 1]] for number in range(first, first + count))
-        lines = [Line(order["port"]) for _ in range(min(order["connections"], count))]
-        processor, began = time.process_time(), time.monotonic()
-        seconds, statuses, fault = send_all(requests, lines)
-        ended, spent = time.monotonic(), time.process_time() - processor
-        for line in lines:
-            line.socket.close()
-            line.rest = memoryview(b"")
-        del requests
-        view.release()
+    with open(order["requests"], "rb") as file:
+        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    requests = (view[offsets[number] : offsets[number + 1]] for number in range(first, first + count))
+    lines = [Line(order["port"]) for _ in range(min(order["connections"], count))]
+    processor, began = time.process_time(), time.monotonic()
+    seconds, statuses, fault = send_all(requests, lines)
+    ended, spent = time.monotonic(), time.process_time() - processor
+    for line in lines:
+        line.socket.close()
     return {"began": began, "ended": ended, "seconds": seconds, "statuses": statuses, "fault": fault, "cpu": spent}
 
 
