@@ -16,6 +16,7 @@ from activity.services.receipts import Receipt, Result, UnableToRecordEvents
 from activity.services.rehearsal import rehearse_events
 from partners.selectors import get_program_by_id
 from plum_site.lib import clock, limits
+from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.models import ApiToken
 from plum_site.lib.problems import Problem
 
@@ -51,6 +52,7 @@ class EventsView(EventListView):
 
     def post(self, request: Request) -> Response:
         """Record, and say what became of each event."""
+        crashpoint("ingest.received")
         query = self.read_query(request)
         at = clock.now()
         token = cast(ApiToken, request.auth)
@@ -58,6 +60,7 @@ class EventsView(EventListView):
         self.take_quota(request, limits.INGEST_EVENTS, len(events))
         strict = STRICT.search(request.headers.get("Prefer", "")) is not None
         program = get_program_by_id(self.program_id)
+        crashpoint("ingest.after_parsing")
         try:
             if token.is_sandbox:
                 receipt = rehearse_events(program=program, events=events, at=at, strict=strict)
@@ -70,7 +73,17 @@ class EventsView(EventListView):
         headers = {"Preference-Applied": "handling=strict"} if strict else {}
         status = 207 if receipt.rejected + receipt.conflict else 200
         body = describe_receipt(receipt, show_all=query["results"] == "all")
-        return Response(body | ({"sandbox": True} if token.is_sandbox else {}), status=status, headers=headers)
+        crashpoint("ingest.before_reply")
+        return Receipted(body | ({"sandbox": True} if token.is_sandbox else {}), status=status, headers=headers)
+
+
+class Receipted(Response):
+    """The answer about events; closed by the server once the client has been sent all of it."""
+
+    def close(self) -> None:
+        """As every answer; then the last place at which a process can die."""
+        super().close()
+        crashpoint("ingest.after_reply")
 
 
 def describe_receipt(receipt: Receipt, *, show_all: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from django.conf import settings
 from activity.models import Seal
 from partners.models import Program
 from plum_site.lib import keys
+from plum_site.lib.crashpoints import crashpoint
 
 
 class Anchor(NamedTuple):
@@ -58,7 +59,9 @@ def write_anchor(*, program: Program, seal: Seal) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="ascii") as file:
         file.write(line)
         file.flush()
+        crashpoint("seal.before_anchor_is_synced")
         os.fsync(file.fileno())
+    crashpoint("seal.after_anchor")
 
 
 def list_anchors(*, program: Program) -> Iterator[Anchor]:

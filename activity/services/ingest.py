@@ -43,6 +43,7 @@ from offers.selectors import load_catalog
 from partners.models import Program
 from partners.services import grow_recorded_stages
 from plum_site.lib import audit, jobs
+from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.periods import local_date
 
@@ -92,15 +93,20 @@ def record_submissions(
     drafts = [Draft(submission) for submission in submissions]
     months: set[date] = set()
     candidates = read_candidates(program=program, drafts=drafts, catalog=load_catalog(program.pk), months=months)
+    crashpoint("ingest.after_checks")
     prepare_partitions(months=months)
+    crashpoint("ingest.after_partitions")
     directory = MemberDirectory(program)
     strangers = directory.look_up({candidate.event.member for candidate in candidates})
     stages = program.recorded_stages
     try:
         with transaction.atomic():
+            crashpoint("ingest.after_begin")
             receipts = _record(program, drafts, candidates, directory, strangers, at)
             if wakes_sealer and any(receipt.accepted for receipt in receipts):
                 jobs.wake("activity.seal_ledger", program_id=program.pk)
+            crashpoint("ingest.before_commit")
+        crashpoint("ingest.after_commit")
     except BaseException:
         program.recorded_stages = stages
         raise
@@ -126,6 +132,7 @@ def _record(
     for batch, batch_id in zip(batches, batch_ids, strict=True):
         batch.id = batch_id
     seen |= insert_identities(program_id=program.pk, batch_ids=batch_ids, rows=[_identity(candidate) for candidate in pending])
+    crashpoint("ingest.after_identities")
     taken: list[list[Candidate]] = [[] for _ in batches]
     for candidate in pending:
         if candidate.key in seen:
@@ -136,6 +143,7 @@ def _record(
         _tell_repeat(candidate, first[candidate.key], seen)
     if strangers:
         directory.create(sorted(strangers & {candidate.event.member for part in taken for candidate in part}), at)
+    crashpoint("ingest.after_members")
     _append(program, drafts, batches, taken, directory, at)
     receipts = [receipt_of(events=draft.submission.events, told=draft.told) for draft in drafts]
     for draft, receipt in zip(drafts, receipts, strict=True):
@@ -206,6 +214,7 @@ def _append(
     ]
     if rows:
         insert_events(rows)
+    crashpoint("ingest.after_events")
     for draft in drafts:
         for index, result in draft.told.items():
             draft.batches[draft.submission.events[index].source].outcomes[result.outcome] += 1
@@ -233,6 +242,7 @@ def _append(
             for batch, part, root in zip(batches, taken, roots, strict=True)
         ]
     )
+    crashpoint("ingest.after_batches")
 
 
 def _hash_rows(

@@ -18,6 +18,7 @@ from activity.rules import chain_hash
 from activity.services.anchors import write_anchor
 from activity.services.member_sets import add_to_sets
 from partners.models import Program
+from plum_site.lib.crashpoints import crashpoint
 
 BATCHES_AT_ONCE = 64
 NO_CHAIN = bytes(32)
@@ -73,6 +74,7 @@ def seal_ledger(*, program_id: int, at: datetime) -> int:
     sealed = 0
     while seals := _seal_some(program, at):
         sealed += len(seals)
+        crashpoint("seal.after_commit")
         if not connection.in_atomic_block:
             write_anchor(program=program, seal=seals[-1])
         else:
@@ -82,7 +84,9 @@ def seal_ledger(*, program_id: int, at: datetime) -> int:
 
 def _seal_some(program: Program, at: datetime) -> list[Seal]:
     with transaction.atomic():
+        crashpoint("seal.before_lock")
         _lock(program)
+        crashpoint("seal.after_lock")
         waiting = IngestBatch.objects.filter(program=program, seal__isnull=True).order_by("id")
         batches = list(waiting.only("id", "accepted_count", "root")[:BATCHES_AT_ONCE])
         if not batches:
@@ -96,7 +100,10 @@ def _seal_some(program: Program, at: datetime) -> list[Seal]:
             chain = chain_hash(chain, number, batch.pk, batch.accepted_count, root)
             seals.append(Seal(program=program, number=number, batch=batch, root=root, chain=chain, sealed_at=at))
         _add_to_rollups(program, [batch.pk for batch in batches])
-        return Seal.objects.bulk_create(seals)
+        crashpoint("seal.after_sets")
+        stored = Seal.objects.bulk_create(seals)
+        crashpoint("seal.before_commit")
+        return stored
 
 
 def _lock(program: Program) -> None:
@@ -121,6 +128,7 @@ def _add_to_rollups(program: Program, batch_ids: Sequence[int]) -> None:
                 f"ON CONFLICT ({cell}) DO UPDATE SET event_count = {table}.event_count + excluded.event_count, "
                 f"amount_minor = {table}.amount_minor + excluded.amount_minor"
             )
+            crashpoint("seal.after_rollup")
     add_to_sets(program_id=program.pk, condition=condition)
 
 

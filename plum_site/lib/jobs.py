@@ -26,6 +26,7 @@ from django.db.models import Q
 
 from plum_site.lib import audit, clock
 from plum_site.lib.choices import JobState
+from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.errors import DomainError, NotFound
 from plum_site.lib.models import Heartbeat, Job, User
 from plum_site.lib.wakeups import SENDER, URGENT
@@ -242,14 +243,17 @@ def run_job(job_id: int, at: datetime | None = None) -> str:
     """
     job = Job.objects.filter(pk=job_id).first()
     claimed_at = at or database_now()
+    crashpoint("job.before_claim")
     if job is None or not _claim(job, claimed_at):
         return "not_due"
+    crashpoint("job.after_claim")
     running, is_over = RunningJob(job, claimed_at), threading.Event()
     keeper = threading.Thread(target=_keep_lease, args=(running, is_over), name=f"lease of job {job.pk}", daemon=True)
     keeper.start()
     result, error = None, ""
     try:
         result = _find_handler(job.name)(running, **job.arguments)
+        crashpoint("job.after_effect")
     except LeaseLost:
         return "lost"
     except (Exception, SystemExit):  # whatever a handler does, the job must end as something
@@ -264,6 +268,7 @@ def run_job(job_id: int, at: datetime | None = None) -> str:
     if not mine.update(lease_until=None, sent_at=None, **running.figures(), **values):
         log.warning("Job %s (%s) was taken over before its end; how this attempt ended is not kept", job.pk, job.key)
         return "lost"
+    crashpoint("job.after_mark")
     return "failed" if values["state"] == JobState.DUE else str(values["state"])
 
 
@@ -297,10 +302,12 @@ def sweep(at: datetime) -> int:
         values = _failure(job, at, "Its worker stopped without a word (killed, out of memory, or the machine went down).")
         still = Job.objects.filter(expired, pk=job.pk, fence=job.fence, state=JobState.RUNNING)
         still.update(lease_until=None, sent_at=None, **values)
+        crashpoint("job.after_lease_ran_out")
     unsent = Q(sent_at__isnull=True) | Q(sent_at__lte=at - RESEND) | Q(sent_at__gt=at)
     due = Job.objects.filter(unsent, state=JobState.DUE, due_at__lte=at).order_by("due_at", "pk")
     ids = list(due.values_list("pk", flat=True)[:SWEEP_LIMIT])
     Job.objects.filter(pk__in=ids, state=JobState.DUE).update(sent_at=at)
+    crashpoint("job.before_wake_up")
     for job_id in ids:
         SENDER.add({"job": job_id})
     return len(ids)

@@ -4,6 +4,7 @@ which is logged with its trace under a reference and answered with that referenc
 """
 
 import logging
+import sys
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.template import loader
 from django.views.defaults import bad_request, page_not_found, permission_denied, server_error
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -21,6 +23,11 @@ logger = logging.getLogger("plum.api")
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
+# A line that breaks at the commit leaves open whether it took place: nobody may be told that nothing was stored.
+UNAVAILABLE = (
+    "The database is busy or away. Send the request again: events, and requests with an Idempotency-Key, are recognised "
+    "if they were stored after all."
+)
 TITLES = {
     400: "The request is malformed",
     401: "No valid API token",
@@ -101,9 +108,7 @@ def translate(error: Exception) -> Problem:
     if isinstance(error, UnreadablePostError):
         return Problem(400, "malformed", "The body ended before it was complete. Send the request again.")
     if isinstance(error, OperationalError | InterfaceError):
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        detail = "The database is busy or away. Nothing was stored by this request; send it again."
-        return Problem(503, "unavailable", detail, headers=headers)
+        return Problem(503, "unavailable", UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, Http404):
         return Problem(404, "not_found", "There is nothing at this address.")
     if isinstance(error, PermissionDenied):
@@ -180,8 +185,21 @@ def answer_not_found(request: HttpRequest, exception: Exception) -> HttpResponse
 
 
 def answer_error(request: HttpRequest) -> HttpResponseBase:
-    """Django's handler500, for what fails outside of a view. Django has logged the trace already."""
+    """Django's handler500: what fails outside of a view of the API, and in the console. Django has logged the trace."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return answer_unavailable(request)
     if is_api(request):
         return plain(500, "internal_error", "Plum could not finish this request.")
     answer: HttpResponse = server_error(request)
+    return answer
+
+
+def answer_unavailable(request: HttpRequest) -> HttpResponseBase:
+    """503: the database is busy or away. The page for people needs no database."""
+    answer: HttpResponse = (
+        plain(503, "unavailable", UNAVAILABLE)
+        if is_api(request)
+        else HttpResponse(loader.get_template("503.html").render(), status=503)
+    )
+    answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer

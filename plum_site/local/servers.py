@@ -45,53 +45,88 @@ def start_valkey(folder: Path) -> tuple[str, Stop]:
     return f"redis+socket://{path}", stop
 
 
+class Postgres:
+    """
+    One PostgreSQL 17 on a unix socket, whose data folder outlives the server: it can be killed and started again.
+
+    PostgreSQL refuses to run as root: then it runs as nobody, from a copy of the binaries where nobody may not reach
+    the environment.
+    """
+
+    def __init__(self, log: Path, settings: dict[str, str], *, template: "Postgres | None" = None) -> None:
+        self.account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self.home = Path(tempfile.mkdtemp(prefix="plum-pg-"))
+        self.log, self.data = log, self.home / "data"
+        self.child: subprocess.Popen[bytes] | None = None
+        places = {"listen_addresses": "", "unix_socket_directories": str(self.home), "timezone": "UTC"}
+        self.settings = {"max_connections": "200"} | places | settings
+        try:
+            self.own(self.home)
+            if template:
+                self.binaries = template.binaries
+                subprocess.run(["cp", "-a", str(template.data), str(self.data)], check=True)
+            else:
+                self.binaries = reachable_binaries(self.home, self.account)
+                form = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+                run_as(self.account, [str(self.binaries / "initdb"), "-D", str(self.data), *form], self.log)
+        except BaseException:
+            self.remove()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Of its database `plum`."""
+        return f"postgres://postgres@{quote(str(self.home), safe='')}/plum"
+
+    def own(self, folder: Path) -> None:
+        """Give a folder to the account that the server runs as."""
+        if self.account:
+            os.chown(folder, self.account.pw_uid, self.account.pw_gid)
+
+    def start(self) -> None:
+        """Start it and wait until it answers; after a kill it recovers first. It dies with the thread that started it."""
+        flags = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
+        with open(self.log, "ab") as output:
+            self.child = subprocess.Popen(
+                [str(self.binaries / "postgres"), "-D", str(self.data), *flags],
+                stdout=output,
+                stderr=output,
+                cwd=self.home,
+                preexec_fn=door.die_with_parent(signal.SIGQUIT),
+                **identity(self.account),
+            )
+        wait_until(self.answers, self.child, self.log, self.remove)
+
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        return self.psql("select 1", database="postgres", check=False).returncode == 0
+
+    def psql(self, statement: str, *, database: str = "plum", check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        """Run one statement as its owner."""
+        command = [str(self.binaries / "psql"), "-qXAth", str(self.home), "-U", "postgres", "-d", database]
+        return subprocess.run([*command, "-v", "ON_ERROR_STOP=1", "-c", statement], capture_output=True, check=check)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """End it: SIGINT is a fast shutdown, SIGQUIT an immediate one, which recovers at the next start."""
+        if self.child:
+            end(self.child, number)
+
+    def remove(self) -> None:
+        """End it at once and remove everything it has stored."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
 def start_postgres(folder: Path, *, durable: bool = False) -> tuple[str, Stop]:
     """
     A PostgreSQL 17 on a unix socket with one empty database `plum`; log in `folder`. Returns (postgres:// URL, stop).
 
-    durable: as in production (for benchmarks), else without waiting for the disk. PostgreSQL refuses to run as root:
-    then it runs as nobody, from a copy of the binaries where nobody may not reach the environment.
+    durable: as in production (for benchmarks), else without waiting for the disk.
     """
-    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-    home = Path(tempfile.mkdtemp(prefix="plum-pg-"))
-    log = Path(folder) / "postgres.log"
-
-    def clean() -> None:
-        shutil.rmtree(home, ignore_errors=True)
-
-    try:
-        binaries = reachable_binaries(home, account)
-        data = home / "data"
-        if account:
-            os.chown(home, account.pw_uid, account.pw_gid)
-        form = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-        run_as(account, [str(binaries / "initdb"), "-D", str(data), *form], log)
-        settings = {"listen_addresses": "", "unix_socket_directories": str(home), "max_connections": "200", "timezone": "UTC"}
-        settings |= DURABLE if durable else CARELESS
-        flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with open(log, "ab") as output:
-            child = subprocess.Popen(
-                [str(binaries / "postgres"), "-D", str(data), *flags],
-                stdout=output,
-                stderr=output,
-                cwd=home,
-                preexec_fn=door.die_with_parent(signal.SIGQUIT),
-                **identity(account),
-            )
-    except BaseException:
-        clean()
-        raise
-
-    def stop() -> None:
-        end(child, signal.SIGINT)
-        clean()
-
-    psql = [str(binaries / "psql"), "-qXh", str(home), "-U", "postgres", "-v", "ON_ERROR_STOP=1"]
-    wait_until(
-        lambda: subprocess.run([*psql, "-c", "select 1"], capture_output=True, check=False).returncode == 0, child, log, stop
-    )
-    subprocess.run([*psql, "-c", "create database plum"], check=True, capture_output=True)
-    return f"postgres://postgres@{quote(str(home), safe='')}/plum", stop
+    server = Postgres(Path(folder) / "postgres.log", DURABLE if durable else CARELESS)
+    server.start()
+    server.psql("create database plum", database="postgres")
+    return server.url, server.remove
 
 
 def reachable_binaries(home: Path, account: pwd.struct_passwd | None) -> Path:

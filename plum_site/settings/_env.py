@@ -27,6 +27,17 @@ def text(name: str, default: str | None = None, *, purpose: str, example: str) -
     return value
 
 
+def for_tests(name: str) -> str:
+    """`name` as tests set it for the processes they start; empty everywhere else."""
+    return os.environ.get(name, "")
+
+
+def refuse(name: str, *, reason: str) -> None:
+    """ImproperlyConfigured if `name` is set at all."""
+    if os.environ.get(name):
+        raise ImproperlyConfigured(f"{name} is set, and must not be here: {reason}. Unset it; Plum was not started.")
+
+
 def flag(name: str, default: bool, *, purpose: str) -> bool:
     """`name` as a boolean: 1/true/yes/on or 0/false/no/off."""
     value = os.environ.get(name, str(default)).lower()

@@ -77,15 +77,19 @@ DATABASES = {
     "default": dj_database_url.parse(
         _env.text("DATABASE_URL", f"sqlite:///{VAR / 'plum.sqlite3'}", purpose="the database", example="postgres://plum@/plum"),
         conn_max_age=60,
+        conn_health_checks=True,  # a connection from before a restart of the database is noticed, not tried
     ),
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # docs/adr/0004: durable on power loss, and writers queue instead of failing with "database is locked".
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 60,
+        "timeout": _env.number("PLUM_SQLITE_WAIT_SECONDS", 60, purpose="how long a writer waits for its turn"),
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=20000",
     }
+else:  # a server that is gone without a word is noticed in seconds, not in the hours of the system's own defaults
+    soon = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    DATABASES["default"]["OPTIONS"] = soon | {"tcp_user_timeout": 30_000} | DATABASES["default"].get("OPTIONS", {})
 # What may open connections, for the health page and the benchmarks; `./plum up` starts as many (plum_site/local/services.py).
 WEB_PROCESSES = _env.number("PLUM_WEB_PROCESSES", sizes.WEB_PROCESSES, purpose="how many processes serve the web part")
 WEB_THREADS = _env.number("PLUM_WEB_THREADS", sizes.WEB_THREADS, purpose="how many requests each of them serves at once")

@@ -4,6 +4,7 @@ One running Plum of its own for a fault test: broker, worker, beat and web as re
 Everything lies in one folder and listens on unix sockets and loopback; only processes started here are signalled.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -19,35 +20,58 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from plum_site.local.door import door
+from plum_site.local.processes import process_facts
+from plum_site.local.servers import Postgres
 from plum_site.local.services import valkey_answers, valkey_command
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 4
+TOKEN = "token"  # the file of a state folder that holds the token of its program
 QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
 
 
 class Lab:
-    """Processes by name, each in a session of its own; `close` ends what is left."""
+    """
+    Processes by name, each in a session of its own; `close` ends what is left.
 
-    def __init__(self, folder: Path, migrated: Path) -> None:
+    postgres: a server of this lab's own, running; without it the lab works on SQLite. settings: further variables.
+    """
+
+    def __init__(self, folder: Path, migrated: Path, postgres: Postgres | None = None) -> None:
         self.folder, self.home = folder, Path(tempfile.mkdtemp(prefix="plum-lab-"))  # sockets need a short path
-        self.var = folder / "var"
+        self.var, self.points = folder / "var", folder / "points"
         shutil.copytree(migrated, self.var)
+        self.points.mkdir()
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.port = free_port()
+        self.postgres, self.settings = postgres, dict[str, str]()
+
+    @property
+    def token(self) -> str:
+        """The token of the stocked program."""
+        return (self.var / TOKEN).read_text(encoding="ascii")
+
+    @property
+    def engine(self) -> str:
+        """sqlite or postgresql."""
+        return "postgresql" if self.postgres else "sqlite"
 
     @property
     def environment(self) -> dict[str, str]:
         """What every process here is given."""
-        kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "PLUM_TEST_VAR"}}
-        return kept | {
+        database = {"DATABASE_URL": self.postgres.url} if self.postgres else {}
+        return base_environment() | {
             "PLUM_VAR": str(self.var),
             "DJANGO_SETTINGS_MODULE": "plum_site.settings.dev",
             "REDIS_URL": f"redis+socket://{self.home / 'valkey.sock'}",
             "PLUM_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
             "PLUM_LAB": str(self.folder),
-            "PYTHONPATH": str(ROOT),
+            "PLUM_CRASH_POINTS": str(self.points),
+            **database,
+            **self.settings,
         }
 
     def start(self, name: str, command: list[str]) -> None:
@@ -118,6 +142,21 @@ class Lab:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
+    def kill_one(self, name: str, choose: Callable[[list[int]], int]) -> int:
+        """kill -9 one of the processes that a server has forked; its number. The server starts another by itself."""
+        victim = choose(offspring(self.children[name].pid))
+        os.kill(victim, signal.SIGKILL)
+        return victim
+
+    def arm(self, point: str, may_pass: int = 0) -> None:
+        """Have the next process that comes by a crash point die there, after so many that may pass."""
+        (self.points / f"{point}.died").unlink(missing_ok=True)
+        (self.points / point).write_text(str(may_pass or ""), encoding="ascii")
+
+    def has_died(self, point: str) -> bool:
+        """Whether a process has died there since it was armed."""
+        return (self.points / f"{point}.died").exists()
+
     def close(self) -> None:
         """Kill what is left."""
         for name in list(self.children):
@@ -126,6 +165,8 @@ class Lab:
             except ProcessLookupError:
                 continue
         shutil.rmtree(self.home, ignore_errors=True)
+        if self.postgres:
+            self.postgres.remove()
 
     def start_command(self, name: str, *arguments: str) -> None:
         """Start one command and do not wait for it."""
@@ -145,10 +186,11 @@ class Lab:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Read the database from outside, as another process."""
-        with sqlite3.connect(f"file:{self.var / 'plum.sqlite3'}?mode=ro", uri=True, timeout=30) as connection:
-            rows = connection.execute(sql).fetchall()
-        connection.close()
-        return rows
+        if self.postgres:
+            with psycopg.connect(self.postgres.url, autocommit=True, connect_timeout=10) as line:
+                return line.execute(sql).fetchall()
+        with contextlib.closing(sqlite3.connect(f"file:{self.var / 'plum.sqlite3'}?mode=ro", uri=True, timeout=30)) as file:
+            return file.execute(sql).fetchall()
 
     def count(self, sql: str) -> int:
         """The number that a query gives."""
@@ -199,6 +241,19 @@ class Lab:
     def _report(self) -> str:
         rows = self.query("SELECT key, state, attempts, due_at, lease_until, error FROM plum_job WHERE state <> 'done'")
         return f"the end of {rows}; worker: {self.log('worker')[-1500:]}"
+
+
+def base_environment() -> dict[str, str]:
+    """The variables of this process, without those that say where a database or a state folder is."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "PLUM_TEST_VAR"}}
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
+def offspring(parent: int) -> list[int]:
+    """The processes that one process has forked and that live."""
+    numbers = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    facts = {number: process_facts(str(number)) for number in numbers}
+    return sorted(number for number, fact in facts.items() if fact and fact.parent == parent and fact.line)
 
 
 def wait_for(answers: Callable[[], bool], what: str | Callable[[], str], seconds: float = 30) -> None:

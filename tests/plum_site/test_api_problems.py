@@ -190,3 +190,31 @@ class TestTheRest:
         assert "style=" not in page
         assert "http://" not in page.replace("http://testserver", "")
         assert "https://" not in page
+
+
+class UnreachableDatabase(TokenClient):
+    """A client of a server whose database has just gone."""
+
+    def get(self, path: str, *args: Any, **options: Any) -> Any:
+        with mock.patch("django.contrib.sessions.backends.db.SessionStore.load", side_effect=OperationalError("it is away")):
+            self.cookies["sessionid"] = "x" * 32
+            return super().get(path, *args, **options)
+
+
+@pytest.mark.django_db
+def test_people_are_told_that_the_database_is_away_and_when_to_try_again() -> None:
+    response = UnreachableDatabase().get("/console/")
+
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert "The database is busy or away" in response.content.decode()
+    assert "it is away" not in response.content.decode()
+
+
+def test_a_program_is_told_so_too_where_no_view_was_reached() -> None:
+    try:
+        raise InterfaceError("connection already closed")
+    except InterfaceError:
+        response = problems.answer_error(APIRequestFactory().get("/api/v1/partners"))
+
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert json.loads(response.content)["code"] == "unavailable"

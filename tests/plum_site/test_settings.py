@@ -93,6 +93,22 @@ def test_production_refuses_to_start_without(missing: str, tmp_path: Path, check
 
 
 @pytest.mark.slow
+def test_production_refuses_to_start_with_crash_points(tmp_path: Path, checkout: Path) -> None:
+    answer = read("settings.DEBUG", tmp_path, checkout, **PRODUCTION, PLUM_CRASH_POINTS=str(tmp_path))
+
+    assert answer.returncode != 0
+    assert "PLUM_CRASH_POINTS is set, and must not be here" in answer.stderr
+
+
+@pytest.mark.slow
+def test_only_development_settings_know_where_crash_points_are_armed(tmp_path: Path, checkout: Path) -> None:
+    armed = {"DJANGO_SETTINGS_MODULE": "plum_site.settings.dev", "PLUM_CRASH_POINTS": str(tmp_path)}
+
+    assert read("settings.CRASH_POINTS", tmp_path, checkout, **armed).stdout.strip() == str(tmp_path)
+    assert read("hasattr(settings, 'CRASH_POINTS')", tmp_path, checkout, **PRODUCTION).stdout.strip() == "False"
+
+
+@pytest.mark.slow
 def test_keys_given_by_the_environment_leave_no_key_file(tmp_path: Path, checkout: Path) -> None:
     """A second master key on the disk would be taken for the real one some day."""
     answer = read("settings.MASTER_KEY", tmp_path, checkout, **PRODUCTION)
