@@ -4,12 +4,15 @@ The body of a request that sends events: inflated with a limit, split into singl
 Whatever is wrong with the body as a whole is a problem of the request; what is wrong with one item is left to it.
 """
 
+import re
 import zlib
+from itertools import islice
 
 import msgspec
 import zstandard
 from django.http import HttpRequest
 
+from plum_site.lib.api import read_length
 from plum_site.lib.problems import Problem
 
 LARGEST_BODY = 8 * 1024 * 1024  # inflated
@@ -24,6 +27,15 @@ SINGLE = "application/cloudevents+json"
 LINES = "application/x-ndjson"
 ANY_JSON = "application/json"
 MEDIA_TYPES = (BATCH, SINGLE, LINES, ANY_JSON)
+
+# Beyond so many commas (40 for each event, of which none has half) elements are counted before they are made.
+MOST_COMMAS = 40 * MOST_EVENTS
+# What lies between two marks: a string that is never closed is one as well, or every quote in it would be tried as a beginning.
+STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+IN_LIST = re.compile(rb'(?:[^][{},"]++|' + STRING + rb")*+", re.DOTALL)
+IN_ELEMENT = re.compile(rb'(?:[^][{}"]++|' + STRING + rb")*+", re.DOTALL)
+DEEPEST = 1000  # beyond it no decoder follows
+LINE = re.compile(rb"\S[^\n]*")
 
 split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
@@ -41,7 +53,7 @@ def read_body(request: HttpRequest) -> tuple[str, bytes]:
 def split_events(media_type: str, body: bytes) -> list[bytes]:
     """The JSON texts of a body, one for each event; Problem 400 where they cannot be told apart."""
     if media_type == LINES:
-        return [line for line in (part.strip() for part in body.split(b"\n")) if line]
+        return [line[0].rstrip() for line in islice(LINE.finditer(body), MOST_EVENTS + 1)]
     if media_type == SINGLE:
         return [body.strip()] if body.strip() else []
     return split(body)
@@ -52,8 +64,7 @@ def check_count(count: int) -> None:
     if not count:
         raise Problem(400, "malformed", "The body holds no event. Send 1 to 5,000.")
     if count > MOST_EVENTS:
-        detail = f"{count} events are more than one request may hold. Nothing was stored; send at most {MOST_EVENTS} at once."
-        raise Problem(413, "too_many_events", detail, limit=MOST_EVENTS)
+        raise too_many()
 
 
 def read_media_type(request: HttpRequest) -> str:
@@ -67,9 +78,10 @@ def read_media_type(request: HttpRequest) -> str:
 
 def read_bytes(request: HttpRequest) -> bytes:
     """The raw bytes; a body that is announced as too large is not read at all."""
-    if "Content-Length" not in request.headers:
+    length = read_length(request)
+    if length is None:
         raise Problem(411, "length_required", "Send a Content-Length; chunked requests are not read. Nothing was stored.")
-    if int(request.headers["Content-Length"] or 0) > LARGEST_BODY:
+    if length > LARGEST_BODY:
         raise too_large()
     return request.body
 
@@ -124,11 +136,34 @@ def inflate_zstd(body: bytes) -> bytes:
 
 def split(body: bytes) -> list[bytes]:
     """The elements of a JSON array, as they were written."""
+    if body.lstrip()[:1] == b"[" and body.count(b",") > MOST_COMMAS and has_too_many(body):
+        raise too_many()
     try:
         return [bytes(text) for text in split_array(body)]
     except UNREADABLE as error:
         detail = f"The body is not a JSON array of events: {str(error)[:200]}. Nothing was stored."
         raise Problem(400, "malformed", detail) from None
+
+
+def has_too_many(body: bytes) -> bool:
+    """Whether a JSON array has more than MOST_EVENTS elements, told without making them: millions of them fit in a body."""
+    depth = commas = place = 0
+    while commas < MOST_EVENTS and depth < DEEPEST:
+        between = (IN_LIST if depth == 1 else IN_ELEMENT).match(body, place)
+        place = between.end() if between else place
+        mark = body[place : place + 1]
+        if not mark:
+            return False
+        depth += (mark in b"[{") - (mark in b"]}")
+        commas += mark == b","
+        place += 1
+    return commas >= MOST_EVENTS
+
+
+def too_many() -> Problem:
+    """413 for more events than one request may hold."""
+    detail = f"These are more than {MOST_EVENTS} events. Nothing was stored; send at most {MOST_EVENTS} at once."
+    return Problem(413, "too_many_events", detail, limit=MOST_EVENTS)
 
 
 def too_large() -> Problem:

@@ -104,7 +104,8 @@ EVENT_HEADERS = (
         "Idempotency-Key",
         OpenApiTypes.STR,
         OpenApiParameter.HEADER,
-        description="Taken and not needed: events are recognised by source and id, so sending again is always safe.",
+        description="Optional: the same request with the same key gets the first answer again, for 24 hours. Events are "
+        "recognised by source and id anyway, so sending again without a key is always safe, and faster.",
     ),
 )
 HISTORY_TEXT = """

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType
 from msgspec.json import Decoder
 
-from activity.api.bodies import BATCH, SINGLE
+from activity.api.bodies import BATCH, LINES, MOST_EVENTS, SINGLE
 from activity.rules import FUTURE_SKEW, IncomingEvent
 from activity.rules.events import CAN_FAIL, EARLIEST, KINDS, REDEEMED, STATUSES
 from plum_site.lib.errors import InvalidInput
@@ -21,6 +21,7 @@ from plum_site.lib.money import parse_minor
 SPACE, OTHER_SPACE = b" \t\r\n", (b"\t", b"\r", b"\n")
 TO_SPACE = bytes.maketrans(b"\t\r\n", b"   ")
 LONGEST_GAP = 64  # with so little space between its words no event with fields of these lengths is too large
+MOST_LINES = 4 * MOST_EVENTS  # blank ones included; beyond, as with too many events, nothing is made of them here
 ALWAYS_KEYS = 9  # specversion, id, source, type, time, data; member, external_id, offer
 CONFIRMED, FAILED = STATUSES["confirmed"], STATUSES["failed"]
 TYPES = {f"offer.{kind}.v1": number for kind, number in KINDS.items()}
@@ -78,6 +79,8 @@ decode_single = Decoder(PlainEvent).decode
 def read_plain(media_type: str, body: bytes, at: datetime) -> list[IncomingEvent] | None:
     """The events of a body of one of the MEDIA_TYPES; None if anything in it is out of the ordinary."""
     if not body.isascii() or b"\\" in body or b"\x7f" in body:
+        return None
+    if body.count(b'"specversion"') > MOST_EVENTS or (media_type == LINES and body.count(b"\n") > MOST_LINES):
         return None
     flat = body.translate(TO_SPACE) if any(space in body for space in OTHER_SPACE) else body
     if b" " * LONGEST_GAP in flat:

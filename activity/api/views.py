@@ -1,21 +1,26 @@
 """The activity API: events in; batches, metrics and timelines out."""
 
 import re
+from functools import partial
+from hashlib import sha256
 from typing import Any, ClassVar, cast
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from activity.api.bodies import inflate
 from activity.api.cloudevents import pointer_of, read_events
 from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS, HISTORY_TEXT
 from activity.api.reads import EventListView
 from activity.api.serializers import EventReceipt, EventsQuery, HistoryQuery, LedgerEvent
 from activity.choices import Origin, Outcome
 from activity.services.ingest import record_events
+from activity.services.keyed import record_and_keep
 from activity.services.receipts import Receipt, Result, UnableToRecordEvents
 from activity.services.rehearsal import rehearse_events
 from partners.selectors import get_program_by_id
 from plum_site.lib import clock, limits
+from plum_site.lib.api_writes import Keep, answer_once, as_kept, read_key
 from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.models import ApiToken
 from plum_site.lib.problems import Problem
@@ -61,20 +66,30 @@ class EventsView(EventListView):
         strict = STRICT.search(request.headers.get("Prefer", "")) is not None
         program = get_program_by_id(self.program_id)
         crashpoint("ingest.after_parsing")
-        try:
+
+        def respond(receipt: Receipt) -> Response:
+            headers = {"Preference-Applied": "handling=strict"} if strict else {}
+            status = 207 if receipt.rejected + receipt.conflict else 200
+            body = describe_receipt(receipt, show_all=query["results"] == "all")
+            return Receipted(body | ({"sandbox": True} if token.is_sandbox else {}), status=status, headers=headers)
+
+        def record(keep: Keep) -> Response:
             if token.is_sandbox:
-                receipt = rehearse_events(program=program, events=events, at=at, strict=strict)
-            else:
-                receipt = record_events(
-                    program=program, events=events, origin=Origin.API, token_id=token.pk, at=at, strict=strict
-                )
+                return respond(rehearse_events(program=program, events=events, at=at, strict=strict))
+            record_all = partial(
+                record_events, program=program, events=events, origin=Origin.API, token_id=token.pk, at=at, strict=strict
+            )
+            if not key:
+                return respond(record_all())
+            return respond(record_and_keep(program=program, record=record_all, keep=lambda receipt: keep(respond(receipt))))
+
+        key = "" if token.is_sandbox else read_key(request)
+        try:
+            response = answer_once(request, key, lambda: fingerprint(request, strict), record, as_kept)
         except UnableToRecordEvents as error:
             raise refused(error) from error
-        headers = {"Preference-Applied": "handling=strict"} if strict else {}
-        status = 207 if receipt.rejected + receipt.conflict else 200
-        body = describe_receipt(receipt, show_all=query["results"] == "all")
         crashpoint("ingest.before_reply")
-        return Receipted(body | ({"sandbox": True} if token.is_sandbox else {}), status=status, headers=headers)
+        return response
 
 
 class Receipted(Response):
@@ -84,6 +99,13 @@ class Receipted(Response):
         """As every answer; then the last place at which a process can die."""
         super().close()
         crashpoint("ingest.after_reply")
+
+
+def fingerprint(request: Request, strict: bool) -> str:
+    """What makes two requests with events the same: the address, how they are to be taken, and the body without its encoding."""
+    body = inflate(request._request.body, request.headers.get("Content-Encoding", ""))
+    said = [request.get_full_path(), str(strict), str(request._request.content_type)]
+    return sha256("\n".join(said).encode() + b"\n" + body).hexdigest()
 
 
 def describe_receipt(receipt: Receipt, *, show_all: bool) -> dict[str, Any]:

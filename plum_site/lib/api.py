@@ -12,6 +12,7 @@ from typing import Any, ClassVar, cast
 
 from django.core import signing
 from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
 from django_filters import FilterSet
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import BaseContentNegotiation
@@ -249,6 +250,16 @@ class PagingQuery(serializers.Serializer):
 def paging_fields() -> dict[str, serializers.Field]:
     """The fields of PagingQuery by name."""
     return dict(PagingQuery().fields)
+
+
+def read_length(request: HttpRequest) -> int | None:
+    """The announced length of the body; None where none is announced, 400 for one that is no number."""
+    text = request.headers.get("Content-Length", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise Problem(400, "malformed", "Content-Length is not a number. Nothing was read.")
+    return int(text)
 
 
 def is_list(field: Any) -> bool:

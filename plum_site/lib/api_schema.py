@@ -207,7 +207,7 @@ class ApiSchema(AutoSchema):
         if "{" in self.path:
             statuses.add(404)
         if self.is_write:
-            statuses |= {404, 409, 412, 413, 415, 422} if self.method != "DELETE" else {404}
+            statuses |= {404, 409, 411, 412, 413, 415, 422} if self.method != "DELETE" else {404}
         return sorted(statuses)
 
 

@@ -20,17 +20,18 @@ from rest_framework.response import Response
 
 from plum_site.lib import clock, kept_answers
 from plum_site.lib.access import actor_of, may
-from plum_site.lib.api import ApiView, refuse_parameters
+from plum_site.lib.api import ApiView, read_length, refuse_parameters
 from plum_site.lib.errors import DomainError, NotFound
-from plum_site.lib.kept_answers import Answer, Claim
+from plum_site.lib.kept_answers import Answer
 from plum_site.lib.models import ApiToken
 from plum_site.lib.problems import Problem, list_errors
 from plum_site.lib.workflow import Table, available
 
 LARGEST_BODY = 1024 * 1024
 MEDIA_TYPES = ("application/json", "application/merge-patch+json")
-KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?')
-KEPT_HEADERS = ("ETag", "Location")
+KEY = re.compile(r'("?)([\x21\x23-\x5b\x5d-\x7e]{1,255})\1')
+KEPT_HEADERS = ("ETag", "Location", "Preference-Applied")
+Keep = Callable[[Response], None]  # remembers the answer of a request that came with a key
 ETAGS = re.compile(r'"[^"]*"')  # weak ones count: a proxy that compresses makes them of ours
 
 
@@ -101,31 +102,25 @@ class WritingView(ApiView):
         """
         refuse_query(request)
         given = self.read_body(request)
-        token, at = cast(ApiToken, request.auth), clock.now()
-        rehearsed = token.is_sandbox and self.is_rehearsed
-        key = read_key(request) if request.method == "POST" else ""
-        claimed: Claim | None = None
-        if key and not rehearsed:
-            known = kept_answers.claim(token=token, key=key, fingerprint=fingerprint(request, given), at=at)
-            if isinstance(known, Answer):
-                return replay(known)
-            claimed = known
-        try:
+        rehearsed = cast(ApiToken, request.auth).is_sandbox and self.is_rehearsed
+
+        def carry_out(keep: Keep) -> Response:
             with transaction.atomic():
                 lock_program(self.program_id)
                 self.check_preconditions(request)
                 response = act(given)
-                if claimed:
-                    kept_answers.keep(claimed=claimed, answer=self.as_kept(response))
+                keep(response)
                 if rehearsed:
                     transaction.set_rollback(True)
-        except BaseException as error:
-            if claimed:
-                kept_answers.release(claimed=claimed)
-            if isinstance(error, DomainError) and not isinstance(error, Problem) and error.fields:
+            return response
+
+        key = read_key(request) if request.method == "POST" and not rehearsed else ""
+        try:
+            return answer_once(request, key, lambda: fingerprint(request, given), carry_out, self.as_kept)
+        except DomainError as error:
+            if not isinstance(error, Problem) and error.fields:
                 raise self.relocate(error) from error
             raise
-        return response
 
     def read_body(self, request: Request) -> dict[str, Any]:
         """The body, validated by what `bodies` has for the method; 400, 413, 415 or 422 where it is not that."""
@@ -137,7 +132,10 @@ class WritingView(ApiView):
         if plain.content_type not in MEDIA_TYPES or charset not in ("utf-8", "utf8"):
             detail = "Send a JSON object as application/json, in UTF-8. Nothing was changed."
             raise Problem(415, "unsupported_media_type", detail, accepted=[*MEDIA_TYPES])
-        if int(request.headers.get("Content-Length") or 0) > LARGEST_BODY:
+        length = read_length(plain)
+        if length is None and "Transfer-Encoding" in request.headers:
+            raise Problem(411, "length_required", "Send a Content-Length; chunked requests are not read. Nothing was changed.")
+        if length is not None and length > LARGEST_BODY:
             detail = f"The body is larger than {LARGEST_BODY // 1024} KiB. Nothing was changed."
             raise Problem(413, "too_large", detail, limit=LARGEST_BODY)
         try:
@@ -164,8 +162,7 @@ class WritingView(ApiView):
 
     def as_kept(self, response: Response) -> Answer:
         """What is kept of an answer for those who send the request again."""
-        headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-        return Answer(response.status_code, headers, JSONRenderer().render(response.data).decode())
+        return as_kept(response)
 
     def relocate(self, error: DomainError) -> Problem:
         """What a service refused, by the names of the body."""
@@ -205,13 +202,45 @@ def read_key(request: Request) -> str:
     if match is None:
         detail = "Idempotency-Key is 1 to 255 visible ASCII characters, best a UUID in quotes. Nothing was changed."
         raise Problem(400, "invalid_key", detail, errors=[{"header": "Idempotency-Key", "code": "invalid", "detail": detail}])
-    return match[1]
+    return match[2]
 
 
 def fingerprint(request: Request, given: Mapping[str, Any]) -> str:
     """What makes two requests the same: method, address and what the body says."""
     said = JSONRenderer().render([request.method, request.get_full_path(), given])
     return hashlib.sha256(json.dumps(json.loads(said), sort_keys=True).encode()).hexdigest()
+
+
+def answer_once(
+    request: Request,
+    key: str,
+    fingerprint_of: Callable[[], str],
+    act: Callable[[Keep], Response],
+    kept_as: Callable[[Response], Answer],
+) -> Response:
+    """
+    Carry out `act`, or replay the answer that the request got before with the same key; without a key, just carry it out.
+
+    act: calls the function that it is given with its answer, inside the transaction of what it changes.
+    Raises: InvalidInput ("key_reused"), StillUnderWay, and what `act` raises; the key may be used again then.
+    """
+    if not key:
+        return act(lambda response: None)
+    token = cast(ApiToken, request.auth)
+    known = kept_answers.claim(token=token, key=key, fingerprint=fingerprint_of(), at=clock.now())
+    if isinstance(known, Answer):
+        return replay(known)
+    try:
+        return act(lambda response: kept_answers.keep(claimed=known, answer=kept_as(response)))
+    except BaseException:
+        kept_answers.release(claimed=known)
+        raise
+
+
+def as_kept(response: Response) -> Answer:
+    """Status, the headers that say something, and the body."""
+    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    return Answer(response.status_code, headers, JSONRenderer().render(response.data).decode())
 
 
 def replay(known: Answer) -> Response:

@@ -333,12 +333,6 @@ def test_an_event_without_a_usable_source_is_counted_under_unknown(client: Token
     assert IngestBatch.objects.get().rejected_count == 2
 
 
-def test_idempotency_key_is_taken(client: TokenClient) -> None:
-    first = send(client, [make_event()], **{"Idempotency-Key": '"k1"'})
-    again = send(client, [make_event()], **{"Idempotency-Key": '"k1"'})
-    assert (first.body["accepted"], again.body["duplicate"]) == (1, 1)
-
-
 def test_a_busy_database_is_503_with_retry_after(client: TokenClient) -> None:
     with mock.patch("activity.api.views.record_events", side_effect=OperationalError("database is locked")):
         answer = send(client, [make_event()])
