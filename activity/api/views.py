@@ -1,7 +1,6 @@
 """The activity API: events in; batches, metrics and timelines out."""
 
 import re
-from functools import partial
 from hashlib import sha256
 from typing import Any, ClassVar, cast
 
@@ -13,12 +12,9 @@ from activity.api.cloudevents import pointer_of, read_events
 from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS, HISTORY_TEXT
 from activity.api.reads import EventListView
 from activity.api.serializers import EventReceipt, EventsQuery, HistoryQuery, LedgerEvent
-from activity.choices import Origin, Outcome
-from activity.services.ingest import record_events
-from activity.services.keyed import record_and_keep
+from activity.choices import Outcome
 from activity.services.receipts import Receipt, Result, UnableToRecordEvents
-from activity.services.rehearsal import rehearse_events
-from partners.selectors import get_program_by_id
+from activity.services.receiving import receive_events
 from plum_site.lib import clock, limits
 from plum_site.lib.api_writes import Keep, answer_once, as_kept, read_key
 from plum_site.lib.crashpoints import crashpoint
@@ -64,7 +60,6 @@ class EventsView(EventListView):
         events = read_events(request._request, at)
         self.take_quota(request, limits.INGEST_EVENTS, len(events))
         strict = STRICT.search(request.headers.get("Prefer", "")) is not None
-        program = get_program_by_id(self.program_id)
         crashpoint("ingest.after_parsing")
 
         def respond(receipt: Receipt) -> Response:
@@ -74,14 +69,8 @@ class EventsView(EventListView):
             return Receipted(body | ({"sandbox": True} if token.is_sandbox else {}), status=status, headers=headers)
 
         def record(keep: Keep) -> Response:
-            if token.is_sandbox:
-                return respond(rehearse_events(program=program, events=events, at=at, strict=strict))
-            record_all = partial(
-                record_events, program=program, events=events, origin=Origin.API, token_id=token.pk, at=at, strict=strict
-            )
-            if not key:
-                return respond(record_all())
-            return respond(record_and_keep(program=program, record=record_all, keep=lambda receipt: keep(respond(receipt))))
+            keep_receipt = (lambda receipt: keep(respond(receipt))) if key else None
+            return respond(receive_events(token=token, events=events, at=at, strict=strict, keep=keep_receipt))
 
         key = "" if token.is_sandbox else read_key(request)
         try:

@@ -334,13 +334,13 @@ def test_an_event_without_a_usable_source_is_counted_under_unknown(client: Token
 
 
 def test_a_busy_database_is_503_with_retry_after(client: TokenClient) -> None:
-    with mock.patch("activity.api.views.record_events", side_effect=OperationalError("database is locked")):
+    with mock.patch("activity.api.views.receive_events", side_effect=OperationalError("database is locked")):
         answer = send(client, [make_event()])
     assert (answer.status_code, answer.body["code"], answer["Retry-After"]) == (503, "unavailable", "2")
 
 
 def test_an_unforeseen_error_is_500_without_a_trace(client: TokenClient, caplog: pytest.LogCaptureFixture) -> None:
-    with mock.patch("activity.api.views.record_events", side_effect=ZeroDivisionError("secret inner state")):
+    with mock.patch("activity.api.views.receive_events", side_effect=ZeroDivisionError("secret inner state")):
         answer = send(client, [make_event()])
     assert answer.status_code == 500
     assert b"secret" not in answer.content
@@ -361,6 +361,6 @@ def test_a_body_announced_as_too_large_is_not_read(client: TokenClient) -> None:
 
 def test_receipt_is_what_the_service_says(client: TokenClient) -> None:
     receipt = Receipt(received=1, accepted=1, duplicate=0, conflict=0, rejected=0, notable=[], events=[])
-    with mock.patch("activity.api.views.record_events", return_value=receipt) as record:
+    with mock.patch("activity.api.views.receive_events", return_value=receipt) as record:
         assert send(client, [make_event()]).body["accepted"] == 1
     assert record.call_count == 1
