@@ -7,14 +7,17 @@ from activity.services.import_checks import check_import
 from activity.services.import_runs import apply_import
 from activity.services.imports import APPLY, CHECK, expire_imports
 from activity.services.partitions import prepare_partitions
-from activity.services.sealing import seal_ledger as seal_ledger_now
+from activity.services.sealing import seal_when_due
 from plum_site.lib import jobs
 
+SEAL = "activity.seal_ledger"
 
-@jobs.wakeable("activity.seal_ledger")
-def seal_ledger(*, program_id: int, **_: Any) -> int:
-    """Seal what is not sealed yet."""
-    return seal_ledger_now(program_id=program_id, at=jobs.database_now())
+
+@jobs.wakeable(SEAL)
+def seal_ledger(*, program_id: int, **_: Any) -> None:
+    """Seal what is not sealed yet, or come again in a second: equal wake-ups are sent no more often."""
+    if not seal_when_due(program_id=program_id, at=jobs.database_now()):
+        jobs.wake(SEAL, program_id=program_id)
 
 
 @jobs.handler("activity.prepare_partitions")

@@ -44,15 +44,16 @@ def unite_members(parts: Iterable[bytes]) -> BitMap:
 
 def add_members(packed: bytes | None, ids: Iterable[int]) -> tuple[bytes, int]:
     """A packed set (None: an empty one) with more members in it, and how many it has then."""
-    more = array(UNSIGNED, ids)
     if packed is None or packed[:1] == PLAIN:
-        merged = {*more, *_from_plain(packed[1:])} if packed else set(more)
+        merged = set(ids)
+        if packed:
+            merged.update(_from_plain(packed[1:]))
         if len(merged) <= MOST_PLAIN:
             return _as_plain(sorted(merged)), len(merged)
         members = BitMap(array(UNSIGNED, merged))
     else:
         members = unpack_members(packed)
-        members.update(more)
+        members.update(array(UNSIGNED, ids))
     return pack_members(members), len(members)
 
 

@@ -5,7 +5,6 @@ A set is read, united with the members of the new events, and written back: only
 time, in the transaction of the seal.
 """
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -14,32 +13,29 @@ from django.db import connection
 
 from activity.models.ledger import POSITIONS
 from activity.rules import add_members
+from activity.services.rollups import BY_PARTNER, BY_SEGMENT, CELL, GRAINS, SLOT, TYPES, array_text, day_of, put_rows, split_ids
 
-# As expressions over the event `e` and its offer `o`, with the type that PostgreSQL needs to know.
-SET_GRAINS: dict[str, dict[str, tuple[str, str]]] = {
-    "activity_daysegmentmembers": {
-        "offer_type": ("o.offer_type", "text"),
-        "attribute_set_id": ("e.attribute_set_id", "bigint"),
-    },
-    "activity_daypartnermembers": {"partner_id": ("o.partner_id", "bigint")},
-}
-CELLS_AT_ONCE = {"postgresql": 5000, "sqlite": 1000}  # SQLite takes no more parameters than some thousands
+SETS = {BY_SEGMENT: "activity_daysegmentmembers", BY_PARTNER: "activity_daypartnermembers"}
+SET_GRAINS = {table: GRAINS[rollup] for rollup, table in SETS.items()}
+SLOT_OF_ROW = {vendor: slot.replace("e.", "t.") for vendor, slot in SLOT.items()}
+CELLS_AT_ONCE = {"postgresql": 20_000, "sqlite": 1000}  # SQLite takes no more parameters than some thousands
 DAYS_AT_ONCE = 10  # as much of the ledger as is held in memory to make sets again
 
-Cell = tuple[Any, ...]
+Cell = tuple[Any, ...]  # slot, then the grain's own columns
 
 
-def key_columns(table: str) -> list[str]:
-    """The columns that name a cell of one program, in the order of a Cell."""
-    return ["local_date", *SET_GRAINS[table], "kind", "status"]
+def name_cell(table: str, cell: Cell) -> str:
+    """A cell as a person can look it up."""
+    slot, *own = cell
+    named = {"local_date": day_of(slot), **dict(zip(SET_GRAINS[table], own, strict=True))}
+    named |= {"kind": slot // 10 % 100, "status": slot % 10}
+    return ", ".join(f"{name} {value}" for name, value in named.items())
 
 
 def collect_members(table: str, condition: str) -> Iterator[tuple[Cell, Sequence[int]]]:
     """The cells of the events that meet `condition`, each with the ids of its members, repeated as they occur."""
-    own = [expression for expression, _type in SET_GRAINS[table].values()]
-    key = ", ".join(["e.local_date", *own, "e.kind", "e.status"])
-    is_postgres = connection.vendor == "postgresql"
-    ids = "string_agg(int8send(e.member_id), '')" if is_postgres else "group_concat(e.member_id)"
+    key = ", ".join([SLOT[connection.vendor], *SET_GRAINS[table].values()])
+    ids = "string_agg(int8send(e.member_id), '')" if connection.vendor == "postgresql" else "group_concat(e.member_id)"
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {key}, {ids} FROM activity_event e JOIN offers_offer o ON o.id = e.offer_id "
@@ -47,25 +43,19 @@ def collect_members(table: str, condition: str) -> Iterator[tuple[Cell, Sequence
         )
         while rows := cursor.fetchmany(5000):
             for *cell, packed in rows:
-                yield (_day(cell[0]), *cell[1:]), _big_endian(packed) if is_postgres else [int(n) for n in packed.split(",")]
+                yield tuple(cell), split_ids(packed)
 
 
-def add_to_sets(*, program_id: int, condition: str) -> None:
+def add_to_sets(*, program_id: int, table: str, members: Mapping[Cell, Sequence[int]]) -> None:
     """
-    Put the members of the events that meet `condition` into the sets of both grains, in the caller's transaction.
+    Put members, by cell, into the sets of one grain, in the caller's transaction. 0 is nobody.
 
     Raises: nothing of its own.
     Writes: activity_daysegmentmembers, activity_daypartnermembers.
     """
-    for table in SET_GRAINS:
-        part: dict[Cell, Sequence[int]] = {}
-        for cell, ids in collect_members(table, condition):
-            part[cell] = ids
-            if len(part) == CELLS_AT_ONCE[connection.vendor]:
-                _merge(table, program_id, part)
-                part = {}
-        if part:
-            _merge(table, program_id, part)
+    cells = sorted(members)
+    for start in range(0, len(cells), CELLS_AT_ONCE[connection.vendor]):
+        _merge(table, program_id, cells[start : start + CELLS_AT_ONCE[connection.vendor]], members)
 
 
 def fill_sets(*, program_id: int) -> None:
@@ -76,7 +66,8 @@ def fill_sets(*, program_id: int) -> None:
     Writes: activity_daysegmentmembers, activity_daypartnermembers.
     """
     for _first, _last, condition in sealed_windows(program_id, "activity_daypartnerrollup"):
-        add_to_sets(program_id=program_id, condition=condition)
+        for table in SET_GRAINS:
+            add_to_sets(program_id=program_id, table=table, members=dict(collect_members(table, condition)))
 
 
 def sealed_windows(program_id: int, *tables: str) -> Iterator[tuple[date, date, str]]:
@@ -113,84 +104,67 @@ def _windows(program_id: int, tables: Iterable[str]) -> Iterator[list[date]]:
 
 def read_sets(table: str, program_id: int, cells: Sequence[Cell]) -> dict[Cell, tuple[bytes, int]]:
     """What is kept of these cells: the packed set and its count; a cell without a set is missing."""
-    names = key_columns(table)
-    columns = ", ".join(f"t.{name}" for name in names)
+    own = list(SET_GRAINS[table])
+    values = ", ".join(["k.slot", *(f"k.{name}" for name in own), "t.members", "t.member_count"])
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{kind}[]" for kind in _types(table))
-            match = " AND ".join(f"t.{name} = k.{name}" for name in names)
+            arrays = ", ".join(f"%s::{TYPES[name]}[]" for name in ("slot", *own))
+            match = " AND ".join(f"t.{name} = k.{name}" for name in own)
             cursor.execute(
-                f"SELECT {columns}, t.members, t.member_count FROM unnest({arrays}) AS k({', '.join(names)}) "
-                f"JOIN {table} t ON t.program_id = %s AND {match}",
-                [*(list(values) for values in zip(*cells, strict=True)), program_id],
+                f"SELECT {values} FROM unnest({arrays}) AS k(slot, {', '.join(own)}) JOIN {table} t ON t.program_id = %s "
+                f"AND t.local_date = DATE '1970-01-01' + k.slot / 1000 AND {match} "
+                "AND t.kind = k.slot / 10 %% 100 AND t.status = k.slot %% 10",
+                [*map(array_text, zip(*cells, strict=True)), program_id],
             )
         else:
             # CROSS JOIN: SQLite then looks each cell up by the index; a row value IN a list reads the whole program.
+            names = ["slot", "local_date", "kind", "status", *own]
+            given = ", ".join(f"column{number} AS {name}" for number, name in enumerate(names, start=1))
+            match = " AND ".join(f"t.{name} = k.{name}" for name in names[1:])
             row = f"({', '.join(['%s'] * len(names))})"
-            match = " AND ".join(f"t.{name} = k.column{number}" for number, name in enumerate(names, start=1))
             cursor.execute(
-                f"SELECT {columns}, t.members, t.member_count FROM (VALUES {', '.join([row] * len(cells))}) k "
+                f"SELECT {values} FROM (SELECT {given} FROM (VALUES {', '.join([row] * len(cells))})) k "
                 f"CROSS JOIN {table} t WHERE t.program_id = %s AND {match}",
-                [*(str(value) if isinstance(value, date) else value for cell in cells for value in cell), program_id],
+                [
+                    *(
+                        value
+                        for slot, *rest in cells
+                        for value in (slot, day_of(slot).isoformat(), slot // 10 % 100, slot % 10, *rest)
+                    ),
+                    program_id,
+                ],
             )
-        return {(_day(row[0]), *row[1:-2]): (bytes(row[-2]), row[-1]) for row in cursor.fetchall()}
+        return {tuple(row[:-2]): (bytes(row[-2]), row[-1]) for row in cursor.fetchall()}
 
 
 def list_sets(table: str, program_id: int, first: date, last: date) -> dict[Cell, tuple[bytes, int]]:
     """Every kept set of some days, the last one included: packed, and its count."""
-    columns = ", ".join(key_columns(table))
+    columns = ", ".join([SLOT_OF_ROW[connection.vendor], *SET_GRAINS[table]])
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {columns}, members, member_count FROM {table} "
+            f"SELECT {columns}, t.members, t.member_count FROM {table} t "
             "WHERE program_id = %s AND local_date >= %s AND local_date <= %s",
             [program_id, str(first), str(last)],
         )
-        return {(_day(row[0]), *row[1:-2]): (bytes(row[-2]), row[-1]) for row in cursor.fetchall()}
+        return {tuple(row[:-2]): (bytes(row[-2]), row[-1]) for row in cursor.fetchall()}
 
 
-def _merge(table: str, program_id: int, part: Mapping[Cell, Sequence[int]]) -> None:
-    cells = sorted(part)
+def _merge(table: str, program_id: int, cells: Sequence[Cell], members: Mapping[Cell, Sequence[int]]) -> None:
     kept = read_sets(table, program_id, cells)
-    rows = []
+    changed, sets = [], []
     for cell in cells:
         before, count_before = kept.get(cell, (None, 0))
-        packed, count = add_members(before, part[cell])
-        if count != count_before:
-            rows.append((*cell, packed, count))
-    if rows:
-        _write(table, program_id, rows)
-
-
-def _write(table: str, program_id: int, rows: Sequence[tuple[Any, ...]]) -> None:
-    names = [*key_columns(table), "members", "member_count"]
-    conflict = ", ".join(["program_id", *key_columns(table)])
-    change = "DO UPDATE SET members = excluded.members, member_count = excluded.member_count"
-    insert = f"INSERT INTO {table} (program_id, {', '.join(names)})"
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{kind}[]" for kind in [*_types(table), "bytea", "integer"])
-            cursor.execute(
-                f"{insert} SELECT %s, * FROM unnest({arrays}) ON CONFLICT ({conflict}) {change}",
-                [program_id, *(list(values) for values in zip(*rows, strict=True))],
-            )
-            return
-        marks = ", ".join(["%s"] * (len(names) + 1))
-        cursor.executemany(
-            f"{insert} VALUES ({marks}) ON CONFLICT ({conflict}) {change}",
-            [(program_id, row[0].isoformat(), *row[1:]) for row in rows],
-        )
-
-
-def _types(table: str) -> list[str]:
-    """The PostgreSQL types of a cell's columns."""
-    return ["date", *(kind for _expression, kind in SET_GRAINS[table].values()), "smallint", "smallint"]
-
-
-def _big_endian(packed: bytes) -> Sequence[int]:
-    ids = array("q")
-    ids.frombytes(packed)
-    ids.byteswap()
-    return ids
+        ids = members[cell]
+        after = add_members(before, [one for one in ids if one] if 0 in ids else ids)
+        if after[1] != count_before:
+            changed.append(cell)
+            sets.append(after)
+    if changed:
+        own = SET_GRAINS[table]
+        columns: dict[str, Sequence[Any]] = dict(zip(("slot", *own), zip(*changed, strict=True), strict=True))
+        columns |= zip(("members", "member_count"), zip(*sets, strict=True), strict=True)
+        change = "DO UPDATE SET members = excluded.members, member_count = excluded.member_count"
+        put_rows(table, program_id, columns, {}, f"ON CONFLICT ({', '.join((*CELL, *own))}) {change}")
 
 
 def _day(value: Any) -> date:

@@ -4,76 +4,74 @@ Sealing: batches become part of the ledger proper, in one dense order, and the r
 One sealer per program at a time. What it does in one transaction: number the batches, chain their roots, add
 their events to the three rollups and their members to the two rollups of sets. Nothing is updated but rollup cells;
 a crash leaves everything as it was.
+
+A cell costs the same whether one event is added to it or a hundred, so a busy program is not sealed after every commit:
+a wake-up that comes within SEAL_GAP of the last seal comes again later (docs/adr/0005-leaves-seals-anchors.md).
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import accumulate
 
 from django.db import connection, transaction
 
 from activity.models import IngestBatch, Seal
 from activity.models.ledger import POSITIONS
 from activity.rules import chain_hash
+from activity.selectors.ledger import head_of, runs
 from activity.services.anchors import write_anchor
-from activity.services.member_sets import add_to_sets
+from activity.services.member_sets import SETS, add_to_sets
+from activity.services.rollups import add_amounts, add_to_groups, add_to_offers, group_members, read_portion
 from partners.models import Program
 from plum_site.lib.crashpoints import crashpoint
 
-BATCHES_AT_ONCE = 64
+EVENTS_AT_ONCE = 131_072  # sealed in one transaction: what is held in memory, some 200 bytes an event
+BATCHES_AT_ONCE = 4096
+SEAL_GAP = timedelta(seconds=1)
 NO_CHAIN = bytes(32)
-
-GRAINS = {
-    "activity_daysegmentrollup": {"offer_type": "o.offer_type", "attribute_set_id": "e.attribute_set_id"},
-    "activity_dayofferrollup": {"offer_id": "e.offer_id"},
-    "activity_daypartnerrollup": {"partner_id": "o.partner_id"},
-}
-# Each event makes a cell that counts it, and one more for each amount that it carries.
-MEASURES = (
-    (1, "''", "0", "TRUE"),
-    (2, "e.spend_currency", "e.spend_minor", "e.spend_minor IS NOT NULL"),
-    (3, "e.reward_cost_currency", "e.reward_cost_minor", "e.reward_cost_minor IS NOT NULL"),
-)
-
-
-def cells_sql(table: str, condition: str) -> str:
-    """
-    The SELECT that makes the cells of one rollup table from the events that meet `condition`.
-
-    Columns: program_id, local_date, kind, status, measure, currency, the grain's own, event_count, amount_minor.
-    """
-    own = ", ".join(GRAINS[table].values())
-    parts = [
-        f"SELECT e.program_id, e.local_date, e.kind, e.status, {measure} AS measure, {currency} AS currency, {own}, "
-        f"COUNT(*) AS event_count, SUM({amount}) AS amount_minor "
-        f"FROM activity_event e JOIN offers_offer o ON o.id = e.offer_id WHERE ({condition}) AND {carries} "
-        f"GROUP BY e.program_id, e.local_date, e.kind, e.status, {own}" + ("" if measure == 1 else f", {currency}")
-        for measure, currency, amount, carries in MEASURES
-    ]
-    return " UNION ALL ".join(parts)
-
-
-def cell_columns(table: str) -> str:
-    """The columns of a rollup table, in the order of `cells_sql`."""
-    return ", ".join(
-        ["program_id", "local_date", "kind", "status", "measure", "currency", *GRAINS[table], "event_count", "amount_minor"]
-    )
 
 
 def seal_ledger(*, program_id: int, at: datetime) -> int:
     """
     Seal every batch of a program that is not sealed yet; returns how many there were.
 
-    Safe to call at any time, by anyone, as often as one likes.
+    Safe to call at any time, by anyone, as often as one likes; waits for another sealer to end.
     Raises: nothing of its own.
     Writes: activity_seal, activity_daysegmentrollup, activity_dayofferrollup, activity_daypartnerrollup,
     activity_daysegmentmembers, activity_daypartnermembers, var/anchors/.
     Source: docs/adr/0005-leaves-seals-anchors.md
     """
-    program = Program.objects.get(pk=program_id)
-    sealed = 0
-    while seals := _seal_some(program, at):
+    return _seal_all(Program.objects.get(pk=program_id), at, waits=True) or 0
+
+
+def seal_when_due(*, program_id: int, at: datetime) -> bool:
+    """
+    What a wake-up does: seal as `seal_ledger` does, unless somebody is sealing or the last seal is younger than SEAL_GAP.
+
+    False if so: then it must be asked again, after SEAL_GAP, for batches that were committed meanwhile.
+    Raises: nothing of its own.
+    Writes: what seal_ledger writes.
+    Source: docs/adr/0005-leaves-seals-anchors.md
+    """
+    head = head_of(program_id)
+    if head is not None and timedelta(0) <= at - head.sealed_at < SEAL_GAP:
+        return False
+    return _seal_all(Program.objects.get(pk=program_id), at, waits=False) is not None
+
+
+def _seal_all(program: Program, at: datetime, *, waits: bool) -> int | None:
+    """How many batches were sealed; None if another sealer was at work and was not waited for."""
+    sealed, more = 0, True
+    while more:
+        done = _seal_some(program, at, waits=waits)
+        if done is None:
+            return None
+        seals, more = done
         sealed += len(seals)
+        if not seals:
+            break
         crashpoint("seal.after_commit")
         if not connection.in_atomic_block:
             write_anchor(program=program, seal=seals[-1])
@@ -82,15 +80,16 @@ def seal_ledger(*, program_id: int, at: datetime) -> int:
     return sealed
 
 
-def _seal_some(program: Program, at: datetime) -> list[Seal]:
+def _seal_some(program: Program, at: datetime, *, waits: bool) -> tuple[list[Seal], bool] | None:
+    """The seals of one transaction, and whether it left something; what is committed meanwhile is the next wake-up's."""
     with transaction.atomic():
         crashpoint("seal.before_lock")
-        _lock(program)
+        if not _lock(program, waits=waits):
+            return None
         crashpoint("seal.after_lock")
-        waiting = IngestBatch.objects.filter(program=program, seal__isnull=True).order_by("id")
-        batches = list(waiting.only("id", "accepted_count", "root")[:BATCHES_AT_ONCE])
+        batches, more = _waiting(program)
         if not batches:
-            return []
+            return [], False
         last = Seal.objects.filter(program=program).order_by("-number").first()
         number, chain = (last.number, bytes(last.chain)) if last else (0, NO_CHAIN)
         seals = []
@@ -103,41 +102,41 @@ def _seal_some(program: Program, at: datetime) -> list[Seal]:
         crashpoint("seal.after_sets")
         stored = Seal.objects.bulk_create(seals)
         crashpoint("seal.before_commit")
-        return stored
+        return stored, more
 
 
-def _lock(program: Program) -> None:
-    """One sealer per program; on SQLite the transaction itself is the lock."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('activity_seal'), %s)", [program.pk])
+def _waiting(program: Program) -> tuple[list[IngestBatch], bool]:
+    """The first batches that are not sealed, with EVENTS_AT_ONCE events at most or one alone, and whether there are others."""
+    waiting = IngestBatch.objects.filter(program=program, seal__isnull=True).order_by("id")
+    batches = list(waiting.only("id", "accepted_count", "root")[: BATCHES_AT_ONCE + 1])
+    events = list(accumulate(batch.accepted_count for batch in batches[:BATCHES_AT_ONCE]))
+    fitting = max(bisect_right(events, EVENTS_AT_ONCE), 1)
+    return batches[:fitting], fitting < len(batches)
+
+
+def _lock(program: Program, *, waits: bool) -> bool:
+    """One sealer per program: whether it is this one. On SQLite the transaction itself is the lock."""
+    if connection.vendor != "postgresql":
+        return True
+    function = "pg_advisory_xact_lock" if waits else "pg_try_advisory_xact_lock"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(hashtext('activity_seal'), %s)", [program.pk])
+        is_ours = cursor.fetchone()[0] is not False  # the one that waits says nothing
+        # Sums in memory, and no compiled plans: making one takes longer than running it.
+        cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL jit = off")
+    return is_ours
 
 
 def _add_to_rollups(program: Program, batch_ids: Sequence[int]) -> None:
     ranges = " OR ".join(
-        f"e.id BETWEEN {low * POSITIONS} AND {high * POSITIONS + POSITIONS - 1}" for low, high in _runs(batch_ids)
+        f"e.id BETWEEN {low * POSITIONS} AND {high * POSITIONS + POSITIONS - 1}" for low, high in runs(batch_ids)
     )
     condition = f"e.program_id = {int(program.pk)} AND ({ranges})"
-    with connection.cursor() as cursor:
-        for table in GRAINS:
-            cell = ", ".join(["program_id", "local_date", *GRAINS[table], "kind", "status", "measure", "currency"])
-            # WHERE TRUE: SQLite cannot tell an upsert's ON from a join's without it.
-            cursor.execute(
-                f"INSERT INTO {table} ({cell_columns(table)}) "
-                f"SELECT * FROM ({cells_sql(table, condition)}) AS delta WHERE TRUE "
-                f"ON CONFLICT ({cell}) DO UPDATE SET event_count = {table}.event_count + excluded.event_count, "
-                f"amount_minor = {table}.amount_minor + excluded.amount_minor"
-            )
-            crashpoint("seal.after_rollup")
-    add_to_sets(program_id=program.pk, condition=condition)
-
-
-def _runs(batch_ids: Sequence[int]) -> list[tuple[int, int]]:
-    """Ids that follow each other, as (first, last)."""
-    runs: list[tuple[int, int]] = []
-    for batch_id in batch_ids:
-        if runs and runs[-1][1] == batch_id - 1:
-            runs[-1] = (runs[-1][0], batch_id)
-        else:
-            runs.append((batch_id, batch_id))
-    return runs
+    add_to_offers(condition=condition)
+    crashpoint("seal.after_rollup")
+    portion = read_portion(condition)
+    groups, amounts = group_members(portion), add_amounts(portion)
+    for table in groups:
+        add_to_groups(program_id=program.pk, table=table, groups=groups[table], amounts=amounts[table])
+        crashpoint("seal.after_rollup")
+        add_to_sets(program_id=program.pk, table=SETS[table], members=groups[table])

@@ -23,9 +23,10 @@ from activity.rules import (
     unpack_members,
 )
 from activity.services.anchors import Anchor, list_anchors
-from activity.services.member_sets import SET_GRAINS, collect_members, key_columns, list_sets, sealed_windows
+from activity.services.member_sets import SET_GRAINS, collect_members, list_sets, name_cell, sealed_windows
 from activity.services.people import canonical_values
-from activity.services.sealing import GRAINS, NO_CHAIN, cell_columns, cells_sql
+from activity.services.rollups import GRAINS, cell_columns, cells_sql
+from activity.services.sealing import NO_CHAIN
 from activity.services.vault import open_external_id
 from offers.models import Offer
 from partners.models import Program
@@ -314,8 +315,7 @@ def _verify_sets(program: Program, table: str) -> Verdict:
         checked += len(ledger.keys() | stored.keys())
         for cell in sorted(ledger.keys() | stored.keys()):
             if fault := _set_fault(stored.get(cell), ledger.get(cell, set())):
-                where = ", ".join(f"{name} {value}" for name, value in zip(key_columns(table), cell, strict=True))
-                wrong.append(f"{table} at {where}: {fault}")
+                wrong.append(f"{table} at {name_cell(table, cell)}: {fault}")
     return Verdict(f"{table} equals the ledger", checked, wrong)
 
 

@@ -1,9 +1,9 @@
 """
 Wake-ups: messages that tell a worker to look into the database now instead of at the next sweep.
 
-They are sent by a thread of their own, so that a broker that is slow, full or gone costs the caller nothing; equal
-ones that wait together are sent once. None is ever needed: what is due stands in the database, and the sweep of
-`lib.jobs` finds it.
+They are sent by a thread of their own, so that a broker that is slow, full or gone costs the caller nothing. Equal
+ones that wait together are sent once, and no more often than once a second: the first at once, what follows later.
+None is ever needed: what is due stands in the database, and the sweep of `lib.jobs` finds it.
 """
 
 import atexit
@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from celery import current_app
@@ -19,6 +20,7 @@ from kombu import Connection
 RUN_TASK = "plum.run"
 URGENT, ORDINARY = 0, 6  # Redis takes the lower number first: sealing overtakes long jobs
 GATHER_SECONDS = 0.05  # equal wake-ups within it are one message
+PAUSE_SECONDS = 1.0  # between two equal messages: a thousand commits a second are no thousand messages
 PATIENCE_SECONDS = 0.2  # for the broker, and for the thread when the process ends
 
 log = logging.getLogger("plum.wakeups")
@@ -57,6 +59,7 @@ class Sender:
 
     def _reset(self) -> None:
         self._waiting: dict[str, tuple[dict[str, Any], int]] = {}
+        self._sent_at: dict[str, float] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_sending = False
@@ -85,7 +88,9 @@ class Sender:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 self._changed.wait_for(lambda: self._is_ending, timeout=GATHER_SECONDS)
-                messages, self._waiting = list(self._waiting.values()), {}
+                messages = self._take()
+                if not messages:
+                    continue
                 self._is_sending = True
             try:
                 self._send(messages)
@@ -94,6 +99,14 @@ class Sender:
             with self._changed:
                 self._is_sending = False
                 self._changed.notify_all()
+
+    def _take(self) -> list[tuple[dict[str, Any], int]]:
+        """What may be sent now: everything, except for what its equal was sent within PAUSE_SECONDS."""
+        now = monotonic()
+        self._sent_at = {key: at for key, at in self._sent_at.items() if at > now - PAUSE_SECONDS}
+        due = [key for key in self._waiting if self._is_ending or key not in self._sent_at]
+        self._sent_at |= dict.fromkeys(due, now)
+        return [self._waiting.pop(key) for key in due]
 
 
 SENDER = Sender()

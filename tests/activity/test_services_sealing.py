@@ -1,14 +1,27 @@
 """Sealing gives batches one dense order, and what many do at once ends as if one had done it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
+from threading import Event as Signal
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
-from activity.models import DayOfferRollup, DayPartnerRollup, DaySegmentRollup, Event, IngestBatch, Member, Seal
+from activity import tasks
+from activity.models import (
+    DayOfferRollup,
+    DayPartnerMembers,
+    DayPartnerRollup,
+    DaySegmentRollup,
+    Event,
+    IngestBatch,
+    Member,
+    Seal,
+)
 from activity.services import prepare_partitions, seal_ledger, verify_ledger, verify_rollups
 from activity.services import sealing as sealing_module
+from activity.services.sealing import seal_when_due
 from partners.models import Program
 from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
 
@@ -149,3 +162,122 @@ def test_partitions_are_made_once_and_the_default_stays_empty():
         assert [row[0] for row in cursor.fetchall()] == ["activity_event_2019_02", "activity_event_2019_03"]
         cursor.execute("SELECT COUNT(*) FROM activity_event_default")
         assert cursor.fetchone()[0] == 0
+
+
+class TestWhenItIsDue:
+    """A wake-up seals what waits, but not after every commit of a busy program."""
+
+    def seal(self, program: Program, seconds: float) -> bool:
+        return seal_when_due(program_id=program.pk, at=RECORDED_AT + timedelta(seconds=seconds))
+
+    def test_the_first_batch_is_sealed_at_once(self):
+        program = make_stocked_program()
+        record(program, [event(1)])
+        assert self.seal(program, 0) is True
+        assert Seal.objects.count() == 1
+
+    def test_within_a_second_of_the_last_seal_it_is_left_for_later(self):
+        program = make_stocked_program()
+        record(program, [event(1)])
+        self.seal(program, 0)
+        record(program, [event(2)])
+        assert self.seal(program, 0.9) is False
+        assert Seal.objects.count() == 1
+        assert self.seal(program, 1) is True
+        assert Seal.objects.count() == 2
+        assert violations(program) == []
+
+    def test_a_seal_from_a_clock_that_was_ahead_holds_nothing_up(self):
+        program = make_stocked_program()
+        record(program, [event(1)])
+        self.seal(program, 3600)
+        record(program, [event(2)])
+        assert self.seal(program, 0) is True
+        assert Seal.objects.count() == 2
+
+    def test_nobody_waits_for_a_second_to_get_it_all_sealed(self):
+        program = make_stocked_program()
+        record(program, [event(1)])
+        self.seal(program, 0)
+        record(program, [event(2)])
+        assert seal_ledger(program_id=program.pk, at=RECORDED_AT) == 1
+
+    @pytest.mark.parametrize("is_due", [True, False])
+    def test_a_wake_up_that_was_too_early_comes_again(self, monkeypatch, is_due: bool):
+        again: list[dict[str, int]] = []
+        monkeypatch.setattr(tasks, "seal_when_due", lambda **_: is_due)
+        monkeypatch.setattr(tasks.jobs, "wake", lambda name, **ids: again.append({name: ids["program_id"]}))
+        tasks.seal_ledger(program_id=7)
+        assert again == ([] if is_due else [{"activity.seal_ledger": 7}])
+
+    @pytest.mark.postgres
+    def test_where_somebody_is_sealing_it_does_not_wait(self):
+        program = make_stocked_program()
+        record(program, [event(1)])
+
+        def ask(number: int) -> bool:
+            if number:
+                with transaction.atomic():
+                    assert sealing_module._lock(program, waits=True)
+                    is_held.set()
+                    assert asked.wait(20)
+                return True
+            assert is_held.wait(20)
+            try:
+                return self.seal(program, 0)
+            finally:
+                asked.set()
+
+        is_held, asked = Signal(), Signal()
+        assert together(2, ask) == [False, True]
+        assert Seal.objects.count() == 0
+        assert self.seal(program, 0) is True
+
+
+def test_a_portion_has_so_many_events_at_most(monkeypatch):
+    monkeypatch.setattr(sealing_module, "EVENTS_AT_ONCE", 5)
+    program = make_stocked_program()
+    sizes = [2, 3, 1, 7, 4, 1]
+    for batch, size in enumerate(sizes):
+        record(program, [event(f"{batch}-{number}") for number in range(size)])
+    portions: list[list[int]] = []
+    real = sealing_module._add_to_rollups
+
+    def add(program: Program, batch_ids: list[int]) -> None:
+        portions.append([sizes[batch_id - first] for batch_id in batch_ids])
+        real(program, batch_ids)
+
+    first = min(IngestBatch.objects.values_list("pk", flat=True))
+    monkeypatch.setattr(sealing_module, "_add_to_rollups", add)
+    assert seal_ledger(program_id=program.pk, at=RECORDED_AT) == len(sizes)
+    assert portions == [[2, 3], [1], [7], [4, 1]]
+    assert violations(program) == []
+
+
+def test_what_is_committed_while_a_portion_is_sealed_is_left_to_its_own_wake_up(monkeypatch):
+    program = make_stocked_program()
+    record(program, [event(1)])
+    real = sealing_module._add_to_rollups
+
+    def add(*arguments: object) -> None:
+        real(*arguments)
+        monkeypatch.setattr(sealing_module, "_add_to_rollups", real)
+        record(program, [event(2)])
+
+    monkeypatch.setattr(sealing_module, "_add_to_rollups", add)
+    assert seal_ledger(program_id=program.pk, at=RECORDED_AT) == 1
+    assert seal_ledger(program_id=program.pk, at=RECORDED_AT) == 1
+    assert violations(program) == []
+
+
+def test_an_event_whose_person_was_erased_before_its_seal_counts_without_a_member():
+    program = make_stocked_program()
+    record(program, [event(1), event(2, member="M2")])
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO activity_ledgerpermit (reason, job_id, made_at) VALUES ('test', 1, '2026-07-01')")
+        cursor.execute("UPDATE activity_event SET member_id = NULL WHERE id = (SELECT MAX(id) FROM activity_event)")
+        cursor.execute("DELETE FROM activity_ledgerpermit")
+    seal_ledger(program_id=program.pk, at=RECORDED_AT)
+    assert list(DayPartnerRollup.objects.values_list("event_count", flat=True)) == [2]
+    assert list(DayPartnerMembers.objects.values_list("member_count", flat=True)) == [1]
+    assert [text for verdict in verify_rollups(program=program) for text in verdict.violations] == []

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,34 @@ def test_a_wake_up_during_the_sending_of_its_equal_is_sent_again() -> None:
 
     assert collected.flush(5)
     assert sent == [({"job": 1}, wakeups.ORDINARY)] * 2
+
+
+def test_equal_wake_ups_one_after_the_other_are_sent_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first at once, and the last is never dropped: somebody waits for what it stands for."""
+    monkeypatch.setattr(wakeups, "PAUSE_SECONDS", 0.5)
+    sent: list[float] = []
+    busy = Sender(lambda messages: sent.extend([time.monotonic()] * len(messages)))
+    began = time.monotonic()
+
+    while time.monotonic() - began < 0.8:
+        busy.add({"name": "activity.seal_ledger", "ids": {"program_id": 1}})
+        time.sleep(0.01)
+    time.sleep(0.7)
+
+    assert len(sent) == 3
+    assert sent[0] - began < 0.4
+    assert all(after - before >= 0.45 for before, after in pairwise(sent))
+
+
+def test_others_do_not_wait_for_the_pause_of_one() -> None:
+    sent: Messages = []
+    collected = Sender(sent.extend)
+
+    for number in range(4):
+        collected.add({"job": number})
+        time.sleep(0.15)
+
+    assert len(sent) == 4
 
 
 def test_a_broker_that_fails_is_not_noticed_by_the_caller_and_the_next_wake_up_is_sent() -> None:
