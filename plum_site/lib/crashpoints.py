@@ -10,6 +10,7 @@ Production settings refuse to start with the variable.
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -21,9 +22,9 @@ def _go_on(name: str) -> None:
     """Nothing: no place is armed."""
 
 
-def _die_if_armed(name: str) -> None:
+def _die_if_armed(folder: str, name: str) -> None:
     """End this process if the place is armed; whoever renames the file first is the one that dies."""
-    armed = Path(settings.CRASH_POINTS) / name
+    armed = Path(folder) / name
     try:
         may_pass = int(armed.read_text(encoding="ascii") or 0)
         if may_pass:
@@ -37,7 +38,7 @@ def _die_if_armed(name: str) -> None:
 
 def choose(folder: str) -> Callable[[str], None]:
     """What `crashpoint` is in a process whose settings name this folder; empty where they name none."""
-    return _die_if_armed if folder else _go_on
+    return partial(_die_if_armed, folder) if folder else _go_on
 
 
 crashpoint = choose(getattr(settings, "CRASH_POINTS", ""))  # only development settings have it

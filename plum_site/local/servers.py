@@ -62,11 +62,10 @@ class Postgres:
         self.settings = {"max_connections": "200"} | places | settings
         try:
             self.own(self.home)
+            self.binaries = template.binaries if template else reachable_binaries(self.home, self.account)
             if template:
-                self.binaries = template.binaries
                 subprocess.run(["cp", "-a", str(template.data), str(self.data)], check=True)
             else:
-                self.binaries = reachable_binaries(self.home, self.account)
                 form = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
                 run_as(self.account, [str(self.binaries / "initdb"), "-D", str(self.data), *form], self.log)
         except BaseException:

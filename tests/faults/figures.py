@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-import pytest
-
 PROPERTY = "faults"
 
 
@@ -13,10 +11,11 @@ class Figures:
     """
     The counts of one test: events acknowledged, lost and doubled; faults tried and survived; seconds to recover.
 
-    `survived` is called once a fault is over and the next request has succeeded.
+    node: the test, to whose report they are added. `survived` is called once a fault is over and the next request has
+    succeeded.
     """
 
-    def __init__(self, node: pytest.Item) -> None:
+    def __init__(self, node: Any) -> None:
         self.node, self.kinds = node, dict[str, int]()
         self.counts = {"acknowledged": 0, "lost": 0, "doubled": 0, "faults": 0, "survived": 0}
         self.recoveries: list[float] = []

@@ -115,6 +115,14 @@ class Lab:
         """A beat."""
         self.start(name, [*self._celery(), "beat", "--loglevel", "INFO", "--pidfile", ""])
 
+    def start_all(self) -> None:
+        """Broker, worker, beat and web server; returns when all of them are ready."""
+        self.start_broker()
+        self.start_worker()
+        self.start_beat()
+        self.start_web()
+        wait_for(lambda: "ready." in self.log("worker"), "the worker")
+
     def start_web(self) -> None:
         """The web server, as `./plum up` starts it; returns when it answers."""
         bind = ["--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]

@@ -14,7 +14,7 @@ from tests.faults.events import make_event
 from tests.faults.figures import Figures
 from tests.faults.lab import ROOT, Lab
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
 CLIENTS, ROUNDS, SIZE, SEALERS = 8, 12, 10, 3
 

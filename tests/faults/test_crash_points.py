@@ -16,7 +16,7 @@ from tests.faults.figures import Figures
 from tests.faults.lab import Lab, wait_for
 from tests.faults.points import list_points
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
 PASSES = {"seal.after_rollup": 3}  # places that one transaction passes several times
 JOBS = 8
@@ -42,10 +42,7 @@ def test_processes_that_die_anywhere_lose_and_double_nothing(both: Lab, twin: La
     for name in names("job"):
         both.arm(name, may_pass=1)
     figures.tried("crash points", len(names("job")))
-    both.start_broker()
-    both.start_worker()
-    both.start_beat()
-    both.start_web()
+    both.start_all()
     both.plan(JOBS, 0.2)
     with Load(both, both.token, 3) as load:
         load.wait_for_success(0)

@@ -17,7 +17,7 @@ from tests.faults.figures import Figures
 from tests.faults.lab import Lab, wait_for
 from tests.faults.nemesis import hold_lock
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
 MEBIBYTE = 1 << 20
 HEADROOM = 24 * MEBIBYTE  # of the small disk, at the start
@@ -36,9 +36,7 @@ def test_a_writer_that_holds_sqlite_for_too_long_is_told_to_the_others(make_lab:
     """F13: whoever waits longer than PLUM_SQLITE_WAIT_SECONDS is told 503; who only reads is served all the while."""
     lab: Lab = make_lab("sqlite")  # type: ignore[operator]
     lab.settings["PLUM_SQLITE_WAIT_SECONDS"] = "1"
-    lab.start_broker()
-    lab.start_worker()
-    lab.start_web()
+    lab.start_all()
     with Load(lab, lab.token, 3) as load:
         load.wait_for_success(0)
         figures.tried("lock held for too long")
@@ -94,9 +92,7 @@ def fill(ballast: Path) -> None:
 def test_a_full_disk_refuses_and_forgets_nothing(both: Lab, twin: Lab, figures: Figures, small_disk: Path) -> None:
     """F14, the disk of the database. Should PostgreSQL itself end over it, it is started again, as a service manager would."""
     settle(both, small_disk)
-    both.start_broker()
-    both.start_worker()
-    both.start_web()
+    both.start_all()
     with Load(both, both.token, 3) as load:
         load.wait_for_success(0)
         figures.tried("disk full")

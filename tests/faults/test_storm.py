@@ -16,7 +16,7 @@ from tests.faults.figures import Figures
 from tests.faults.lab import Lab, wait_for
 from tests.faults.nemesis import faults_of
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
 CLIENTS = 5
 SERVED = {"200", "503", "cut"}
@@ -29,12 +29,9 @@ def check_storm(lab: Lab, twin: Lab, figures: Figures, times: dict[str, int]) ->
     faults = faults_of(lab)
     order = [name for name in faults for _ in range(times.get(name, times[""]))]
     chance.shuffle(order)
-    lab.start_broker()
-    lab.start_worker()
+    lab.start_all()
     lab.start_worker("second-worker")
-    lab.start_beat()
-    lab.start_web()
-    wait_for(lambda: "ready." in lab.log("worker") and "ready." in lab.log("second-worker"), "the workers")
+    wait_for(lambda: "ready." in lab.log("second-worker"), "the second worker")
     with Load(lab, lab.token, CLIENTS) as load:
         load.wait_for_success(0)
         for name in order:

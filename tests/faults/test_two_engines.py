@@ -10,7 +10,7 @@ import pytest
 from tests.faults.checker import call
 from tests.faults.lab import Lab
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
 
 def compare(make_lab: Callable[[str], Lab], seeds: list[int], steps: int) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ import pytest
 from plum_site.local.door import door
 from plum_site.local.services import free_port, port_owner
 from plum_site.local.up import choose_port, hold_state
-from tests.support.phases import Count, read_report
+from tests.faults.figures import add_up, describe
+from tests.support.phases import Count, read_figures, read_report
 
 
 @pytest.fixture
@@ -348,3 +349,20 @@ def test_the_summary_counts_as_people_do(tmp_path):
     report.write_text('<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/></testsuites>', encoding="utf-8")
     assert read_report(report) == Count(passed=3, failed=3, skipped=3)
     assert str(read_report(tmp_path / "none.xml")) == "0 passed, 0 failed, 0 skipped"
+
+
+def test_what_fault_tests_counted_is_added_up_over_the_run(tmp_path):
+    said = (
+        '{"acknowledged": 5, "lost": 0, "doubled": 0, "faults": 2, "survived": 2, "kinds": {"kill": 2}, "recoveries": [0.5]}',
+        '{"acknowledged": 7, "lost": 1, "doubled": 0, "faults": 3, "survived": 2, "kinds": {"cut": 2}, "recoveries": [3.0]}',
+    )
+    cases = "".join(f"<testcase><properties><property name='faults' value='{one}'/></properties></testcase>" for one in said)
+    report = tmp_path / "report.xml"
+    report.write_text(
+        f"<testsuites><testsuite>{cases}<properties><property name='other' value='1'/></properties></testsuite></testsuites>"
+    )
+
+    assert describe(add_up(read_figures(report))) == (
+        "12 acknowledged, 1 lost, 0 doubled, 4 of 5 faults survived (2 cut, 2 kill); recovery median 3.0 s, longest 3.0 s"
+    )
+    assert read_figures(tmp_path / "none.xml") == []

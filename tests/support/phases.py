@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from plum_site.local.door import door
 from plum_site.local.processes import process_facts
+from tests.faults.figures import PROPERTY, add_up, describe
 from tests.support import chromium
 from tests.support.checks import run_checks
 
@@ -28,6 +29,7 @@ SERVERS = {"unit": {"valkey"}, "postgres": {"valkey", "postgres"}, "faults": {"v
 NOTHING_COLLECTED = 5
 MANY_TESTS = 300  # below this, starting a second process costs more than it saves
 LIMIT_SECONDS = 1800
+PATIENT = ["-o", "faulthandler_timeout=3600"]  # a long test may take longer than one that hangs is given otherwise
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -125,7 +127,7 @@ def run_phase(phase: str, scratch: Path, urls: dict[str, str], *, quick: bool, l
     expression = " and ".join(words)
     print(f"\n==== {phase}: {expression}", flush=True)
     env = environment(phase, scratch, urls)
-    pytest = [sys.executable, "-m", "pytest", "-p", "no:valkey", "-m", expression, *(["--long"] if long else [])]
+    pytest = [sys.executable, "-m", "pytest", "-p", "no:valkey", "-m", expression, *(["--long", *PATIENT] if long else [])]
     pytest.append(f"--basetemp={env['TMPDIR']}/b")
     if phase == "browser":
         collected = count_collected(pytest, env, arguments)
@@ -134,6 +136,8 @@ def run_phase(phase: str, scratch: Path, urls: dict[str, str], *, quick: bool, l
             print(f"browser: {collected} tests skipped: no Chromium is here and none could be installed")
             return Count(skipped=collected)
         env.update({"PLUM_CHROMIUM": path} if path else {})
+    elif phase == "faults" and "-n" not in arguments and (os.cpu_count() or 1) > 1:
+        pytest += ["-n", "2", "--dist", "loadgroup"]  # they wait for most of their time; labs on a stocked program stay together
     elif phase in ("unit", "postgres") and "-n" not in arguments and (os.cpu_count() or 1) > 1 and count_written() >= MANY_TESTS:
         pytest += ["-n", "2"]
     report = scratch / f"{phase}.xml"
@@ -151,6 +155,8 @@ def run_phase(phase: str, scratch: Path, urls: dict[str, str], *, quick: bool, l
         raise
     end_left_behind(phase)
     count = read_report(report)
+    if said := read_figures(report):
+        print(f"{phase}: {describe(add_up(said))}", flush=True)
     if code not in (0, NOTHING_COLLECTED) and not count.failed:
         count.failed = 1  # it broke before or after the tests themselves
     return count
@@ -185,6 +191,15 @@ def read_report(path: Path) -> Count:
         tests, failures, errors, skipped = (int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped"))
         count.add(Count(max(0, tests - failures - errors - skipped), failures + errors, skipped))
     return count
+
+
+def read_figures(path: Path) -> list[str]:
+    """What fault tests counted, as it stands in a JUnit report."""
+    try:
+        properties = ElementTree.parse(path).getroot().iter("property")
+    except (OSError, ElementTree.ParseError):
+        return []
+    return [str(found.get("value")) for found in properties if found.get("name") == PROPERTY]
 
 
 def children() -> dict[int, str]:
