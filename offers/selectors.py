@@ -211,13 +211,22 @@ def load_catalog(program_id: int) -> dict[str, OfferFacts]:
     Shape: external id to OfferFacts.
     Raises: NotFound.
     """
-    program = Program.objects.filter(pk=program_id).values_list("uuid", "catalog_revision", "time_zone").first()
+    program = Program.objects.filter(pk=program_id).only("uuid", "catalog_revision", "time_zone").first()
     if program is None:
         raise NotFound("program", program_id)
-    uuid, revision, time_zone = program
-    kept = _catalogs.get(program_id)
-    if kept is None or kept[:2] != (uuid, revision):
-        kept = _catalogs[program_id] = (uuid, revision, read_catalog(program_id, time_zone))
+    return catalog_of(program)
+
+
+def catalog_of(program: Program) -> dict[str, OfferFacts]:
+    """
+    As load_catalog, for a program that was read just now: no query at all while its catalog revision stands.
+
+    Shape: external id to OfferFacts.
+    """
+    mark = (program.uuid, program.catalog_revision)
+    kept = _catalogs.get(program.pk)
+    if kept is None or kept[:2] != mark:
+        kept = _catalogs[program.pk] = (*mark, read_catalog(program.pk, program.time_zone))
     return kept[2]
 
 

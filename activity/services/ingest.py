@@ -13,7 +13,6 @@ from typing import Any
 from django.db import transaction
 
 from activity.choices import Kind, Origin, Outcome, Status
-from activity.models import EventSource
 from activity.models.ledger import POSITIONS
 from activity.rules import LEAF_VERSION, IncomingEvent, Rejection, hash_event, tree_root
 from activity.services.candidates import (
@@ -30,16 +29,16 @@ from activity.services.directory import MemberDirectory
 from activity.services.partitions import prepare_partitions
 from activity.services.receipts import Receipt, UnableToRecordEvents, receipt_of
 from activity.services.rows import row_maker
+from activity.services.sources import add_sources, find_sources
 from activity.services.store import (
     Identity,
     find_identities,
-    has_blanked,
     insert_batches,
     insert_events,
     insert_identities,
-    next_batch_ids,
+    open_transaction,
 )
-from offers.selectors import load_catalog
+from offers.selectors import catalog_of
 from partners.models import Program
 from partners.services import grow_recorded_stages
 from plum_site.lib import audit, jobs
@@ -92,17 +91,19 @@ def record_submissions(
     program.refresh_from_db(fields=CHANGEABLE)
     drafts = [Draft(submission) for submission in submissions]
     months: set[date] = set()
-    candidates = read_candidates(program=program, drafts=drafts, catalog=load_catalog(program.pk), months=months)
+    candidates = read_candidates(program=program, drafts=drafts, catalog=catalog_of(program), months=months)
+    batches = open_batches(drafts)
     crashpoint("ingest.after_checks")
     prepare_partitions(months=months)
     crashpoint("ingest.after_partitions")
     directory = MemberDirectory(program)
     strangers = directory.look_up({candidate.event.member for candidate in candidates})
+    source_ids = find_sources(program=program, codes={batch.source for batch in batches})
     stages = program.recorded_stages
     try:
         with transaction.atomic():
             crashpoint("ingest.after_begin")
-            receipts = _record(program, drafts, candidates, directory, strangers, at)
+            receipts = _record(program, drafts, batches, candidates, directory, strangers, source_ids, at)
             if wakes_sealer and any(receipt.accepted for receipt in receipts):
                 jobs.wake("activity.seal_ledger", program_id=program.pk)
             crashpoint("ingest.before_commit")
@@ -117,18 +118,21 @@ def record_submissions(
 def _record(
     program: Program,
     drafts: Sequence[Draft],
+    batches: Sequence[Batch],
     candidates: Sequence[Candidate],
     directory: MemberDirectory,
     strangers: set[str],
+    source_ids: dict[str, int],
     at: datetime,
 ) -> list[Receipt]:
-    batches = open_batches(drafts)
     first, repeats = first_of_each(candidates)
     seen: dict[bytes, bytes | None] = {}
-    pending = _leave_out_blanked(program, list(first.values()), seen)
+    batch_ids, has_blanked = open_transaction(program_id=program.pk, batches=len(batches))
+    pending = list(first.values())
+    if has_blanked:
+        pending = _leave_out_blanked(program, pending, seen)
     if strangers and not program.creates_unknown_members:
         pending = _leave_out_strangers(program, pending, strangers, seen)
-    batch_ids = next_batch_ids(len(batches))
     for batch, batch_id in zip(batches, batch_ids, strict=True):
         batch.id = batch_id
     seen |= insert_identities(program_id=program.pk, batch_ids=batch_ids, rows=[_identity(candidate) for candidate in pending])
@@ -144,7 +148,10 @@ def _record(
     if strangers:
         directory.create(sorted(strangers & {candidate.event.member for part in taken for candidate in part}), at)
     crashpoint("ingest.after_members")
-    _append(program, drafts, batches, taken, directory, at)
+    new = {batch.source for batch in batches} - source_ids.keys()
+    if new:
+        source_ids |= add_sources(program=program, codes=new, at=at)
+    _append(program, drafts, batches, taken, directory, source_ids, at)
     receipts = [receipt_of(events=draft.submission.events, told=draft.told) for draft in drafts]
     for draft, receipt in zip(drafts, receipts, strict=True):
         if draft.submission.strict and receipt.rejected + receipt.conflict:
@@ -155,8 +162,6 @@ def _record(
 
 def _leave_out_blanked(program: Program, candidates: list[Candidate], seen: dict[bytes, bytes | None]) -> list[Candidate]:
     """Without those whose id is kept in the form that erasure leaves behind; they are repeats."""
-    if not has_blanked(program_id=program.pk):
-        return candidates
     others = {other_form(program=program, candidate=candidate): candidate for candidate in candidates}
     known = find_identities(program_id=program.pk, keys=list(others))
     for form, (content, _event_id) in known.items():
@@ -203,10 +208,10 @@ def _append(
     batches: Sequence[Batch],
     taken: Sequence[Sequence[Candidate]],
     directory: MemberDirectory,
+    source_ids: dict[str, int],
     at: datetime,
 ) -> None:
     """Hash and store the events that are taken, and the batches with the outcome of everything that was sent."""
-    source_ids = _source_ids(program, {batch.source for batch in batches}, at)
     rows: list[Any] = []
     roots = [
         tree_root(_hash_rows(program, batch.id, source_ids[batch.source], part, directory, rows))
@@ -282,16 +287,3 @@ def _grow_stages(program: Program, batches: Sequence[Batch], taken: Sequence[Seq
         if stages:
             actor = audit.SYSTEM if batch.token_id is None else f"token:{batch.token_id}"
             program.recorded_stages = grow_recorded_stages(program_id=program.pk, stages=stages, actor=actor, at=at)
-
-
-def _source_ids(program: Program, codes: set[str], at: datetime) -> dict[str, int]:
-    def known() -> dict[str, int]:
-        return dict(EventSource.objects.filter(program=program, code__in=codes).values_list("code", "pk"))
-
-    found = known()
-    missing = sorted(codes - found.keys())
-    if missing:
-        rows = [EventSource(program=program, code=code, created_at=at) for code in missing]
-        EventSource.objects.bulk_create(rows, ignore_conflicts=True)
-        found = known()
-    return found

@@ -56,26 +56,21 @@ class Identity(NamedTuple):
     position: int
 
 
-def next_batch_ids(count: int) -> list[int]:
-    """So many batch ids that nobody else will get, in the caller's transaction."""
+def open_transaction(*, program_id: int, batches: int) -> tuple[list[int], bool]:
+    """
+    What a transaction needs to begin with: so many batch ids that nobody else will get, and whether any identity of the
+    program was ever blanked by purge or erasure. Only then may an id be kept in its other form.
+    """
+    blanked = "EXISTS (SELECT 1 FROM activity_eventidentity WHERE program_id = %s AND content IS NULL)"
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence('activity_ingestbatch', 'id')) FROM generate_series(1, %s)", [count]
-            )
-            return [int(row[0]) for row in cursor.fetchall()]
-        cursor.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM activity_ingestbatch")
-        first = int(cursor.fetchone()[0])
-        return list(range(first, first + count))
-
-
-def has_blanked(*, program_id: int) -> bool:
-    """Whether any identity of a program was blanked by purge or erasure: only then may an id be kept in its other form."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM activity_eventidentity WHERE program_id = %s AND content IS NULL)", [program_id]
-        )
-        return bool(cursor.fetchone()[0])
+            next_id = "nextval(pg_get_serial_sequence('activity_ingestbatch', 'id'))"
+            cursor.execute(f"SELECT {next_id}, {blanked} FROM generate_series(1, %s)", [program_id, batches])
+            rows = cursor.fetchall()
+            return [int(row[0]) for row in rows], bool(rows[0][1])
+        cursor.execute(f"SELECT COALESCE(MAX(id), 0) + 1, {blanked} FROM activity_ingestbatch", [program_id])
+        first, has_blanked = cursor.fetchone()
+        return list(range(int(first), int(first) + batches)), bool(has_blanked)
 
 
 def find_identities(*, program_id: int, keys: Sequence[bytes]) -> dict[bytes, tuple[bytes | None, int]]:

@@ -85,7 +85,7 @@ def test_while_the_first_is_under_way_others_are_409(client: TokenClient) -> Non
         answers.append(send(client, [make_event()]))
         return record_events(**arguments)
 
-    with mock.patch("activity.api.views.record_events", side_effect=meanwhile):
+    with mock.patch("activity.services.receiving.record_events", side_effect=meanwhile):
         first = send(client, [make_event()])
     [second] = answers
     assert (first.status_code, first.json()["accepted"]) == (200, 1)
