@@ -1,12 +1,15 @@
-"""Forms with which people bring files."""
+"""Forms of activity: files that people bring, days that they ask about, what they discard."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from activity.choices import PeopleMode
+from activity.selectors.quarantine import SourceWaiting
 from activity.services.canonical import EVENT_FILES
+from plum_site.lib.models import ApiToken
 
 SPREADSHEET = b"PK\x03\x04"
 TABLES = ("partners.csv", "offers.csv", "members.csv", "seasonal_index.csv")
@@ -106,3 +109,68 @@ class FolderForm(forms.Form):
 
 def _ends_like(name: str, canonical: str) -> bool:
     return name.lower().endswith(canonical.removeprefix("events"))
+
+
+class DaysForm(forms.Form):
+    """Program days, both included."""
+
+    LONGEST = 400
+
+    first = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    last = forms.DateField(label="To, included", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+
+    def clean(self) -> dict[str, Any]:
+        """In order, and not so many that the answer takes long."""
+        given: dict[str, Any] = super().clean() or {}
+        first, last = given.get("first"), given.get("last")
+        if first and last and last < first:
+            self.add_error("last", "This lies before the first day.")
+        elif first and last and (last - first).days >= self.LONGEST:
+            self.add_error("last", f"At most {self.LONGEST} days at once.")
+        return given
+
+    def asked(self) -> dict[str, Any]:
+        """What was asked for; what is shown at first where nothing was."""
+        if self.is_bound:
+            return self.cleaned_data
+        return {name: self.initial.get(name) for name in self.fields}
+
+
+class OutcomesForm(DaysForm):
+    """Program days, and whose outcomes."""
+
+    source = forms.ChoiceField(label="Source", required=False)
+    token = forms.TypedChoiceField(label="Token", required=False, coerce=int, empty_value=None)
+
+    def __init__(self, *args: Any, sources: Iterable[str], tokens: Sequence[ApiToken], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.initial.setdefault("source", "")
+        self.fields["source"].choices = [("", "Every source"), *((code, code) for code in sources)]  # type: ignore[attr-defined]
+        self.fields["token"].choices = [  # type: ignore[attr-defined]
+            ("", "Every token"),
+            *((token.pk, f"{token.name} ({token.prefix})") for token in tokens),
+        ]
+
+
+class DiscardForm(forms.Form):
+    """Which events in quarantine are thrown away, and why."""
+
+    which = forms.ChoiceField(label="Which", widget=forms.RadioSelect)
+    reason = forms.CharField(label="Why", max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, waiting: Sequence[SourceWaiting], **options: Any) -> None:
+        super().__init__(*args, **options)
+        total = sum(one.waiting.count for one in waiting)
+        refused = sum(one.waiting.refused for one in waiting)
+        choices = [("all", f"All {total}")]
+        if refused:
+            choices.append(("refused", f"The {refused} that were refused although the person is there"))
+        if len(waiting) > 1:
+            choices += [(f"source-{one.source_id}", f"The {one.waiting.count} of {one.source}") for one in waiting]
+        self.fields["which"].choices = choices  # type: ignore[attr-defined]
+
+    def chosen(self) -> dict[str, Any]:
+        """As arguments of the service."""
+        which = self.cleaned_data["which"]
+        source_id = int(which.removeprefix("source-")) if which.startswith("source-") else None
+        return {"source_id": source_id, "only_refused": which == "refused"}

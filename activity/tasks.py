@@ -7,6 +7,9 @@ from activity.services.import_checks import check_import
 from activity.services.import_runs import apply_import
 from activity.services.imports import APPLY, CHECK, expire_imports
 from activity.services.partitions import prepare_partitions
+from activity.services.quarantine import EXPIRE, REPLAY, RETRY
+from activity.services.quarantine import expire_quarantine as expire_quarantine_now
+from activity.services.replay import replay_quarantine as replay_quarantine_now
 from activity.services.sealing import seal_when_due
 from plum_site.lib import jobs
 
@@ -42,3 +45,21 @@ def apply_files(job: jobs.RunningJob, *, import_id: int, **_: Any) -> dict[str, 
 def expire_files(*, program_id: int, **_: Any) -> int:
     """Remove files that were brought a day ago."""
     return expire_imports(program_id=program_id, at=jobs.database_now())
+
+
+@jobs.wakeable(REPLAY)
+def replay_quarantine(*, program_id: int, **_: Any) -> dict[str, Any]:
+    """Record what waited for people who have arrived."""
+    return replay_quarantine_now(program_id=program_id, at=jobs.database_now())
+
+
+@jobs.handler(RETRY)
+def retry_quarantine(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
+    """Try everything again whose person is there, because somebody asked."""
+    return replay_quarantine_now(program_id=program_id, at=job.at, with_refused=True, progress=job.progress)
+
+
+@jobs.wakeable(EXPIRE)
+def expire_quarantine(*, program_id: int, **_: Any) -> int:
+    """Remove what has waited for 30 days."""
+    return expire_quarantine_now(program_id=program_id, at=jobs.database_now())

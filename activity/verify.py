@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from activity.services.message_checks import verify_messages
 from activity.services.verification import Verdict, verify_ledger, verify_rollups
 from partners.selectors import list_programs
 from plum_site.lib.verify import Finding, check
@@ -17,6 +18,13 @@ def check_ledger() -> Iterator[Finding]:
     """Every event, batch, seal, identity and anchored head."""
     for program in list_programs():
         yield from _findings(program.code, verify_ledger(program=program))
+
+
+@check("ledger")
+def check_messages() -> Iterator[Finding]:
+    """Every message, against its identity: they stand beside the ledger, without hashes."""
+    for program in list_programs():
+        yield from _findings(program.code, [verify_messages(program=program)])
 
 
 @check("rollups")

@@ -10,6 +10,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from activity.selectors import count_unsealed
+from activity.selectors.quarantine import summarise_quarantine
+from activity.selectors.sources import list_silent_sources
 from partners.selectors import list_programs
 from plum_site.lib import jobs
 from plum_site.lib.choices import JobState, OutboxState
@@ -68,7 +70,7 @@ def find_readiness() -> Health:
 
 
 def find_health() -> Health:
-    """Look at database, tables, disk, broker, worker, beat, ledger, jobs, messages and the last verification."""
+    """Look at database, tables, disk, broker, worker, beat, ledger, sources, jobs, messages and the last verification."""
     found = find_readiness()
     figures, checks = dict(found.figures), list(found.checks)
     _look_at_broker(figures, checks)
@@ -76,6 +78,7 @@ def find_health() -> Health:
         at = jobs.database_now()
         _look_at_parts(figures, checks, at)
         _look_at_ledger(figures, checks, at)
+        _look_at_sources(figures, checks, at)
         _look_at_jobs(figures, checks, at)
         _look_at_messages(figures, checks, at)
         _look_at_verification(figures, checks)
@@ -129,6 +132,22 @@ def _look_at_ledger(figures: dict[str, Any], checks: list[Check], at: datetime) 
     figures["unsealed_age_seconds"] = age
     detail = f"the oldest unsealed batch is {age:,.0f} s old" if since else "everything is sealed"
     checks.append(Check("ledger", age <= UNSEALED_LIMIT.total_seconds(), detail, "are worker and beat running?"))
+
+
+def _look_at_sources(figures: dict[str, Any], checks: list[Check], at: datetime) -> None:
+    """Silence and waiting are a program's matter, not a fault of this system: they are told and fail nothing."""
+    programs = list(list_programs())
+    silent = [f"{program.code}: {source.code}" for program in programs for source in list_silent_sources(program, at)]
+    waiting = [summarise_quarantine(program.pk) for program in programs]
+    oldest = min((one.oldest_at for one in waiting if one.oldest_at), default=None)
+    figures["silent_sources"] = silent
+    figures["quarantine"] = {"waiting": sum(one.count for one in waiting), "oldest_at": oldest}
+    detail = f"silent: {', '.join(silent[:5])}" if silent else "none is silent"
+    if oldest is not None:
+        detail += (
+            f"; {figures['quarantine']['waiting']:,} events wait in quarantine, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
+        )
+    checks.append(Check("sources", True, detail))
 
 
 def _look_at_jobs(figures: dict[str, Any], checks: list[Check], at: datetime) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from activity.api.descriptions import event_schema_document
+from activity.api.descriptions import event_schema_document, message_schema_document
 from plum_site.api import describe_api
 from plum_site.lib.access import ANYONE, OPERATOR, SIGNED_IN, Operation, operations
 from plum_site.lib.choices import Role, Scope
@@ -19,6 +19,11 @@ PEOPLE = {role.value: role.label for role in Role}
 def write_event_schema() -> str:
     """docs/event.schema.json: one event as it is sent over HTTP."""
     return msgspec.json.format(msgspec.json.encode(event_schema_document()), indent=2).decode() + "\n"
+
+
+def write_message_schema() -> str:
+    """docs/message.schema.json: one message as it is sent over HTTP."""
+    return msgspec.json.format(msgspec.json.encode(message_schema_document()), indent=2).decode() + "\n"
 
 
 def write_openapi() -> str:
@@ -73,6 +78,7 @@ def describe_scope(scope: Scope, rows: list[Operation]) -> str:
 # Path under the checkout to the function that writes it.
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/event.schema.json": write_event_schema,
+    "docs/message.schema.json": write_message_schema,
     "docs/reference/openapi.json": write_openapi,
     "docs/reference/permissions.md": write_permissions,
     "docs/reference/schedule.md": write_schedule,

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from activity.selectors import count_unsealed
 from activity.selectors.imports import list_programs_to_clear
+from activity.selectors.quarantine import list_programs_to_expire, list_programs_to_replay
 from activity.services.loading import loading_mark
 from exports.selectors import list_expired, list_stuck
 from partners.selectors import list_programs
@@ -63,6 +64,16 @@ def _messages(at: datetime) -> Iterator[Due]:
 
 def _old_imports(at: datetime) -> Iterator[Due]:
     for program_id in list_programs_to_clear(at):
+        yield Due({"program_id": program_id})
+
+
+def _arrived(at: datetime) -> Iterator[Due]:
+    for program in list_programs_to_replay():
+        yield Due({"program_id": program.pk})
+
+
+def _waited_too_long(at: datetime) -> Iterator[Due]:
+    for program_id in list_programs_to_expire(at):
         yield Due({"program_id": program_id})
 
 
@@ -128,6 +139,14 @@ ROWS = (
         _old_imports,
     ),
     Row(
+        "activity.replay_quarantine", "wake", "activity", "every 10 s, each program where somebody arrived whom events wait for",
+        "Records events from quarantine where a wake-up was lost.", timedelta(seconds=60), _arrived,
+    ),
+    Row(
+        "activity.expire_quarantine", "wake", "activity", "every 10 s, each program with events that have waited 30 days",
+        "Removes events from quarantine whose person never arrived.", timedelta(hours=1), _waited_too_long,
+    ),
+    Row(
         "reviews.consolidate_month", "job", "reviews", "each program day, each month that is due",
         "Scores every partner: months that were missed, the last complete one and the present one.", DAY, _months,
     ),
@@ -164,7 +183,7 @@ ROWS = (
 )  # fmt: skip
 
 # Jobs that somebody asks for: they are planned by a service and kept alive by the sweep, so they stand in no row.
-ASKED_FOR = frozenset({"activity.apply_import", "activity.check_import", "exports.write_export"})
+ASKED_FOR = frozenset({"activity.apply_import", "activity.check_import", "activity.retry_quarantine", "exports.write_export"})
 
 
 def plan_due(at: datetime) -> int:

@@ -3,10 +3,11 @@
 from activity import pages
 from activity.admin.attributes import show_attributes
 from activity.admin.imports import ImportAdmin
-from activity.admin.ledger import EventAdmin, EventSourceAdmin, IngestBatchAdmin, SealAdmin
+from activity.admin.ledger import EventAdmin, IngestBatchAdmin, SealAdmin
 from activity.admin.members import MemberAdmin
-from activity.admin.panels import show_recent_offers, show_recent_partners
+from activity.admin.panels import fill_token_panel, show_recent_offers, show_recent_partners
 from activity.admin.segments import fill_segment_panel
+from activity.admin.sources import EventSourceAdmin
 
 __all__ = [  # importing them, and the pages, registers them
     "EventAdmin",
@@ -16,6 +17,7 @@ __all__ = [  # importing them, and the pages, registers them
     "MemberAdmin",
     "SealAdmin",
     "fill_segment_panel",
+    "fill_token_panel",
     "pages",
     "show_attributes",
     "show_recent_offers",

@@ -3,16 +3,15 @@
 from typing import Any, ClassVar
 
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from activity.choices import Kind, Status
 from activity.filters import EventFilter
-from activity.models import Event, EventSource, IngestBatch, Seal
+from activity.models import Event, IngestBatch, Seal
 from activity.models.ledger import POSITIONS
-from activity.selectors import list_sources
-from plum_site.lib.admin import KeysetModelAdmin, ReadOnlyModelAdmin, console_admin, program_of, url_of
+from plum_site.lib.admin import Button, KeysetModelAdmin, console_admin, url_of
 from plum_site.lib.present import NO_DATA, Table, amount, badge, count, instant, link
 
 STATUS_TONES = {Status.CONFIRMED: "good", Status.FAILED: "warn", Status.REVERSED: "bad"}
@@ -120,6 +119,7 @@ class IngestBatchAdmin(KeysetModelAdmin):
         "duplicate",
         "conflict",
         "rejected",
+        "warnings",
         "sealed",
     ]
     list_filter = ["origin", "source"]
@@ -129,17 +129,28 @@ class IngestBatchAdmin(KeysetModelAdmin):
     fields = [
         "source",
         "origin",
-        "token_id",
+        "token",
         "day",
         "recorded_at",
+        "latest_occurred_at",
         "received",
         "accepted",
         "duplicate",
         "conflict",
         "rejected",
+        "warnings",
         "sealed",
     ]
     readonly_fields: ClassVar[Any] = fields
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        buttons = [Button("By source, token and day", reverse("admin:activity_outcomes"))]
+        return super().changelist_view(request, {"buttons": buttons, **(extra_context or {})})
+
+    def token(self, row: IngestBatch) -> SafeString | str:
+        if row.token_id is None:
+            return NO_DATA
+        return link(reverse("admin:plum_apitoken_change", args=[row.token_id]), f"Token {row.token_id}")
 
     def named(self, row: IngestBatch) -> SafeString:
         return link(url_of(row), f"Batch {row.pk}")
@@ -161,6 +172,9 @@ class IngestBatchAdmin(KeysetModelAdmin):
     def rejected(self, row: IngestBatch) -> SafeString | str:
         return badge(count(row.rejected_count), "warn") if row.rejected_count else "0"
 
+    def warnings(self, row: IngestBatch) -> SafeString | str:
+        return badge(count(row.warning_count), "warn") if row.warning_count else "0"
+
     def sealed(self, row: Any) -> SafeString:
         seal = getattr(row, "seal", None)
         return badge(f"Sealed as {seal.number}", "good") if seal else badge("Not sealed yet", "info")
@@ -172,36 +186,6 @@ class IngestBatchAdmin(KeysetModelAdmin):
             for one in events.order_by("pk")[:20]
         ]
         return [Table("Its first accepted events", ["Event", "Occurred", "Kind", "Status", "Offer"], rows, "None was accepted.")]
-
-
-@console_admin(EventSource)
-class EventSourceAdmin(ReadOnlyModelAdmin):
-    """Who sends events, and what became of all of them."""
-
-    read_operation = "batch.read"
-    list_display = ["code", "created_at"]
-    search_fields = ["code"]
-    ordering = ["code", "id"]
-    intro = "The systems that send events to this program, by the name each gives itself."
-    empty_text = "Nobody has sent anything yet."
-    fields = ["code", "created_at"]
-
-    def tables(self, request: HttpRequest, row: EventSource) -> list[Table]:
-        rows = [
-            [
-                one.code,
-                instant(one.last_recorded_at),
-                count(one.received),
-                count(one.accepted),
-                count(one.duplicate),
-                count(one.conflict),
-                count(one.rejected),
-            ]
-            for one in list_sources(program_of(request).pk)
-            if one.code == row.code
-        ]
-        headers = ["Source", "Last recorded", "Received", "Accepted", "Duplicate", "Conflict", "Rejected"]
-        return [Table("All it has sent", headers, rows, numeric=frozenset(range(2, 7)))]
 
 
 @console_admin(Seal)

@@ -1,20 +1,27 @@
-"""What activity adds to lists and pages of partners and offers: the last 30 days."""
+"""What activity adds to lists and pages of partners, offers and tokens: the last 30 days."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from activity.figures import show_metric
 from activity.metrics import METRICS, Tally, measure, shown_rates
+from activity.pages.outcomes import HEADERS, show_figures
+from activity.selectors.outcomes import list_outcomes
 from activity.selectors.recent import find_last_day, recent_days, tally_recent
 from plum_site.lib.admin import program_of
+from plum_site.lib.choices import Scope
 from plum_site.lib.clock import now
 from plum_site.lib.panels import column, panel
 from plum_site.lib.periods import local_date
 from plum_site.lib.present import BREAK, Table, amounts, count, day
 
+TOKEN_DAYS = 30
 SHOWN = ("views", "unlocks", "activations", "redemptions", "spend", "reversals", "failures")
 
 
@@ -77,3 +84,30 @@ def fill_partner_panel(request: HttpRequest, row: Any) -> dict[str, Any]:
 def fill_offer_panel(request: HttpRequest, row: Any) -> dict[str, Any]:
     """The panel of an offer."""
     return recent_panel(request, "offer", row)
+
+
+@panel("plum.ApiToken", title="What became of what it sent", template="activity/recent_panel.html", operation="batch.read")
+def fill_token_panel(request: HttpRequest, row: Any) -> dict[str, Any] | None:
+    """The panel of a token that may send events: the last 30 program days."""
+    if row.is_sandbox:
+        table = Table("", [], [], "A sandbox token: what it sends is checked and answered, and never counted.")
+        return {"table": table}
+    if Scope.EVENTS_WRITE not in row.scopes:
+        return None
+    program = program_of(request)
+    end = local_date(now(), program.time_zone) + timedelta(days=1)
+    first = end - timedelta(days=TOKEN_DAYS)
+    outcomes = list_outcomes(program.pk, first, end, token_id=row.pk)
+    rows = [[day(one.day), one.source, *show_figures(one)] for one in outcomes]
+    query = urlencode({"first": first.isoformat(), "last": (end - timedelta(days=1)).isoformat(), "token": row.pk})
+    table = Table(
+        "",
+        ["Day", "Source", *HEADERS],
+        rows,
+        f"Nothing came in with it in the last {TOKEN_DAYS} days.",
+        frozenset(range(2, 8)),
+        f"Program days of recording, the last {TOKEN_DAYS}, newest first.",
+        f"{reverse('admin:activity_outcomes')}?{query}",
+        "Its outcomes for other days",
+    )
+    return {"table": table}

@@ -6,6 +6,7 @@ contract does not name are refused, not ignored: nobody shall believe that Plum 
 """
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,9 @@ from django.http import HttpRequest
 from activity.api.bodies import LARGEST_EVENT, UNREADABLE, check_count, read_body, split_events
 from activity.api.plain_events import read_plain
 from activity.rules import IncomingEvent, Rejection, check_event
+from activity.rules.messages import IncomingMessage
 
+Item = IncomingEvent | IncomingMessage | Rejection
 decode = msgspec.json.Decoder().decode
 
 TYPE = re.compile(r"offer\.(impression|viewed|unlocked|activated|redeemed)\.v1")
@@ -47,8 +50,12 @@ class _RefusedError(Exception):
         self.code, self.pointer, self.detail = code, pointer, detail
 
 
-def read_events(request: HttpRequest, at: datetime) -> list[IncomingEvent] | list[IncomingEvent | Rejection]:
-    """What a request sends, 1 to 5,000 events, each checked; Problem where the body as a whole cannot be read."""
+def read_events(request: HttpRequest, at: datetime, read_one: Callable[[bytes, datetime], Item]) -> Sequence[Item]:
+    """
+    What a request sends, 1 to 5,000 events, each checked; Problem where the body as a whole cannot be read.
+
+    read_one: checks one that is out of the ordinary, given as JSON text.
+    """
     media_type, body = read_body(request)
     plain = read_plain(media_type, body, at)
     if plain is not None:
@@ -56,7 +63,7 @@ def read_events(request: HttpRequest, at: datetime) -> list[IncomingEvent] | lis
         return plain
     texts = split_events(media_type, body)
     check_count(len(texts))
-    return [read_event(text, at) for text in texts]
+    return [read_one(text, at) for text in texts]
 
 
 def read_event(text: bytes, at: datetime) -> IncomingEvent | Rejection:

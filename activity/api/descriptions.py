@@ -1,4 +1,4 @@
-"""The event contract in words that machines read: JSON Schema for docs/event.schema.json and for the API's description."""
+"""The event contract in words that machines read: JSON Schema for docs/*.schema.json and for the API's description."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from activity.api.bodies import ANY_JSON, BATCH, LINES, MOST_EVENTS, SINGLE
 from activity.rules.events import CAN_FAIL, KINDS, LONGEST, STATUSES
+from activity.rules.messages import LONGEST_PUSH, MESSAGE_KINDS, MOST_OFFERS
 
 MONEY = {
     "type": "object",
@@ -78,6 +79,45 @@ def describe_event() -> dict[str, Any]:
     }
 
 
+def describe_message() -> dict[str, Any]:
+    """One message as it is sent over HTTP, as JSON Schema (2020-12)."""
+    event = describe_event()
+    data = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["member", "offers", "push_ref"],
+        "properties": {
+            "member": event["properties"]["data"]["properties"]["member"],
+            "offers": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MOST_OFFERS,
+                "items": {"minLength": 1, **text("offer", "An offer's external id.")},
+                "description": "The offers that the message is about, in any order.",
+            },
+            "push_ref": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": LONGEST_PUSH,
+                "description": "Which push it belongs to, by the sender's own name for it.",
+            },
+            "reason_code": text("reason_code", "Why it bounced; only of a bounced message."),
+        },
+    }
+    kinds = {"type": "string", "enum": [f"message.{kind}.v1" for kind in MESSAGE_KINDS], "description": "What became of it."}
+    return {**event, "properties": {**event["properties"], "type": kinds, "data": data}}
+
+
+def message_schema_document() -> dict[str, Any]:
+    """docs/message.schema.json."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:plum:message:v1",
+        "title": "What became of a message that an organisation's own messenger sent to a member",
+        **describe_message(),
+    }
+
+
 def event_schema_document() -> dict[str, Any]:
     """docs/event.schema.json."""
     return {
@@ -88,13 +128,13 @@ def event_schema_document() -> dict[str, Any]:
     }
 
 
-ONE = {"$ref": "#/components/schemas/Event"}
-EVENT_COMPONENTS = {"Event": describe_event()}
+ONE = {"anyOf": [{"$ref": "#/components/schemas/Event"}, {"$ref": "#/components/schemas/Message"}]}
+EVENT_COMPONENTS = {"Event": describe_event(), "Message": describe_message()}
 MANY = {"type": "array", "minItems": 1, "maxItems": MOST_EVENTS, "items": ONE}
 EVENT_BODIES = {
     BATCH: MANY,
     SINGLE: ONE,
-    LINES: {"type": "string", "description": f"One event a line, at most {MOST_EVENTS}."},
+    LINES: {"type": "string", "description": f"One event or message a line, at most {MOST_EVENTS}."},
     ANY_JSON: {"oneOf": [MANY, ONE]},
 }
 EVENT_HEADERS = (

@@ -4,9 +4,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from activity.choices import Outcome
+from activity.choices import Outcome, Rhythm
 from activity.metrics import METRICS, Metric, Unit
 from activity.rules.events import KINDS, STATUSES
+from plum_site.lib.api_writes import Body
+
+LONGEST_OUTCOMES = 400  # days
 
 
 class HistoryQuery(serializers.Serializer):
@@ -92,6 +95,59 @@ class BatchOutput(serializers.Serializer):
     duplicate = serializers.IntegerField(source="duplicate_count")
     conflict = serializers.IntegerField(source="conflict_count")
     rejected = serializers.IntegerField(source="rejected_count")
+    warnings = serializers.IntegerField(source="warning_count", help_text="How many of the accepted events had a warning.")
+
+
+class OutcomesQuery(serializers.Serializer):
+    """Parameters of outcomes."""
+
+    to = serializers.DateField(help_text="The day after the last program day of recording; at most 400 days after `from`.")
+    source = serializers.CharField(required=False, max_length=200, help_text="One source alone.")  # type: ignore[assignment]
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """`from` is a word of the language, so it cannot be written as an attribute."""
+        return {"from": serializers.DateField(help_text="The first program day of recording."), **super().get_fields()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Not so many days that the answer takes long."""
+        if (attrs["to"] - attrs["from"]).days > LONGEST_OUTCOMES:
+            raise serializers.ValidationError({"to": f"At most {LONGEST_OUTCOMES} days at once."})
+        return attrs
+
+
+class OutcomeRow(serializers.Serializer):
+    """What became of everything, events and messages, that one source sent with this token on one program day."""
+
+    day = serializers.DateField(help_text="Program day of recording.")
+    source = serializers.CharField()  # type: ignore[assignment]
+    received = serializers.IntegerField(help_text="accepted + duplicate + conflict + rejected.")
+    accepted = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    conflict = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    warnings = serializers.IntegerField(help_text="How many of the accepted events had a warning.")
+
+
+class SourceInput(Body):
+    """What a sender says of itself."""
+
+    complete_through = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Everything that happened before this instant was sent. null: the last event says it again.",
+    )
+
+
+class SourceOutput(serializers.Serializer):
+    """One source."""
+
+    source = serializers.CharField()  # type: ignore[assignment]
+    complete_through = serializers.DateTimeField(
+        allow_null=True, help_text="Before this instant nothing is missing; null while nothing is known."
+    )
+    stated = serializers.BooleanField(help_text="Whether the sender said so itself; else the last accepted event does.")
+    last_event_at = serializers.DateTimeField(allow_null=True, help_text="When the latest accepted event or message happened.")
+    rhythm = serializers.ChoiceField(choices=Rhythm.choices, help_text="How often something is expected of it.")
+    silent_since = serializers.DateTimeField(allow_null=True, help_text="Since when more was expected of it.")
 
 
 class MetricsQuery(serializers.Serializer):

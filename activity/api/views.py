@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from activity.api.bodies import inflate
-from activity.api.cloudevents import pointer_of, read_events
 from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS, HISTORY_TEXT
+from activity.api.messages import pointer_of, read_items
 from activity.api.reads import EventListView
 from activity.api.serializers import EventReceipt, EventsQuery, HistoryQuery, LedgerEvent
 from activity.choices import Outcome
@@ -26,7 +26,8 @@ STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\"?\s*(?:$|[,;])", re.IG
 
 class EventsView(EventListView):
     """
-    Send 1 to 5,000 events as CloudEvents: a JSON batch, a single event, or one a line; gzip and zstd are understood.
+    Send 1 to 5,000 events, or messages, as CloudEvents: a JSON batch, a single one, or one a line; gzip and zstd are
+    understood.
 
     Answered after they are stored. 200: every event was accepted or is a duplicate. 207: at least one was rejected or
     is in conflict with what was sent before; the others are stored, so do not repeat the whole request. With
@@ -57,8 +58,8 @@ class EventsView(EventListView):
         query = self.read_query(request)
         at = clock.now()
         token = cast(ApiToken, request.auth)
-        events = read_events(request._request, at)
-        self.take_quota(request, limits.INGEST_EVENTS, len(events))
+        items = read_items(request._request, at)
+        self.take_quota(request, limits.INGEST_EVENTS, len(items))
         strict = STRICT.search(request.headers.get("Prefer", "")) is not None
         crashpoint("ingest.after_parsing")
 
@@ -70,7 +71,7 @@ class EventsView(EventListView):
 
         def record(keep: Keep) -> Response:
             keep_receipt = (lambda receipt: keep(respond(receipt))) if key else None
-            return respond(receive_events(token=token, events=events, at=at, strict=strict, keep=keep_receipt))
+            return respond(receive_events(token=token, events=items, at=at, strict=strict, keep=keep_receipt))
 
         key = "" if token.is_sandbox else read_key(request)
         try:

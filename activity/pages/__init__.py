@@ -1,5 +1,13 @@
-"""The pages of activity: the dashboard with its definitions, and the timeline of one member."""
+"""The pages of activity: the dashboard with its definitions, the timeline of one member, outcomes, messages, the quarantine."""
 
-from activity.pages import dashboard, definitions, lookup, timeline
+from activity.pages import dashboard, definitions, lookup, messages, outcomes, quarantine, timeline
 
-__all__ = ["dashboard", "definitions", "lookup", "timeline"]  # importing them registers them
+__all__ = [
+    "dashboard",
+    "definitions",
+    "lookup",
+    "messages",
+    "outcomes",
+    "quarantine",
+    "timeline",
+]  # importing them registers them

@@ -28,12 +28,16 @@ _day_books: dict[str, DayBook] = {}
 
 @dataclass(slots=True)
 class Submission:
-    """What one sender sent at once. strict: nothing of it is stored unless every event can be."""
+    """
+    What one sender sent at once. strict: nothing of it is stored unless every event can be. keeps_strangers: whether what
+    is about people whom the program does not know waits in quarantine; of what is strict nothing does.
+    """
 
     events: Sequence[IncomingEvent | Rejection]
     origin: Origin
     token_id: int | None = None
     strict: bool = False
+    keeps_strangers: bool = True
 
 
 @dataclass(slots=True)

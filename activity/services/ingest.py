@@ -27,6 +27,7 @@ from activity.services.candidates import (
 )
 from activity.services.directory import MemberDirectory
 from activity.services.partitions import prepare_partitions
+from activity.services.quarantine import Stranger, keep_in_quarantine
 from activity.services.receipts import Receipt, UnableToRecordEvents, receipt_of
 from activity.services.rows import row_maker
 from activity.services.sources import add_sources, find_sources
@@ -60,19 +61,22 @@ def record_events(
     token_id: int | None = None,
     strict: bool = False,
     wakes_sealer: bool = True,
+    keeps_strangers: bool = True,
 ) -> Receipt:
     """
     Append the events that are new to the ledger, in one transaction, and say what became of each.
 
     events: at most 8,192, checked by `check_event`. A stage that a program records for the first time is added to its
     recorded stages. strict: store nothing unless every event is accepted or a duplicate. wakes_sealer: whether the sealer
-    is woken after the commit; a load that seals at its end says no.
+    is woken after the commit; a load that seals at its end says no. keeps_strangers: whether events of people whom the
+    program does not know wait in quarantine, where it makes no unknown members.
     Raises: UnableToRecordEvents, InvalidInput ("too_many_events").
     Writes: activity_event, activity_eventidentity, activity_ingestbatch, activity_eventsource, activity_member,
-    activity_vaultentry, activity_attributeset; partners_program and plum_auditevent where a stage is new.
+    activity_vaultentry, activity_attributeset, activity_quarantinedevent; partners_program and plum_auditevent where a
+    stage is new.
     Source: docs/adr/0003-identity-and-batches.md, docs/adr/0012-the-ingest-path.md
     """
-    submission = Submission(events, origin, token_id, strict)
+    submission = Submission(events, origin, token_id, strict, keeps_strangers)
     return record_submissions(program=program, submissions=[submission], at=at, wakes_sealer=wakes_sealer)[0]
 
 
@@ -145,6 +149,8 @@ def _record(
             taken[candidate.draft.batches[candidate.event.source].number].append(candidate)
     for candidate in repeats:
         _tell_repeat(candidate, first[candidate.key], seen)
+    if strangers and not program.creates_unknown_members:
+        _keep_strangers(program, drafts, candidates, at)
     if strangers:
         directory.create(sorted(strangers & {candidate.event.member for part in taken for candidate in part}), at)
     crashpoint("ingest.after_members")
@@ -183,6 +189,22 @@ def _leave_out_strangers(
         else:
             candidate.draft.reject(candidate.index, candidate.event, "unknown_member", "member", UNKNOWN_MEMBER)
     return [candidate for candidate in candidates if candidate.event.member not in strangers]
+
+
+def _keep_strangers(program: Program, drafts: Sequence[Draft], candidates: Sequence[Candidate], at: datetime) -> None:
+    """Put what was rejected only for its member into quarantine, and tell its sender so."""
+    for draft in drafts:
+        sent = draft.submission
+        strange = [
+            candidate
+            for candidate in candidates
+            if candidate.draft is draft and (told := draft.told.get(candidate.index)) and told.code == "unknown_member"
+        ]
+        if strange and sent.keeps_strangers and not sent.strict:
+            items = [Stranger(candidate.event, candidate.key, candidate.content) for candidate in strange]
+            details = keep_in_quarantine(program=program, strangers=items, origin=sent.origin, token_id=sent.token_id, at=at)
+            for candidate, detail in zip(strange, details, strict=True):
+                draft.told[candidate.index].detail = detail
 
 
 def _identity(candidate: Candidate) -> Identity:

@@ -14,6 +14,7 @@ from activity.choices import MemberState, PeopleMode
 from activity.models import AttributeSet, Member, MemberVersion, VaultEntry
 from activity.rules import MemberRow, PeopleFault, is_too_many
 from activity.services.people_report import SHOWN, Change, PeopleReport, UnableToApplyPeople
+from activity.services.quarantine import REPLAY
 from activity.services.vault import (
     PLAIN_FIELDS,
     SEALED_FIELDS,
@@ -26,7 +27,7 @@ from activity.services.vault import (
 )
 from partners.models import Program
 from partners.services import bump_people_revision
-from plum_site.lib import audit
+from plum_site.lib import audit, jobs
 from plum_site.lib.models import User
 
 ROWS_AT_ONCE = 5000
@@ -133,6 +134,8 @@ def apply_people(
             raise UnableToApplyPeople(report)
         door.deactivate()
         door.log(actor, allow_leavers)
+        if report.created:
+            jobs.wake(REPLAY, program_id=program.pk)  # what waited for them
     return report
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from activity.choices import Outcome
 from activity.rules import IncomingEvent, Rejection
+from activity.rules.messages import IncomingMessage
 from plum_site.lib.errors import DomainError
 
 
@@ -35,7 +36,7 @@ class Receipt:
     conflict: int
     rejected: int
     notable: list[Result] = field(repr=False)
-    events: Sequence[IncomingEvent | Rejection] = field(repr=False)
+    events: Sequence[IncomingEvent | IncomingMessage | Rejection] = field(repr=False)
 
     @property
     def results(self) -> list[Result]:
@@ -55,7 +56,7 @@ class UnableToRecordEvents(DomainError):
         self.receipt = receipt
 
 
-def receipt_of(*, events: Sequence[IncomingEvent | Rejection], told: dict[int, Result]) -> Receipt:
+def receipt_of(*, events: Sequence[IncomingEvent | IncomingMessage | Rejection], told: dict[int, Result]) -> Receipt:
     """
     The receipt of some events; those of which nothing is told were accepted.
 

@@ -8,25 +8,23 @@ from django.db import transaction
 from activity.choices import Origin
 from activity.rules import IncomingEvent, Rejection
 from activity.services.candidates import Draft, Submission, first_of_each, other_form, read_candidates
-from activity.services.ingest import record_events
+from activity.services.mixed import Item, record_mixed
 from activity.services.receipts import Receipt, receipt_of
 from activity.services.store import find_identities
 from offers.rules import OfferFacts
 from partners.models import Program
 
 
-def rehearse_events(
-    *, program: Program, events: Sequence[IncomingEvent | Rejection], at: datetime, strict: bool = False
-) -> Receipt:
+def rehearse_events(*, program: Program, items: Sequence[Item], at: datetime, strict: bool = False) -> Receipt:
     """
-    Say what `record_events` would answer, and roll back: what a sandbox token sends never counts.
+    Say what `record_mixed` would answer, and roll back: what a sandbox token sends never counts, and is never kept.
 
-    Raises: UnableToRecordEvents, InvalidInput, as record_events does.
+    Raises: UnableToRecordEvents, InvalidInput, as record_mixed does.
     Writes: nothing.
     """
     recorded_stages = program.recorded_stages
     with transaction.atomic():
-        receipt = record_events(program=program, events=events, origin=Origin.API, at=at, strict=strict)
+        receipt = record_mixed(program=program, items=items, origin=Origin.API, at=at, strict=strict, keeps_strangers=False)
         transaction.set_rollback(True)
     program.recorded_stages = recorded_stages
     return receipt
@@ -62,6 +60,6 @@ def foresee_events(
         elif before is not candidate:
             candidate.repeat(before.content)
         elif candidate.event.member in strangers:
-            detail = "Nobody in this program has this id, and this program takes no unknown members."
+            detail = "Nobody in this program has this id. The event will wait in quarantine until the member arrives."
             draft.reject(candidate.index, candidate.event, "unknown_member", "member", detail)
     return receipt_of(events=events, told=draft.told)

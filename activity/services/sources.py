@@ -44,3 +44,16 @@ def add_sources(*, program: Program, codes: Iterable[str], at: datetime) -> dict
     rows = [EventSource(program=program, code=code, created_at=at) for code in wanted]
     EventSource.objects.bulk_create(rows, ignore_conflicts=True)  # another transaction may have been faster
     return dict(EventSource.objects.filter(program=program, code__in=wanted).values_list("code", "pk"))
+
+
+def name_sources(*, program: Program, codes: Iterable[str], at: datetime) -> dict[str, int]:
+    """
+    The row ids of some sources by name, in the caller's transaction; those that there are not are made.
+
+    Raises: nothing of its own.
+    Writes: activity_eventsource.
+    """
+    wanted = set(codes)
+    found = find_sources(program=program, codes=wanted)
+    missing = wanted - found.keys()
+    return found | add_sources(program=program, codes=missing, at=at) if missing else found

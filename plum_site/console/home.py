@@ -7,11 +7,14 @@ from typing import Any
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from activity.figures import draw_days
 from activity.metrics import METRICS, measure
 from activity.selectors import count_unsealed, head_of
+from activity.selectors.quarantine import Waiting, summarise_quarantine
 from activity.selectors.recent import find_last_day, find_last_recorded, tally_days, tally_program
+from activity.selectors.sources import list_silent_sources
 from plum_site.console.first_steps import list_first_steps
 from plum_site.lib import jobs
 from plum_site.lib.admin import allowed, program_of, show, url_of
@@ -19,7 +22,7 @@ from plum_site.lib.choices import JobState
 from plum_site.lib.clock import now
 from plum_site.lib.models import Heartbeat, Job
 from plum_site.lib.periods import local_date, month_start, next_month
-from plum_site.lib.present import Table, age, badge, change, count, link, month
+from plum_site.lib.present import Table, age, badge, change, count, link, month, words
 from reviews.admin.flags import worst_first
 from reviews.choices import CycleState, Standing
 from reviews.figures import show_value
@@ -95,6 +98,7 @@ def make_freshness(program: Any, at: Any) -> dict[str, Any]:
     dead = Job.objects.filter(program_id=program.pk, state=JobState.DEAD).count()
     alive = Heartbeat.objects.filter(name="worker").values_list("at", flat=True).first()
     silent = alive is None or (jobs.database_now() - alive).total_seconds() > SILENT_SECONDS
+    silent_sources, waiting = list_silent_sources(program, at), summarise_quarantine(program.pk)
     sealed = badge(f"{count(unsealed.events)} events for {age(waited)}", "warn" if waited > SILENT_SECONDS else "info")
     return {
         "as_of": head.sealed_at if head else None,
@@ -103,8 +107,18 @@ def make_freshness(program: Any, at: Any) -> dict[str, Any]:
         "unsealed": sealed if unsealed.batches else badge("none", "good"),
         "dead": badge(f"{dead} given up", "bad") if dead else badge("none", "good"),
         "dead_url": f"{reverse('admin:plum_job_changelist')}?state__exact=dead" if dead else "",
+        "silent_sources": badge(words(source.code for source in silent_sources), "warn") if silent_sources else "",
+        "quarantine": make_waiting(waiting),
         "worker": badge("no sign of life: nothing runs in the background", "warn") if silent else badge("working", "good"),
     }
+
+
+def make_waiting(waiting: Waiting) -> SafeString | str:
+    """How much waits in quarantine; "" where nothing does."""
+    if not waiting.count:
+        return ""
+    refused = f", {count(waiting.refused)} of them refused" if waiting.refused else ""
+    return badge(f"{count(waiting.count)} events of people who are not known yet{refused}", "warn" if waiting.refused else "info")
 
 
 def make_review(program: Any) -> dict[str, Any]:

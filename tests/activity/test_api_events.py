@@ -237,7 +237,7 @@ def without(name: str) -> dict[str, Any]:
         (make_event(id="a\x00b"), "invalid", "/id"),
         (make_event(source="s" * 300), "invalid", "/source"),
         (make_event(type="offer.viewed.v2"), "unknown_type", "/type"),
-        (make_event(type="message.sent.v1"), "unknown_type", "/type"),
+        (make_event(type="message.read.v1"), "unknown_type", "/type"),
         (make_event(time="2026-06-15T10:00:00"), "invalid", "/time"),
         (make_event(time="2999-01-01T00:00:00Z"), "time_in_future", "/time"),
         (make_event(data=[1]), "required", "/data"),

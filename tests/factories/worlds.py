@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from activity.services import MemberRow, Person, apply_people
+from activity.services.statements import state_complete_through
 from exports.models import Export, WebhookEndpoint
 from exports.services import run_export, send_test_message, take_export
 from offers.services import save_ranking
@@ -32,6 +33,7 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     program.refresh_from_db()
     happened = f"{month_start_date:%Y-%m}-15T10:00:00Z"
     record(program, [event(occurred_at=happened, member=f"M{mark}", offer=f"O{mark}")])
+    state_complete_through(program=program, code=f"S{mark}", complete_through=CREATED_AT, actor="system", at=AT)
     endpoint = make_endpoint(program)
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(uuid=UUID(int=int(mark)))  # so that addresses can name it
     send_test_message(endpoint_id=endpoint.pk, actor="system", at=CREATED_AT)

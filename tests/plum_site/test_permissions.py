@@ -45,6 +45,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
             ("partners", "P", "transitions"),
         )
     },
+    "/api/v1/sources/{code}": ("/api/v1/sources/S1", "/api/v1/sources/S9", "/api/v1/sources/S404"),
     "/api/v1/segments/{code}": ("/api/v1/segments/s1", "/api/v1/segments/s9", "/api/v1/segments/s404"),
     "/api/v1/tokens/{prefix}": ("/api/v1/tokens/prefix1", "/api/v1/tokens/prefix9", "/api/v1/tokens/prefix404"),
     "/api/v1/members/{external_id}/timeline": (
@@ -78,12 +79,13 @@ QUERIES: dict[str, tuple[str, str, str]] = {
 }
 NEEDED = {
     "/api/v1/metrics": "?from=2026-06-01&to=2026-07-01",
+    "/api/v1/outcomes": "?from=2026-06-01&to=2026-07-01",
     "/api/v1/funnel": "?from=2026-06-01&to=2026-07-01",
     "/api/v1/members/{external_id}/timeline": "?reason=asked+by+the+member",
 }
 UUIDS = tuple(f"00000000-0000-0000-0000-{number:012d}" for number in (1, 9, 404))
 NAMES = (
-    *(f"{name}{mark}" for name in ("P", "O", "D", "M", "s", "prefix") for mark in ("1", "9", "404")),
+    *(f"{name}{mark}" for name in ("P", "O", "D", "M", "S", "s", "prefix") for mark in ("1", "9", "404")),
     *("2026-05", "2026-04"),
     *UUIDS,
 )
@@ -92,6 +94,7 @@ UPSERTS = {
     "PUT /api/v1/partners/{external_id}",
     "PUT /api/v1/offers/{external_id}",
     "PUT /api/v1/segments/{code}",
+    "PUT /api/v1/sources/{code}",
 }
 LISTING = {"title": "Half price"}
 OFFER = {"partner": "P1", "offer_type": "discount", "listing": LISTING}
@@ -108,6 +111,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/offers/{external_id}/audiences": {"countries": ["DE"]},
     "POST /api/v1/segments": {"code": "new", **SEGMENT},
     "PUT /api/v1/segments/{code}": SEGMENT,
+    "PUT /api/v1/sources/{code}": {"complete_through": "2026-06-30T00:00:00Z"},
     "POST /api/v1/rankings": {"offers": ["D1", "O1"]},
     "POST /api/v1/rankings/undo": {"number": 2},
     "POST /api/v1/exports": {"from": "2026-06-01", "to": "2026-07-01"},

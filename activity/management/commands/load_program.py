@@ -1,12 +1,15 @@
 """Load a canonical folder: partners, offers, members and events."""
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from activity.services.loading import LoadReport, NewProgram, load_folder
+from activity.services.statements import check_complete_through, state_complete_through
+from partners.selectors import get_program
 from plum_site.lib.clock import now
 from plum_site.lib.commands import PlumCommand, names
 
@@ -37,6 +40,12 @@ class Command(PlumCommand):
             "--minimum-group", type=_positive, metavar="N", help="smaller groups are suppressed; 1 switches it off"
         )
         parser.add_argument("--source", default="file", help="the source of events that name none (default: file)")
+        parser.add_argument(
+            "--complete-through",
+            type=_instant,
+            metavar="INSTANT",
+            help="state that everything of --source from before this instant is in the folder, such as 2026-07-15T00:00:00Z",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load, then report; the exit status says whether every row was taken."""
@@ -49,6 +58,8 @@ class Command(PlumCommand):
             report_by=options["report_by"],
             minimum_group=options["minimum_group"],
         )
+        at, complete_through = now(), options["complete_through"]
+        check_complete_through(complete_through=complete_through, at=at)
         with self.progress(None, "Loading") as steps:
 
             def show(step: str, done: int, total: int) -> None:
@@ -56,7 +67,12 @@ class Command(PlumCommand):
                 steps.reach(done, total)
 
             report = load_folder(
-                folder=options["folder"], new_program=wanted, actor="system", at=now(), source=options["source"], progress=show
+                folder=options["folder"], new_program=wanted, actor="system", at=at, source=options["source"], progress=show
+            )
+        if complete_through is not None:
+            program = get_program(options["program"])
+            state_complete_through(
+                program=program, code=options["source"], complete_through=complete_through, actor="system", at=at
             )
         self._print(report)
         if report.rejected_rows:
@@ -89,6 +105,16 @@ class Command(PlumCommand):
 
 
 WARNINGS = {"outside_offer_dates": "happened while their offer was not live; they count all the same"}
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an instant with its zone; write it like 2026-07-15T00:00:00Z")
+    return instant.astimezone(UTC)
 
 
 def _positive(text: str) -> int:
