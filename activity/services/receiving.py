@@ -28,7 +28,8 @@ def receive_events(
     """
     Record what a token sends to its program, and say what became of each event.
 
-    events: at most 8,192, messages among them, checked by `check_event` and `check_message`. strict: store nothing unless every event is accepted or a duplicate.
+    events: at most 8,192, messages among them, checked by `check_event` and `check_message`. strict: store nothing unless
+    every one is accepted or a duplicate.
     keep: called with the receipt in the transaction of the recording, so that both stand or neither does.
     Raises: UnableToRecordEvents, NotFound, and what `keep` raises; nothing was stored then.
     Writes: as record_mixed, and what `keep` does; nothing for a sandbox token.
