@@ -12,11 +12,9 @@ import json
 import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
-
-import pyarrow
-import pyarrow.parquet
 
 from plum_site.lib.errors import DomainError
 
@@ -30,7 +28,6 @@ REQUIRED = {
 }
 LONGEST_LINE = 64 * 1024
 CHUNK = 1 << 20
-PARQUET_ROWS = 8192
 
 csv.field_size_limit(LONGEST_LINE)
 
@@ -80,7 +77,8 @@ def check_table(path: Path, required: tuple[str, ...]) -> Table:
     if not path.exists():
         raise UnableToReadFolder("missing_file", f"{path} does not exist.")
     if path.suffix == ".parquet":
-        return _check_parquet(path, required)
+        table: Table = _parquet().check_parquet(path, required)
+        return table
     lines = _count_lines(path)
     if ".jsonl" in path.name:
         return Table(path, (), lines)
@@ -124,7 +122,8 @@ def read_rows(table: Table, *, skip: int = 0) -> Iterator[Row]:
     Writes: nothing.
     """
     if table.path.suffix == ".parquet":
-        return _read_parquet(table)
+        rows: Iterator[Row] = _parquet().read_parquet(table)
+        return rows
     return _read_jsonl(table) if ".jsonl" in table.path.name else _read_csv(table, skip)
 
 
@@ -226,48 +225,6 @@ def _json_cells(text: str) -> tuple[dict[str, str], str]:
     return {name: "" if cell is None else str(cell) for name, cell in value.items()}, ""
 
 
-def _check_parquet(path: Path, required: tuple[str, ...]) -> Table:
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except (pyarrow.ArrowInvalid, OSError):
-        raise UnableToReadFolder("not_parquet", f"{path.name} is not a Parquet file, though its name says so.") from None
-    columns = tuple(file.schema_arrow.names)
-    missing = [name for name in required if name not in columns]
-    if missing:
-        raise UnableToReadFolder(
-            "missing_column", f"{path.name} has no column {', '.join(missing)}; it has {', '.join(columns)}."
-        )
-    try:
-        for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-            batch.validate()
-    except (pyarrow.ArrowInvalid, OSError):
-        raise UnableToReadFolder("damaged", f"{path.name} is damaged: it cannot be read to its end.") from None
-    return Table(path, columns, file.metadata.num_rows)
-
-
-def _read_parquet(table: Table) -> Iterator[Row]:
-    line = 0
-    for batch in pyarrow.parquet.ParquetFile(table.path).iter_batches(batch_size=PARQUET_ROWS):
-        for cells in _in_microseconds(batch).to_pylist():
-            line += 1
-            values = {name: _plain(cell) for name, cell in cells.items()}
-            yield Row(line, values, json.dumps(values, ensure_ascii=False), "")
-
-
-def _in_microseconds(batch: Any) -> Any:
-    """Instants finer than Plum keeps are cut to microseconds; Python has no finer ones."""
-    fields = [
-        field.with_type(pyarrow.timestamp("us", field.type.tz)) if pyarrow.types.is_timestamp(field.type) else field
-        for field in batch.schema
-    ]
-    return batch.cast(pyarrow.schema(fields), safe=False)
-
-
-def _plain(cell: object) -> str:
-    """A Parquet value as the text that a CSV file would hold; instants without a zone are UTC, as Parquet means them."""
-    if cell is None:
-        return ""
-    if hasattr(cell, "isoformat"):
-        text = str(cell.isoformat())
-        return text + "Z" if "T" in text and getattr(cell, "tzinfo", None) is None else text
-    return str(cell)
+def _parquet() -> Any:
+    """The reader of Parquet files, loaded with the first of them: it takes 30 MB, which no web process needs."""
+    return import_module("activity.services.parquet_files")
