@@ -133,10 +133,10 @@ def _add_to_rollups(program: Program, batch_ids: Sequence[int]) -> None:
     )
     condition = f"e.program_id = {int(program.pk)} AND ({ranges})"
     add_to_offers(condition=condition)
-    crashpoint("seal.after_rollup")
+    crashpoint("seal.after_offers")
     portion = read_portion(condition)
     groups, amounts = group_members(portion), add_amounts(portion)
     for table in groups:
         add_to_groups(program_id=program.pk, table=table, groups=groups[table], amounts=amounts[table])
-        crashpoint("seal.after_rollup")
+        crashpoint("seal.after_groups")
         add_to_sets(program_id=program.pk, table=SETS[table], members=groups[table])

@@ -16,6 +16,7 @@ from activity.services.candidates import Submission
 from activity.services.ingest import record_submissions
 from activity.services.receipts import Receipt
 from partners.selectors import get_program_by_id
+from plum_site.lib.crashpoints import crashpoint
 
 SMALL = 100  # events of a request that may share its commit
 MOST_TOGETHER = 2000  # events in one shared commit
@@ -75,6 +76,7 @@ def _lead(program_id: int, queue: deque[_Waiting]) -> None:
             group.append(queue.popleft())
     try:
         _record(program_id, group)
+        crashpoint("ingest.before_answers_are_shared")
     finally:
         with _lock:
             if queue:

@@ -18,7 +18,7 @@ from tests.faults.points import list_points
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
-PASSES = {"seal.after_rollup": 3}  # places that one transaction passes several times
+PASSES = {"seal.after_groups": 2}  # places that one transaction passes several times
 JOBS = 8
 WORDS = {"web": rf"exited with code {STATUS}\b", "worker": rf"exited with 'exitcode {STATUS}'"}
 
@@ -33,7 +33,7 @@ def test_places_are_tried_by_stage() -> None:
     tried = {*names("ingest"), *names("seal"), *names("job")}
 
     assert {point.name for point in list_points()} == tried
-    assert len(tried) >= 27, "too few to speak of every step"
+    assert len(tried) >= 29, "too few to speak of every step"
 
 
 def test_processes_that_die_anywhere_lose_and_double_nothing(both: Lab, twin: Lab, figures: Figures) -> None:
