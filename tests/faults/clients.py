@@ -17,7 +17,8 @@ from tests.faults.lab import Lab, wait_for
 
 TAKEN = {"accepted", "duplicate"}
 PATIENCE = 60.0  # seconds in which a request has to be acknowledged at last
-PAUSE = 0.05
+PAUSE = 0.05  # before it sends again
+THINKING = 0.02  # between batches: the machine is not to be busy with the clients
 
 
 class Client(threading.Thread):
@@ -53,6 +54,7 @@ class Client(threading.Thread):
                     again = self.deliver([make_event(self.source, n) for n in range(start, min(start + self.size, number))])
                     assert set(again) == {"duplicate"}, f"acknowledged before, and now {again}"
                 number += self.size
+                self._ends.wait(THINKING)
         except Exception as error:  # told by `stop`, in the thread of the test
             self.fault = f"{type(error).__name__}: {error}"
         finally:

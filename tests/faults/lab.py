@@ -121,14 +121,14 @@ class Lab:
         self.start_worker()
         self.start_beat()
         self.start_web()
-        wait_for(lambda: "ready." in self.log("worker"), "the worker")
+        wait_for(lambda: "ready." in self.log("worker"), lambda: f"the worker: {self.log('worker')[-1000:]}", 90)
 
     def start_web(self) -> None:
         """The web server, as `./plum up` starts it; returns when it answers."""
         bind = ["--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]
         command = [sys.executable, "-m", "gunicorn", "plum_site.wsgi:application", *bind, "--preload", "--no-control-socket"]
         self.start("web", command)
-        wait_for(self._web_answers, "the web server")
+        wait_for(self._web_answers, lambda: f"the web server: {self.log('web')[-1000:]}", 60)
 
     def _web_answers(self) -> bool:
         """Whether it serves; a connection alone may still be with the process that was just killed."""

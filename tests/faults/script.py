@@ -24,6 +24,7 @@ from tests.faults.events import MEMBERS, OFFERS, as_cloud_event, make_event
 from tests.faults.stock import list_cells, list_events, list_figures
 
 AT = datetime(2025, 8, 5, 9, 0, tzinfo=UTC)
+BEGUN = datetime(2025, 5, 1, tzinfo=UTC)
 VOLATILE = re.compile(r"urn:uuid:[0-9a-f-]+")
 BATCH = "application/cloudevents-batch+json"
 # Texts that one engine alone might take, fold or cut: NUL, a lone surrogate, the astral planes, look-alikes, right to left.
@@ -35,12 +36,13 @@ class Run:
 
     def __init__(self, seed: int) -> None:
         self.random, self.seed, self.sent, self.at = Random(seed), seed, list[dict[str, Any]](), AT
-        self.program: Program = make_program(f"p{seed}", minimum_group=1)
+        self.program: Program = make_program(f"p{seed}", minimum_group=1, at=BEGUN)
         for partner in sorted(set(OFFERS.values())):
             make_partner(self.program, partner)
         for offer, partner in OFFERS.items():
             make_offer(self.program, offer, partner_external_id=partner)
         self.client: TokenClient = make_client(self.program)
+        self.client.defaults["SERVER_NAME"] = "localhost"
 
     def post(self, body: str, **headers: str) -> dict[str, Any]:
         """Send a body to the door of events; the answer without what differs from call to call."""

@@ -77,7 +77,7 @@ def list_events(program: Program) -> list[tuple[Any, ...]]:
     columns = ("member_id", "source__code", "event_key", "kind", "status", "reason_code", "offer__external_id", "occurred_at")
     more = ("local_date", "spend_minor", "spend_currency", "transaction_ref", "reverses")
     rows = Event.objects.filter(program=program).values_list(*columns, *more)
-    return sorted((names[row[0]], *map(str, row[1:])) for row in rows)
+    return sorted((names.get(row[0], "somebody else"), *map(str, row[1:])) for row in rows)
 
 
 def list_cells(program: Program) -> list[list[tuple[Any, ...]]]:

@@ -13,6 +13,7 @@ SWEEP_SECONDS = 10
 PATIENCE = 2 * (SWEEP_SECONDS + LEASE_SECONDS) + 20  # a sweep, a lease, and again; the rest for a busy machine
 
 
+@pytest.mark.long  # the short form is the crash points of jobs (test_crash_points.py)
 def test_workers_killed_in_the_middle_of_jobs_lose_none_and_double_none(lab: Lab) -> None:
     """kill -9 of worker and beat, again and again, each time while a job runs."""
     lab.start_broker()

@@ -81,6 +81,7 @@ def test_a_mail_server_that_is_down_delays_and_loses_nothing(lab: Lab, server: M
     assert len(set(server.recipients)) == 3
 
 
+@pytest.mark.long
 def test_senders_killed_in_the_middle_repeat_at_most_what_they_held_under_the_same_id(lab: Lab, server: MailServer) -> None:
     """kill -9 of the worker again and again while it sends; two workers in the end. Nothing is lost, nothing is made up."""
 
