@@ -13,6 +13,7 @@ from plum_site.console import site as console
 from plum_site.console.unsubscribe import unsubscribe_by_link
 
 api_patterns: list[URLPattern | URLResolver] = [
+    *activity.api.urls.urlpatterns,  # first, because events come most often
     path("openapi.json", api.DescriptionView.as_view(), name="description"),
     path("docs", api.DocumentationView.as_view(), name="documentation"),
     path("me/token", api.OwnTokenView.as_view(), name="own_token"),
@@ -21,7 +22,6 @@ api_patterns: list[URLPattern | URLResolver] = [
     path("audit", api.AuditView.as_view(), name="audit"),
     *partners.api.urls.urlpatterns,
     *offers.api.urls.urlpatterns,
-    *activity.api.urls.urlpatterns,
     *reviews.api.urls.urlpatterns,
     *exports.api.urls.urlpatterns,
 ]

@@ -55,7 +55,8 @@ class EventsView(EventListView):
     def post(self, request: Request) -> Response:
         """Record, and say what became of each event."""
         crashpoint("ingest.received")
-        query = self.read_query(request)
+        # Mostly there are none, and nothing to check.
+        query = self.read_query(request) if request.META.get("QUERY_STRING") else {"results": "notable"}
         at = clock.now()
         token = cast(ApiToken, request.auth)
         items = read_items(request._request, at)
@@ -84,6 +85,8 @@ class EventsView(EventListView):
 
 class Receipted(Response):
     """The answer about events; closed by the server once the client has been sent all of it."""
+
+    _csp_exempt = True  # it is made for machines and often: a policy for pages would take longer than the rest of it
 
     def close(self) -> None:
         """As every answer; then the last place at which a process can die."""

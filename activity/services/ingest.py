@@ -47,8 +47,16 @@ from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.periods import local_date
 
-# What another process may have changed since the program was read.
-CHANGEABLE = ("catalog_revision", "people_revision", "creates_unknown_members", "recorded_stages")
+# What of a program may have changed since it was read, or is another's in a test that reuses its row id.
+NEEDED = (
+    "uuid",
+    "time_zone",
+    "catalog_revision",
+    "people_revision",
+    "creates_unknown_members",
+    "recorded_stages",
+    "reporting_attributes",
+)
 UNKNOWN_MEMBER = "Nobody in this program has this id. Load the member and send the event again."
 
 
@@ -92,7 +100,7 @@ def record_submissions(
     count = sum(len(submission.events) for submission in submissions)
     if count > POSITIONS:
         raise InvalidInput("too_many_events", f"{count} events are more than one batch holds ({POSITIONS}). Nothing was stored.")
-    program.refresh_from_db(fields=CHANGEABLE)
+    program.refresh_from_db(fields=NEEDED)
     drafts = [Draft(submission) for submission in submissions]
     months: set[date] = set()
     candidates = read_candidates(program=program, drafts=drafts, catalog=catalog_of(program), months=months)

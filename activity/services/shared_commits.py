@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError
 from activity.services.candidates import Submission
 from activity.services.ingest import record_submissions
 from activity.services.receipts import Receipt
+from partners.models import Program
 from partners.selectors import get_program_by_id
 from plum_site.lib.crashpoints import crashpoint
 
@@ -43,6 +44,7 @@ class _Waiting:
 
 _lock = threading.Lock()
 _queues: dict[int, deque[_Waiting]] = {}  # a program has one while somebody leads it
+_programs: dict[int, Program] = {}  # used by whoever leads; record_submissions reads again what may have changed
 
 
 def record_with_others(*, program_id: int, submission: Submission, at: datetime) -> Receipt:
@@ -90,7 +92,7 @@ def _lead(program_id: int, queue: deque[_Waiting]) -> None:
 
 def _record(program_id: int, group: list[_Waiting]) -> None:
     try:
-        program = get_program_by_id(program_id)
+        program = _programs.get(program_id) or _programs.setdefault(program_id, get_program_by_id(program_id))
         submissions = [waiting.submission for waiting in group]
         receipts = record_submissions(program=program, submissions=submissions, at=max(waiting.at for waiting in group))
         for waiting, receipt in zip(group, receipts, strict=True):

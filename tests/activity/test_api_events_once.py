@@ -11,7 +11,8 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from activity.models import Event, IngestBatch
-from activity.services import Receipt, record_events
+from activity.services import Receipt
+from activity.services.receiving import receive_events
 from partners.models import Program
 from plum_site.lib import kept_answers
 from plum_site.lib.models import KeptAnswer
@@ -83,9 +84,9 @@ def test_while_the_first_is_under_way_others_are_409(client: TokenClient) -> Non
 
     def meanwhile(**arguments: Any) -> Receipt:
         answers.append(send(client, [make_event()]))
-        return record_events(**arguments)
+        return receive_events(**arguments)
 
-    with mock.patch("activity.services.receiving.record_events", side_effect=meanwhile):
+    with mock.patch("activity.api.views.receive_events", side_effect=meanwhile):
         first = send(client, [make_event()])
     [second] = answers
     assert (first.status_code, first.json()["accepted"]) == (200, 1)
