@@ -1,6 +1,8 @@
 """Who sends events: how often something is expected, how far each is complete, and who is silent."""
 
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -10,12 +12,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.models import EventSource
+from activity.pages.outcomes import DAYS
 from activity.rules.rhythms import EXPECTATIONS
 from activity.selectors import list_sources
 from activity.selectors.sources import SourceState, annotate_latest, describe_source
 from activity.services.statements import set_rhythm
 from plum_site.lib.admin import Button, ServiceModelAdmin, console_admin, person_of, program_of
 from plum_site.lib.clock import now
+from plum_site.lib.periods import local_date
 from plum_site.lib.present import NO_DATA, Table, age, badge, count, instant
 
 
@@ -51,7 +55,9 @@ class EventSourceAdmin(ServiceModelAdmin):
         return set_rhythm(source_id=row.pk, rhythm=form.cleaned_data["rhythm"], actor=person_of(request), at=now())
 
     def buttons(self, request: HttpRequest, row: EventSource) -> list[Button]:
-        return [Button("Outcomes day by day", f"{reverse('admin:activity_outcomes')}")]
+        today = local_date(now(), program_of(request).time_zone)
+        query = urlencode({"first": today - timedelta(days=DAYS - 1), "last": today, "source": row.code})
+        return [Button("Outcomes day by day", f"{reverse('admin:activity_outcomes')}?{query}")]
 
     def tables(self, request: HttpRequest, row: EventSource) -> list[Table]:
         rows = [

@@ -9,12 +9,12 @@ from activity.selectors.messages import MessageCounts, summarise_messages
 from plum_site.lib.admin import page, program_of, show
 from plum_site.lib.clock import now
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import SUPPRESSED, Table, count, day
+from plum_site.lib.present import SUPPRESSED, Table, count, day, unbroken
 
 DAYS = 90
 GROUPS = (("push", "Each push", "Push"), ("offer", "Each offer", "Offer"))
 FIGURES = ("sent", "delivered", "bounced", "opened", "members_sent", "members_reached", "members_opened")
-HEADERS = ["Sent", "Delivered", "Bounced", "Opened", "Sent to", "Reached", "Opened by", "First", "Last"]
+HEADERS = ["Sent", "Delivered", "Bounced", "Opened", "Sent to", "Reached", "Opened by", "Last"]
 
 
 @page("activity/messages/", name="activity_messages", operation="metric.read", title="Messages")
@@ -46,7 +46,7 @@ def make_table(title: str, header: str, rows: list[MessageCounts], minimum_group
     for row in rows:
         small = max(row.members_sent, row.members_reached) < minimum_group
         figures = [SUPPRESSED if small else count(getattr(row, name)) for name in FIGURES]
-        lines.append([row.key, *figures, day(row.first_date), day(row.last_date)])
+        lines.append([row.key, *figures, unbroken(day(row.last_date))])
     empty = "No message happened in these days. They arrive by the API (POST /api/v1/events) as message.sent.v1 and the like."
     note = "Sent to, reached and opened by are distinct members. Reached: one was delivered or opened." if lines else ""
     return Table(title, [header, *HEADERS], lines, empty, frozenset(range(1, 8)), note)

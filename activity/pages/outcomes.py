@@ -15,7 +15,7 @@ from plum_site.lib.admin import page, program_of, show
 from plum_site.lib.clock import now
 from plum_site.lib.models import ApiToken
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import NO_DATA, Table, badge, count, day, link
+from plum_site.lib.present import Table, badge, count, day, link, unbroken
 
 DAYS = 30
 MOST_ROWS = 500
@@ -80,19 +80,16 @@ def make_totals(rows: Sequence[DayOutcomes]) -> Table:
 
 def make_days(rows: Sequence[DayOutcomes], names: dict[int, str]) -> Table:
     """Day by day, newest first."""
-    lines = [
-        [day(row.day), row.source, show_token(row.token_id, names), Origin(row.origin).label, *show_figures(row)]
-        for row in rows[:MOST_ROWS]
-    ]
+    lines = [[unbroken(day(row.day)), row.source, show_sender(row, names), *show_figures(row)] for row in rows[:MOST_ROWS]]
     note = (
         f"The first {MOST_ROWS} of {count(len(rows))} lines. Choose fewer days, or one source." if len(rows) > MOST_ROWS else ""
     )
-    headers = ["Day", "Source", "Token", "Came by", *HEADERS]
-    return Table("Day by day, newest first", headers, lines, "Nothing was sent in these days.", frozenset(range(4, 10)), note)
+    headers = ["Day", "Source", "Sent with", *HEADERS]
+    return Table("Day by day, newest first", headers, lines, "Nothing was sent in these days.", frozenset(range(3, 9)), note)
 
 
-def show_token(token_id: int | None, names: dict[int, str]) -> SafeString | str:
-    """The token by name, with a link."""
-    if token_id is None:
-        return NO_DATA
-    return link(reverse("admin:plum_apitoken_change", args=[token_id]), names.get(token_id, f"Token {token_id}"))
+def show_sender(row: DayOutcomes, names: dict[int, str]) -> SafeString | str:
+    """The token by name, with a link; else by which door it came."""
+    if row.token_id is None:
+        return str(Origin(row.origin).label)
+    return link(reverse("admin:plum_apitoken_change", args=[row.token_id]), names.get(row.token_id, f"Token {row.token_id}"))

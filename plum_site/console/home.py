@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -117,8 +118,9 @@ def make_waiting(waiting: Waiting) -> SafeString | str:
     """How much waits in quarantine; "" where nothing does."""
     if not waiting.count:
         return ""
+    said = f"{count(waiting.count)} event{pluralize(waiting.count)}"
     refused = f", {count(waiting.refused)} of them refused" if waiting.refused else ""
-    return badge(f"{count(waiting.count)} events of people who are not known yet{refused}", "warn" if waiting.refused else "info")
+    return badge(f"{said} of people who are not known yet{refused}", "warn" if waiting.refused else "info")
 
 
 def make_review(program: Any) -> dict[str, Any]:

@@ -125,6 +125,11 @@ def day(value: date | None) -> SafeString | str:
     return NO_DATA if value is None else formats.date_format(value, "DATE_FORMAT")
 
 
+def unbroken(text: object) -> str:
+    """A short text that stays on one line in a narrow column."""
+    return str(text).replace(" ", "\u00a0")
+
+
 def month(value: date) -> str:
     """A month in words, such as March 2026."""
     return formats.date_format(value, "F Y")

@@ -1,6 +1,8 @@
 """Events of people whom a program does not know: kept sealed, once, for 30 days, and recorded when the person arrives."""
 
+import csv
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from activity.selectors.quarantine import (
     summarise_quarantine,
 )
 from activity.services import MemberRow, Person, UnableToRecordEvents, apply_people, quarantine, replay
+from activity.services.loading import NewProgram, load_folder
 from activity.services.mixed import record_mixed
 from activity.services.quarantine import discard_quarantine, expire_quarantine, open_quarantined, retry_quarantine
 from activity.services.rehearsal import rehearse_events
@@ -28,7 +31,7 @@ from partners.models import Program
 from plum_site.lib import jobs, keys
 from plum_site.lib.errors import DomainError
 from plum_site.lib.models import AuditEvent, Job
-from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
+from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record, write_folder
 from tests.factories.messages import message
 from tests.factories.offers import make_offer
 
@@ -324,3 +327,16 @@ def test_trying_again_is_a_job_that_is_logged(program: Program) -> None:
     job.refresh_from_db()
     assert job.result["accepted"] == 1
     assert AuditEvent.objects.filter(action="activity.retry_quarantine").count() == 2
+
+
+def test_a_file_s_row_goes_to_the_rejects_and_says_that_it_waits(program: Program, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", [event(1), event(2, member="M9")])
+
+    report = load_folder(folder=folder, new_program=NewProgram(program.code), actor="system", at=RECORDED_AT, source="till")
+
+    assert (report.accepted, report.rejected) == (1, 1)
+    [row] = list(csv.DictReader(Path(report.rejects_file).read_text(encoding="utf-8").splitlines()))
+    assert (row["column"], row["reason"]) == ("member", "unknown_member")
+    assert "is kept in quarantine until 2026-08-14 09:30 UTC" in row["detail"]
+    [kept] = list_waiting(program.pk)
+    assert (kept.source, kept.waiting.count) == ("till", 1)

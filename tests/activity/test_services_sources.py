@@ -1,8 +1,11 @@
 """Sources: an expected rhythm, an instant up to which they are complete, and silence that is noticed."""
 
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from activity.choices import Origin, Rhythm
 from activity.models import EventSource
@@ -12,9 +15,9 @@ from activity.selectors.sources import find_source_state, list_silent_sources, l
 from activity.services.mixed import record_mixed
 from activity.services.statements import set_rhythm, state_complete_through
 from partners.models import Program
-from plum_site.lib.errors import InvalidInput
+from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import AuditEvent
-from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
+from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record, write_folder
 from tests.factories.messages import message
 from tests.factories.offers import make_offer
 
@@ -168,3 +171,31 @@ def test_warnings_are_counted(program: Program) -> None:
     [row] = list_outcomes(program.pk, today, today + DAY)
 
     assert (row.accepted, row.duplicate, row.warnings) == (3, 1, 2)
+
+
+def load(folder: Path, *options: str) -> None:
+    call_command(
+        "load_program", str(folder), "--program", "acme", "--format", "json", *options, stdout=StringIO(), stderr=StringIO()
+    )
+
+
+def test_a_load_states_how_far_its_source_is_complete(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", [event(1)])
+
+    load(folder, "--source", "till", "--complete-through", "2026-07-01T02:00:00+02:00")
+
+    state = find_source_state(Program.objects.get(code="acme").pk, "till", RECORDED_AT)
+    assert (state.complete_through, state.is_stated) == (datetime(2026, 7, 1, tzinfo=UTC), True)
+
+
+@pytest.mark.parametrize(
+    ("instant", "said"),
+    [("2026-07-01", "is not an instant with its zone"), ("2999-01-01T00:00:00Z", "10 minutes in the future")],
+)
+def test_a_load_with_an_impossible_statement_loads_nothing(tmp_path: Path, instant: str, said: str) -> None:
+    folder = write_folder(tmp_path / "in", [event(1)])
+
+    with pytest.raises((CommandError, SystemExit, DomainError), match=said):
+        load(folder, "--complete-through", instant)
+
+    assert not Program.objects.exists()
