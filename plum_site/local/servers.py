@@ -62,7 +62,7 @@ class Postgres:
         self.settings = {"max_connections": "200"} | places | settings
         try:
             self.own(self.home)
-            self.binaries = template.binaries if template else reachable_binaries(self.home, self.account)
+            self.binaries: Path = template.binaries if template else reachable_binaries(self.home, self.account)
             if template:
                 subprocess.run(["cp", "-a", str(template.data), str(self.data)], check=True)
             else:

@@ -2,9 +2,11 @@
 
 import contextlib
 import http.client
+import os
 import random
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,17 +54,17 @@ def test_a_writer_that_holds_sqlite_for_too_long_is_told_to_the_others(make_lab:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """An empty file system in memory; its size is set by `settle`."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "mode=0711", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
+def small_disk() -> Iterator[Path]:
+    """An empty file system in memory that PostgreSQL's own account may reach; its size is set by `settle`."""
+    folder = tempfile.mkdtemp(prefix="plum-disk-")
+    mount = ["mount", "-t", "tmpfs", "-o", "mode=0711", "tmpfs", folder]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode:
+        os.rmdir(folder)
         pytest.skip(f"no small disk can be made here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    yield Path(folder)
+    subprocess.run(["umount", "-l", folder], check=True)
+    os.rmdir(folder)
 
 
 def settle(lab: Lab, disk: Path) -> None:
