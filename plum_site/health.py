@@ -13,6 +13,7 @@ from activity.selectors import count_unsealed
 from activity.selectors.quarantine import summarise_quarantine
 from activity.selectors.sources import list_silent_sources
 from partners.selectors import list_programs
+from plum_site.connections import NAMES, find_room
 from plum_site.lib import jobs
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.mail import CHANNEL, describe_server
@@ -70,9 +71,14 @@ def find_readiness() -> Health:
 
 
 def find_health() -> Health:
-    """Look at database, tables, disk, broker, worker, beat, ledger, sources, jobs, messages and the last verification."""
+    """
+    Look at database, tables, disk, connections, broker, worker, beat, ledger, sources, jobs, messages and the last
+    verification.
+    """
     found = find_readiness()
     figures, checks = dict(found.figures), list(found.checks)
+    if figures["database"]:
+        _look_at_connections(figures, checks)
     _look_at_broker(figures, checks)
     if figures["migrated"]:
         at = jobs.database_now()
@@ -108,6 +114,18 @@ def _look_at_disk(figures: dict[str, Any], checks: list[Check]) -> None:
     free = shutil.disk_usage(settings.VAR).free
     figures["disk_free_bytes"] = free
     checks.append(Check("disk", free >= DISK_FLOOR, f"{free // 1_000_000:,} MB free under {settings.VAR}", "make room there"))
+
+
+def _look_at_connections(figures: dict[str, Any], checks: list[Check]) -> None:
+    room = find_room()
+    figures["connections"] = None if room is None else asdict(room)
+    if room is None:
+        checks.append(Check("connections", True, "SQLite: one file, and no limit to who opens it"))
+        return
+    detail = f"{room.open_now} open, at most {room.at_most}; the server takes {room.limit}"
+    detail += f", {room.elsewhere} of them are taken by other databases" if room.elsewhere else ""
+    remedy = f"raise max_connections of the server, or lower {NAMES} (docs/operations/settings.md)"
+    checks.append(Check("connections", room.fits, detail, remedy))
 
 
 def _look_at_broker(figures: dict[str, Any], checks: list[Check]) -> None:

@@ -76,7 +76,7 @@ TEMPLATES = [
 DATABASES = {
     "default": dj_database_url.parse(
         _env.text("DATABASE_URL", f"sqlite:///{VAR / 'plum.sqlite3'}", purpose="the database", example="postgres://plum@/plum"),
-        conn_max_age=60,
+        conn_max_age=_env.number("PLUM_DATABASE_KEEP_SECONDS", 600, purpose="how long a connection to the database is used"),
         conn_health_checks=True,  # a connection from before a restart of the database is noticed, not tried
     ),
 }
@@ -94,6 +94,7 @@ else:  # a server that is gone without a word is noticed in seconds, not in the 
 WEB_PROCESSES = _env.number("PLUM_WEB_PROCESSES", sizes.WEB_PROCESSES, purpose="how many processes serve the web part")
 WEB_THREADS = _env.number("PLUM_WEB_THREADS", sizes.WEB_THREADS, purpose="how many requests each of them serves at once")
 WORKER_PROCESSES = _env.number("PLUM_WORKER_PROCESSES", sizes.WORKER_PROCESSES, purpose="how many jobs a worker runs at once")
+MACHINES = _env.number("PLUM_MACHINES", 1, purpose="how many machines run a web part and a worker like this one")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = _env.text(

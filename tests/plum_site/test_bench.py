@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from django.core.management.base import CommandError
 from activity.models import AttributeSet, Event
 from offers.models import Offer
 from partners.models import Partner
-from plum_site.bench import registry
+from plum_site.bench import ingest, load, registry, single
 from plum_site.bench.lab import Lab
 from plum_site.bench.ledger import list_events
-from plum_site.bench.registry import Benchmark
+from plum_site.bench.registry import Benchmark, load_benchmarks
 from plum_site.bench.results import Result, median, percentile
 from plum_site.lib.verify import Finding
 from tests.factories.programs import make_program
@@ -155,3 +156,28 @@ def test_it_keeps_away_from_a_database_with_programs(monkeypatch: pytest.MonkeyP
 def test_an_unknown_benchmark_is_refused() -> None:
     with pytest.raises(CommandError, match="There is no benchmark 'speed'"):
         call_command("bench", "speed", stdout=io.StringIO())
+
+
+def test_every_benchmark_stands_in_the_document_with_its_goals(checkout: Path) -> None:
+    text = (checkout / "docs/performance.md").read_text()
+    table = text[text.index("## What is measured") : text.index("## How to read")]
+
+    assert {name for name in load_benchmarks() if f"| `{name}` |" not in table} == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "goal", "floor"),
+    [
+        *((f"{size:,} events a request, until sealed | COPY |", *pair) for size, pair in ingest.GOALS.items()),
+        ("until sealed | DRF `bulk_create` |", *ingest.DRF_GOALS),
+        ("1M events of a CSV folder, until sealed | COPY |", *load.GOALS["postgresql"]),
+        ("the same on SQLite | COPY to PostgreSQL |", *load.GOALS["sqlite"]),
+        ("one event a request, 32 connections, until answered | DRF `save` |", *single.GOALS),
+    ],
+)
+def test_the_document_names_the_goals_that_are_held(what: str, goal: float, floor: float, checkout: Path) -> None:
+    [line] = [line for line in (checkout / "docs/performance.md").read_text().splitlines() if what in line]
+    named = re.search(r"\| ≥ ([\d.]+) \| ([\d.]+) \|", line)
+
+    assert named is not None
+    assert [float(number) for number in named.groups()] == [goal, floor]

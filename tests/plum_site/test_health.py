@@ -5,12 +5,14 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import OperationalError
+from django.db import OperationalError, close_old_connections, connection
 
 from plum_site import health
+from plum_site.bench.site import database_url
 from plum_site.health import find_health
 from plum_site.lib import jobs
 from plum_site.lib.choices import JobState
@@ -173,3 +175,42 @@ def test_messages_that_are_late_or_were_given_up_are_named() -> None:
     [check] = [check for check in found.checks if check.name == "mail"]
     assert not check.ok
     assert "2 wait, 1 late, 1 given up in 7 days; the last answer: answer 0" in check.detail
+
+
+@pytest.mark.django_db
+@pytest.mark.both_engines
+def test_connections_are_counted_against_what_the_server_takes(running: None, settings: Any) -> None:
+    settings.WEB_PROCESSES, settings.WEB_THREADS, settings.WORKER_PROCESSES, settings.MACHINES = 3, 8, 2, 2
+    found = find_health()
+    [check] = [check for check in found.checks if check.name == "connections"]
+    if connection.vendor == "sqlite":
+        assert (check.ok, found.figures["connections"]) == (True, None)
+        return
+
+    figures = found.figures["connections"]
+    assert figures["at_most"] == 2 * (3 * 8 + 5) + 1 + 5
+    assert figures["open_now"] >= 1
+    assert check.ok == (figures["at_most"] + figures["elsewhere"] <= figures["limit"])
+    assert f"{figures['open_now']} open, at most 64; the server takes {figures['limit']}" in check.detail
+
+    settings.MACHINES = 100
+    [check] = [check for check in find_health().checks if not check.ok]
+    assert check.name == "connections"
+    assert "PLUM_WEB_PROCESSES" in check.remedy
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_server_has_cut_is_replaced_before_it_is_used() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone()
+    with psycopg.connect(database_url(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    close_old_connections()  # as Django does when a request begins
+
+    assert find_health().figures["database"] is True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone() != (pid,)

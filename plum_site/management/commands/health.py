@@ -8,7 +8,7 @@ from plum_site.lib.commands import PlumCommand
 
 class Command(PlumCommand):
     help = (
-        "Look at database, migrations, broker, worker, beat, ledger, jobs, disk and the last nightly verification. "
+        "Look at database, migrations, connections, broker, worker, beat, ledger, jobs, disk and the last nightly verification. "
         "Changes nothing. Exit status 0 if all is well, 1 if not."
     )
     example = """
