@@ -90,7 +90,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:  # a server that is gone without a word is noticed in seconds, not in the hours of the system's own defaults
     soon = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     DATABASES["default"]["OPTIONS"] = soon | {"tcp_user_timeout": 30_000} | DATABASES["default"].get("OPTIONS", {})
-# What may open connections, for the health page and the benchmarks; `./plum up` starts as many (plum_site/local/services.py).
 WEB_PROCESSES = _env.number("PLUM_WEB_PROCESSES", sizes.WEB_PROCESSES, purpose="how many processes serve the web part")
 WEB_THREADS = _env.number("PLUM_WEB_THREADS", sizes.WEB_THREADS, purpose="how many requests each of them serves at once")
 WORKER_PROCESSES = _env.number("PLUM_WORKER_PROCESSES", sizes.WORKER_PROCESSES, purpose="how many jobs a worker runs at once")
