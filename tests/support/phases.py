@@ -29,7 +29,7 @@ SERVERS = {"unit": {"valkey"}, "postgres": {"valkey", "postgres"}, "faults": {"v
 NOTHING_COLLECTED = 5
 MANY_TESTS = 300  # below this, starting a second process costs more than it saves
 LIMIT_SECONDS = 1800
-PATIENT = ["-o", "faulthandler_timeout=3600"]  # a long test may take longer than one that hangs is given otherwise
+PATIENT = ["-o", "faulthandler_timeout=1500"]  # such a test may take longer than one that hangs is given otherwise
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -127,7 +127,9 @@ def run_phase(phase: str, scratch: Path, urls: dict[str, str], *, quick: bool, l
     expression = " and ".join(words)
     print(f"\n==== {phase}: {expression}", flush=True)
     env = environment(phase, scratch, urls)
-    pytest = [sys.executable, "-m", "pytest", "-p", "no:valkey", "-m", expression, *(["--long", *PATIENT] if long else [])]
+    pytest = [sys.executable, "-m", "pytest", "-p", "no:valkey", "-m", expression, *(["--long"] if long else [])]
+    if long or phase == "faults":
+        pytest += PATIENT
     pytest.append(f"--basetemp={env['TMPDIR']}/b")
     if phase == "browser":
         collected = count_collected(pytest, env, arguments)
