@@ -8,7 +8,16 @@ from activity.rules.events import (
     check_event,
 )
 from activity.rules.identities import content_digest, identity_keys
-from activity.rules.leaves import LEAF_VERSION, business_half, chain_hash, hash_event, identity_half, leaf_hash, tree_root
+from activity.rules.leaves import (
+    LEAF_VERSION,
+    business_half,
+    chain_hash,
+    hash_event,
+    identity_half,
+    leaf_hash,
+    microseconds,
+    tree_root,
+)
 from activity.rules.member_sets import add_members, pack_members, unite_members, unpack_members
 from activity.rules.people import MemberRow, PeopleFault, Person, check_member, is_too_many, parse_member, unknown_columns
 
@@ -32,6 +41,7 @@ __all__ = [
     "identity_keys",
     "is_too_many",
     "leaf_hash",
+    "microseconds",
     "pack_members",
     "parse_member",
     "tree_root",
