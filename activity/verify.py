@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from activity.services.message_checks import verify_messages
-from activity.services.verification import Verdict, verify_ledger, verify_rollups
+from activity.services.verification import Verdict, verify_ledger, verify_protection, verify_rollups
 from partners.selectors import list_programs
 from plum_site.lib.verify import Finding, check
 
@@ -15,7 +15,8 @@ def _findings(program: str, verdicts: Iterable[Verdict]) -> Iterator[Finding]:
 
 @check("ledger")
 def check_ledger() -> Iterator[Finding]:
-    """Every event, batch, seal, identity and anchored head."""
+    """Every event, batch, seal, identity and anchored head; and that nothing lets rows be edited."""
+    yield from _findings("ledger", verify_protection())
     for program in list_programs():
         yield from _findings(program.code, verify_ledger(program=program))
 

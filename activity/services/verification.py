@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from activity.models import IngestBatch, Seal, VaultEntry
+from activity.models import IngestBatch, LedgerPermit, Seal, VaultEntry
 from activity.models.ledger import POSITIONS
 from activity.rules import IncomingEvent, chain_hash, content_digest, unpack_members
 from activity.services.anchors import Anchor, list_anchors
@@ -31,6 +31,47 @@ class Verdict(NamedTuple):
     name: str
     checked: int
     violations: list[str]
+
+
+PROTECTED = ("activity_event", "activity_eventidentity", "activity_ingestbatch", "activity_seal", "activity_attributeset")
+
+
+def verify_protection() -> list[Verdict]:
+    """
+    The triggers that refuse edits are in force on every table of the ledger and each of its partitions; no permit stands.
+
+    Shape: one Verdict per check.
+    Raises: nothing of its own.
+    Writes: nothing.
+    Source: docs/adr/0005-leaves-seals-anchors.md
+    """
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # A partition has the triggers of its table, under the same names.
+            cursor.execute(
+                "SELECT c.relname, t.tgname FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid "
+                "WHERE t.tgenabled IN ('O', 'A') AND NOT t.tgisinternal"
+            )
+            verbs = ("edit", "truncate")
+        else:
+            cursor.execute("SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'")
+            verbs = ("UPDATE", "DELETE")
+        enabled = set(cursor.fetchall())
+        tables = {table: table for table in PROTECTED}
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'activity_event'::regclass")
+            tables |= {row[0]: "activity_event" for row in cursor.fetchall()}
+    open_ = [
+        f"rows of {table} can be changed: trigger {owner}_no_{verb} is missing or switched off"
+        for table, owner in sorted(tables.items())
+        for verb in verbs
+        if not {(table, f"{owner}_no_{verb}"), (table, f"{table}_no_{verb}")} & enabled
+    ]
+    permits = [
+        f"a permit of job {permit.job_id} stands since {permit.made_at:%Y-%m-%d %H:%M:%S}: {permit.reason}"
+        for permit in LedgerPermit.objects.order_by("pk")
+    ]
+    return [Verdict("triggers refuse edits", len(tables) * len(verbs), open_), Verdict("no permit stands", len(permits), permits)]
 
 
 def verify_ledger(*, program: Program) -> list[Verdict]:
