@@ -8,14 +8,16 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activity.models import Seal
+from activity.models import DayOfferRollup, Event, IngestBatch, LedgerPermit, Seal
+from activity.models.ledger import POSITIONS
 from activity.selectors import cells, figures, read_funnel, read_standing, summarise
 from activity.selectors.figures import MEMBERS, PARTS, Summary
-from activity.services import MemberRow, Person, apply_people, seal_ledger
+from activity.services import MemberRow, Person, apply_people, seal_ledger, sealing, verify_rollups
 from offers.services import save_segment
 from partners.models import Program
 from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
@@ -134,6 +136,44 @@ def test_any_events_have_the_ledgers_figures(
             found, expected = both(program, **(asked | {"by": [], "where": {}} | each), leave_out=["funnel"])
             assert found == expected
         transaction.set_rollback(True)
+
+
+steps = st.lists(st.tuples(events, st.booleans(), st.sampled_from([1, 3, 131_072])), min_size=1, max_size=6)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps, gone=st.sets(st.integers(0, 40), max_size=3))
+def test_rollups_are_what_counting_anew_gives_after_every_step(
+    steps: list[tuple[list[dict[str, Any]], bool, int]], gone: set[int]
+) -> None:
+    """Batches of any size, sealed or left, in portions of any size; some of the people are erased before the seal."""
+    with transaction.atomic():
+        program = make_stocked_program(recorded_stages=STAGES)
+        number = 0
+        for drawn, is_sealed, at_once in steps:
+            rows = [as_row(number + place, row) for place, row in enumerate(drawn)]
+            number += len(rows)
+            if rows:
+                record(program, rows)
+            if is_sealed:
+                forget_members(gone)
+                with patch.object(sealing, "EVENTS_AT_ONCE", at_once):
+                    seal_ledger(program_id=program.pk, at=RECORDED_AT)
+            assert [verdict.violations for verdict in verify_rollups(program=program)] == [[]] * 5
+            sealed = Event.objects.filter(program=program).count() if is_sealed else None
+            counted = DayOfferRollup.objects.filter(measure=1).aggregate(events=Sum("event_count", default=0))["events"]
+            assert sealed in (None, counted)
+        transaction.set_rollback(True)
+
+
+def forget_members(gone: set[int]) -> None:
+    """Blank the members of some events that are not sealed yet, as erasure does under a permit."""
+    sealed = Seal.objects.values("batch_id")
+    waiting = IngestBatch.objects.exclude(pk__in=sealed).values_list("pk", flat=True)
+    ids = [batch * POSITIONS + place for batch in waiting for place in gone]
+    permit = LedgerPermit.objects.create(reason="test", job_id=1, made_at=RECORDED_AT)
+    Event.objects.filter(pk__in=ids).update(member=None)
+    permit.delete()
 
 
 class TestWhichIsRead:
