@@ -6,8 +6,8 @@ Resuming is loading again: what is there already is unchanged or a duplicate.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -15,6 +15,8 @@ from math import prod
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from django.db import connection
 
 from activity.choices import Origin, Outcome
 from activity.rules import FILE_COLUMNS, unknown_columns
@@ -37,6 +39,7 @@ from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import User
 
 MEMBERS_AT_ONCE = 5000
+SEALED_TOGETHER = 100_000  # events that are recorded before they are sealed beside
 KNOWN_FILES = {"partners.csv", "offers.csv", "members.csv", "seasonal_index.csv"}
 MOST_SETS = 64
 
@@ -154,7 +157,8 @@ def load_tables(
             report.ignored += [f"members.csv: column {name}" for name in ignored]
             report.members = _load_members(program, members, rejects, actor, at, show)
         if events := tables.get("events"):
-            _load_events(program, events, rejects, report, source, at, show)
+            with _sealing_beside(program, at) as seal_now_and_then:
+                _load_events(program, events, rejects, report, source, at, show, seal_now_and_then)
             seal_ledger(program_id=program.pk, at=at)
     report.rejected_rows = rejects.count
 
@@ -278,8 +282,10 @@ def _load_events(
     source: str,
     at: datetime,
     progress: Progress,
+    seal_now_and_then: Callable[[], None],
 ) -> None:
     report.ignored += [f"{table.path.name}: column {name}" for name in table.columns if name not in FILE_COLUMNS]
+    seal_from = SEALED_TOGETHER
     for chunk in _one_ahead(read_chunks(table, source=source, at=at)):
         receipt = record_events(program=program, events=chunk.events, origin=Origin.FILE, at=at, wakes_sealer=False)
         for result in receipt.notable:
@@ -290,6 +296,9 @@ def _load_events(
         for name in ("received", "accepted", "duplicate", "conflict", "rejected"):
             setattr(report, name, getattr(report, name) + getattr(receipt, name))
         progress("events", report.received, table.rows)
+        if report.accepted >= seal_from:
+            seal_now_and_then()
+            seal_from = report.accepted + SEALED_TOGETHER
 
 
 def _one_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -299,3 +308,35 @@ def _one_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         while chunk := coming.result():
             coming = pool.submit(next, chunks, None)
             yield chunk
+
+
+@contextmanager
+def _sealing_beside(program: Program, at: datetime) -> Iterator[Callable[[], None]]:
+    """
+    A function that has what is recorded so far sealed while loading goes on, over a connection of its own; waited for at the end.
+
+    Only where two connections can write at once: SQLite has one writer, and nobody sees what an outer transaction has made.
+    """
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        yield lambda: None
+        return
+
+    def seal() -> None:
+        try:
+            seal_ledger(program_id=program.pk, at=at)
+        finally:
+            connection.close()
+
+    running: list[Future[None]] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="sealer") as pool:
+
+        def seal_unless_it_still_runs() -> None:
+            if running and not running[-1].done():
+                return
+            for ended in running:
+                ended.result()
+            running[:] = [pool.submit(seal)]
+
+        yield seal_unless_it_still_runs
+    for ended in running:
+        ended.result()
