@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
-from plotly.io import to_json as write_json
-
 from activity.metrics import METRICS, Tally, Unit, measure
 from plum_site.lib.charts import Chart, safe_json
+from plum_site.lib.lazy import lazily
 from plum_site.lib.periods import parse_month
 from plum_site.lib.present import NO_DATA, NOT_RECORDED, SUPPRESSED, Table, amounts, count, day, month, rate
 
+go, plotly_io = lazily("plotly.graph_objects"), lazily("plotly.io")
 TONES = ("main", "second", "third", "quiet")
 DASHES = ("solid", "dash", "dot", "dashdot")  # lines differ by more than colour
 SYMBOLS = ("circle", "square", "diamond", "triangle-up")
@@ -174,12 +173,12 @@ def say_busiest(rows: Sequence[Mapping[str, Any]], grain: str, keys: Sequence[st
     return f"{label}: most {'in' if grain == 'month' else 'on'} {say_time(best[grain])}, {best[keys[-1]]:,}."
 
 
-def to_json(figure: go.Figure | dict[str, Any]) -> str:
+def to_json(figure: Any) -> str:
     """
     The figure without plotly's own template: the page's theme decides. A plain object is not checked by plotly, which takes
     longer than all the rest of a chart that is drawn anew every few seconds.
     """
     if isinstance(figure, dict):
-        return safe_json(write_json(figure, validate=False))
+        return safe_json(plotly_io.to_json(figure, validate=False))
     figure.layout.template = None
     return safe_json(figure.to_json())

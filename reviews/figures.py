@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import plotly.graph_objects as go
 from django.utils.formats import date_format
 
 from activity.metrics import METRICS, Unit
 from plum_site.lib.charts import Chart, safe_json
+from plum_site.lib.lazy import lazily
 from plum_site.lib.periods import parse_month
 from plum_site.lib.present import NOT_RECORDED, Table, amounts, count, month, rate
 
+go = lazily("plotly.graph_objects")
 DASHES = ("solid", "dash", "dot", "dashdot")  # lines differ by more than colour
 TONES = ("main", "second", "third", "quiet")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up")
@@ -96,7 +97,7 @@ def draw_funnel(funnel: Sequence[Mapping[str, Any]]) -> Chart:
     )
 
 
-def draw_lines(trend: Sequence[Mapping[str, Any]], keys: Sequence[str], form: str, title: str) -> go.Figure:
+def draw_lines(trend: Sequence[Mapping[str, Any]], keys: Sequence[str], form: str, title: str) -> Any:
     """One line a metric over the months."""
     months = [short_month(parse_month(row["month"])) for row in trend]
     figure = go.Figure(
@@ -125,7 +126,7 @@ def short_month(day: date) -> str:
     return date_format(day, "M y")
 
 
-def bars(name: str, labels: Sequence[str], values: Sequence[Any], tone: str, pattern: str) -> go.Bar:
+def bars(name: str, labels: Sequence[str], values: Sequence[Any], tone: str, pattern: str) -> Any:
     """One series of bars; a pattern tells it from others without colour."""
     return go.Bar(x=labels, y=values, name=name, meta={"tone": tone}, marker={"pattern": {"shape": pattern}})
 
@@ -161,7 +162,7 @@ def say_change(trend: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
     return f"{METRICS[key].label} {direction} from {values[-2]:,} to {values[-1]:,} against the month before."
 
 
-def to_json(figure: go.Figure) -> str:
+def to_json(figure: Any) -> str:
     """The figure without plotly's own template: the page's theme decides."""
     figure.layout.template = None
     return safe_json(figure.to_json())

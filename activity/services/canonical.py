@@ -12,11 +12,11 @@ import json
 import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, NamedTuple, cast
 
 from plum_site.lib.errors import DomainError
+from plum_site.lib.lazy import lazily
 
 EVENT_FILES = ("events.csv", "events.csv.gz", "events.jsonl", "events.jsonl.gz", "events.parquet")
 REQUIRED = {
@@ -26,6 +26,7 @@ REQUIRED = {
     "seasonal_index.csv": ("category", "month", "expected_index"),
     "events": ("event_id", "occurred_at", "kind", "member", "offer"),
 }
+parquet_files = lazily("activity.services.parquet_files")  # 30 MB
 LONGEST_LINE = 64 * 1024
 CHUNK = 1 << 20
 
@@ -77,7 +78,7 @@ def check_table(path: Path, required: tuple[str, ...]) -> Table:
     if not path.exists():
         raise UnableToReadFolder("missing_file", f"{path} does not exist.")
     if path.suffix == ".parquet":
-        table: Table = _parquet().check_parquet(path, required)
+        table: Table = parquet_files.check_parquet(path, required)
         return table
     lines = _count_lines(path)
     if ".jsonl" in path.name:
@@ -122,7 +123,7 @@ def read_rows(table: Table, *, skip: int = 0) -> Iterator[Row]:
     Writes: nothing.
     """
     if table.path.suffix == ".parquet":
-        rows: Iterator[Row] = _parquet().read_parquet(table)
+        rows: Iterator[Row] = parquet_files.read_parquet(table)
         return rows
     return _read_jsonl(table) if ".jsonl" in table.path.name else _read_csv(table, skip)
 
@@ -223,8 +224,3 @@ def _json_cells(text: str) -> tuple[dict[str, str], str]:
     if odd:
         return {}, f"{', '.join(odd)[:100]} must be text (amounts as decimal strings)"
     return {name: "" if cell is None else str(cell) for name, cell in value.items()}, ""
-
-
-def _parquet() -> Any:
-    """The reader of Parquet files, loaded with the first of them: it takes 30 MB, which no web process needs."""
-    return import_module("activity.services.parquet_files")
