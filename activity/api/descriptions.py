@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiParameter
 from activity.api.bodies import ANY_JSON, BATCH, LINES, MOST_EVENTS, SINGLE
 from activity.rules.events import CAN_FAIL, KINDS, LONGEST, STATUSES
 from activity.rules.messages import LONGEST_PUSH, MESSAGE_KINDS, MOST_OFFERS
+from plum_site.lib.api_writes import KEY_PATTERN
 
 MONEY = {
     "type": "object",
@@ -142,7 +143,7 @@ EVENT_HEADERS = (
     OpenApiParameter("Content-Encoding", OpenApiTypes.STR, OpenApiParameter.HEADER, enum=["gzip", "zstd", "identity"]),
     OpenApiParameter(
         "Idempotency-Key",
-        OpenApiTypes.STR,
+        {"type": "string", "pattern": KEY_PATTERN},
         OpenApiParameter.HEADER,
         description="Optional: the same request with the same key gets the first answer again, for 24 hours. Events are "
         "recognised by source and id anyway, so sending again without a key is always safe, and faster.",

@@ -19,13 +19,22 @@ class HistoryQuery(serializers.Serializer):
     kind = serializers.ListField(child=serializers.ChoiceField(choices=list(KINDS)), required=False, help_text="Repeatable.")
     status = serializers.ListField(child=serializers.ChoiceField(choices=list(STATUSES)), required=False, help_text="Repeatable.")
     partner = serializers.ListField(
-        child=serializers.CharField(max_length=200), required=False, max_length=50, help_text="External id. Repeatable."
+        child=serializers.CharField(min_length=1, max_length=200),
+        required=False,
+        max_length=10,
+        help_text="External id. Repeatable.",
     )
     offer = serializers.ListField(
-        child=serializers.CharField(max_length=200), required=False, max_length=50, help_text="External id. Repeatable."
+        child=serializers.CharField(min_length=1, max_length=200),
+        required=False,
+        max_length=10,
+        help_text="External id. Repeatable.",
     )
     source = serializers.ListField(  # type: ignore[assignment]
-        child=serializers.CharField(max_length=200), required=False, max_length=50, help_text="As events name it. Repeatable."
+        child=serializers.CharField(min_length=1, max_length=200),
+        required=False,
+        max_length=10,
+        help_text="As events name it. Repeatable.",
     )
     since = serializers.IntegerField(
         required=False,

@@ -17,17 +17,18 @@ from rest_framework import serializers
 
 from plum_site.lib import access
 from plum_site.lib.api import ApiView, ListView, NoQuery, PagingQuery
-from plum_site.lib.api_writes import WritingView
+from plum_site.lib.api_writes import KEY_PATTERN, WritingView
 from plum_site.lib.problems import MEDIA_TYPE, TITLES
 
 WORD = re.compile("[A-Z][a-z]*")
-
+TOO_LONG = "The address is too long; said by the web server itself, not as a problem document."
 
 KEY_HEADER = OpenApiParameter(
     "Idempotency-Key",
-    OpenApiTypes.STR,
+    {"type": "string", "pattern": KEY_PATTERN},
     OpenApiParameter.HEADER,
-    description="Yours to choose, best a UUID. The same request with the same key is answered as the first time, for 24 hours.",
+    description="Yours to choose, best a UUID, in quotes or not. The same request with the same key is answered as the first "
+    "time, for 24 hours.",
 )
 MATCH_HEADER = OpenApiParameter(
     "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description="The ETag that you saw; 412 if it has changed since."
@@ -195,9 +196,18 @@ class ApiSchema(AutoSchema):
         for status, words in self.success_words().items():
             place = status if self.view.media_type == "application/json" else (status, self.view.media_type)
             answers[place] = OpenApiResponse(None if status == 204 else output or OpenApiTypes.OBJECT, description=words)
+        if self.takes_query:
+            answers[414] = OpenApiResponse(None, description=TOO_LONG)
         for status in self.problem_statuses():
             answers[status, MEDIA_TYPE] = OpenApiResponse(ProblemDocument, description=TITLES[status])
         return answers
+
+    @property
+    def takes_query(self) -> bool:
+        """Whether something may stand in the address behind the question mark, or in place of a name."""
+        return "{" in self.path or (
+            not self.is_write and (self.is_list or self.view.declared("Query", self.method) is not NoQuery)
+        )
 
     def problem_statuses(self) -> list[int]:
         """The errors that this operation can answer."""

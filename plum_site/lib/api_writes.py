@@ -30,6 +30,7 @@ from plum_site.lib.workflow import Table, available
 LARGEST_BODY = 1024 * 1024
 MEDIA_TYPES = ("application/json", "application/merge-patch+json")
 KEY = re.compile(r'("?)([\x21\x23-\x5b\x5d-\x7e]{1,255})\1')
+KEY_PATTERN = r'^("[!#-\[\]-~]{1,255}"|[!#-\[\]-~]{1,255})$'  # the same, as the description of the API has it
 KEPT_HEADERS = ("ETag", "Location", "Preference-Applied")
 Keep = Callable[[Response], None]  # remembers the answer of a request that came with a key
 ETAGS = re.compile(r'"[^"]*"')  # weak ones count: a proxy that compresses makes them of ours
