@@ -56,6 +56,7 @@ class DescriptionView(ApiView):
     """This description, as OpenAPI 3.1."""
 
     operations: ClassVar = {"GET": "public.description"}
+    media_type = "application/vnd.oai.openapi+json"
     authentication_classes = []
 
     def get(self, request: Request) -> HttpResponse:
