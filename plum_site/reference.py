@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from activity.api.descriptions import event_schema_document, message_schema_document
+from activity.rules.codes import ITEM_CODES, WARNING_CODES
 from plum_site.api import describe_api
 from plum_site.lib.access import ANYONE, OPERATOR, SIGNED_IN, Operation, operations
 from plum_site.lib.choices import Role, Scope
@@ -29,6 +30,30 @@ def write_message_schema() -> str:
 def write_openapi() -> str:
     """docs/reference/openapi.json: the API."""
     return describe_api().decode()
+
+
+def write_event_codes() -> str:
+    """docs/reference/event-codes.md: why an event or a message is not taken."""
+    lines = [
+        "# Why an event is not taken",
+        "",
+        "Made from `activity/rules/codes.py` by `manage.py write_reference`; tests compare it with the code that gives them.",
+        "",
+        "The answer to `POST /api/v1/events` has a result for every event that was not simply accepted: its `index` in the",
+        "request, its `id`, its `status`, and for one that was rejected or is in conflict the `code`, a `pointer` to the place",
+        "and a `detail` for people. A rejects file has the same codes.",
+        "",
+        "| code | meaning |",
+        "| --- | --- |",
+        *(f"| `{code}` | {meaning} |" for code, meaning in ITEM_CODES.items()),
+        "",
+        "An event that was accepted may carry a `warning`:",
+        "",
+        "| warning | meaning |",
+        "| --- | --- |",
+        *(f"| `{code}` | {meaning} |" for code, meaning in WARNING_CODES.items()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def write_permissions() -> str:
@@ -79,6 +104,7 @@ def describe_scope(scope: Scope, rows: list[Operation]) -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/event.schema.json": write_event_schema,
     "docs/message.schema.json": write_message_schema,
+    "docs/reference/event-codes.md": write_event_codes,
     "docs/reference/openapi.json": write_openapi,
     "docs/reference/permissions.md": write_permissions,
     "docs/reference/schedule.md": write_schedule,

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from activity.choices import Outcome, Rhythm
 from activity.metrics import METRICS, Metric, Unit
+from activity.rules.codes import ITEM_CODES, WARNING_CODES
 from activity.rules.events import KINDS, STATUSES
 from plum_site.lib.api_writes import Body
 
@@ -74,10 +75,12 @@ class EventResult(serializers.Serializer):
     index = serializers.IntegerField(help_text="Its place in the request, from 0.")
     id = serializers.CharField(help_text="Its CloudEvents id; empty where it could not be read.")
     status = serializers.ChoiceField(choices=Outcome.choices)
-    code = serializers.CharField(required=False, help_text="Why it was not taken, for programs.")
+    code = serializers.ChoiceField(
+        choices=list(ITEM_CODES), required=False, help_text="Why it was not taken, for programs: docs/reference/event-codes.md."
+    )
     pointer = serializers.CharField(required=False, help_text="Where in the event, as a JSON pointer.")
     detail = serializers.CharField(required=False, help_text="Why it was not taken, for people.")
-    warning = serializers.CharField(required=False, help_text="Of an accepted event: outside_offer_dates.")
+    warning = serializers.ChoiceField(choices=list(WARNING_CODES), required=False, help_text="Of an accepted event.")
 
 
 class EventReceipt(serializers.Serializer):

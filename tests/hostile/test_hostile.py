@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 
 from activity.models import Event
+from activity.rules.codes import ITEM_CODES
 from activity.selectors import list_timeline
 from activity.services.people import find_member
 from partners.models import Program
@@ -155,3 +156,7 @@ def test_what_is_refused_leaves_nothing(client: TokenClient) -> None:
     body = answer.json()
     assert (answer.status_code, body["accepted"], body["received"]) == (207, 0, len(texts))
     assert not Event.objects.exists()
+
+
+def test_every_code_that_it_names_is_listed() -> None:
+    assert {case.code for case in EVENT_CASES if case.code} <= set(ITEM_CODES)
