@@ -5,7 +5,8 @@ PostgreSQL: identities in one statement over packed bytes that leaves out what i
 SQLite: prepared statements, row by row. Rows are made by `activity.services.rows`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from struct import Struct
 from typing import Any, NamedTuple
@@ -142,7 +143,12 @@ def insert_batches(rows: Sequence[tuple[Any, ...]]) -> None:
         cursor.execute(f"INSERT INTO activity_ingestbatch ({', '.join(BATCH_COLUMNS)}) VALUES {marks}", values)
 
 
-def _raw_cursor() -> Any:
-    """The driver's own cursor: binary parameters, prepared statements and COPY are not part of Django's."""
+@contextmanager
+def _raw_cursor() -> Iterator[Any]:
+    """
+    The driver's own cursor: binary parameters, prepared statements and COPY are not part of Django's. Its errors become
+    Django's, or a full disk and a broken line would be taken for faults of Plum.
+    """
     connection.ensure_connection()
-    return connection.connection.cursor()
+    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
+        yield cursor
