@@ -101,8 +101,9 @@ def test_a_full_disk_refuses_and_forgets_nothing(both: Lab, twin: Lab, figures: 
         refused = load.answers["503"]
         fill(small_disk / "ballast")
         wait_for(lambda: load.answers["503"] >= refused + REFUSALS, lambda: f"refusals: {load.answers}", 40)
-        status, headers, _ = ask(both, "/readyz")
-        assert (status, "Retry-After" in headers) == (503, True)
+        if not both.postgres:  # its disk is not Plum's to look at
+            status, headers, _ = ask(both, "/readyz")
+            assert (status, "Retry-After" in headers) == (503, True)
         (small_disk / "ballast").unlink()
         if both.postgres and both.postgres.child and both.postgres.child.poll() is not None:
             both.postgres.start()
