@@ -78,9 +78,11 @@ def test_a_commit_whose_answer_never_comes_is_there_once(make_lab: Callable[[str
     finally:
         shutil.rmtree(folder)
 
-    assert client.answers == {"200": count, "503": cut}, client.bodies[:3]
-    assert client.retry_after == {"2"}
     others = 6  # commits of something else, such as a new partition: the events of such a request were not stored yet
+    assert set(client.answers) == {"200", "503"}, client.bodies[:3]
+    assert client.answers["200"] == count
+    assert abs(client.answers["503"] - cut) <= others
+    assert client.retry_after == {"2"}
     assert client.outcomes["duplicate"] >= (count - others) * SIZE
     assert client.outcomes["duplicate"] + client.outcomes["accepted"] == count * SIZE
     figures.survived(cut)
