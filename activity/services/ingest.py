@@ -290,13 +290,12 @@ def _hash_rows(
 ) -> list[bytes]:
     """The leaf of each event that is taken; its row is added to `rows`. In one loop, because it is run for every event."""
     nonces = os.urandom(16 * len(taken))
-    find, set_at, make_row, program_id, base = directory.find, directory.set_at, row_maker(), program.pk, batch_id * POSITIONS
+    member_at, make_row, program_id, base = directory.member_at, row_maker(), program.pk, batch_id * POSITIONS
     leaves = []
     for start, candidate in enumerate(taken):
         event, at, nonce = candidate.event, candidate.at, nonces[start * 16 : start * 16 + 16]
-        entry = find(event.member)
-        set_id, values = (entry.set_id, entry.text) if entry.set_id and not entry.later else set_at(entry, event.occurred_at)
-        who = (LEAF_VERSION, entry.key, event.event_id, event.source, at, event.transaction_ref, event.reverses)
+        member_id, member_key, set_id, values = member_at(event.member, event.occurred_at)
+        who = (LEAF_VERSION, member_key, event.event_id, event.source, at, event.transaction_ref, event.reverses)
         what = (
             LEAF_VERSION, event.kind, event.status, event.reason_code, event.offer, candidate.day_text, values, event.spend_minor,
             event.spend_currency, event.reward_cost_minor, event.reward_cost_currency, event.medium, event.position,
@@ -304,7 +303,7 @@ def _hash_rows(
         leaves.append(hash_event(nonce, who, what))
         row_id = base + candidate.position
         rows.append(
-            make_row(row_id, program_id, source_id, entry.member_id, candidate.offer_id, set_id, at, candidate.day, nonce, event)
+            make_row(row_id, program_id, source_id, member_id, candidate.offer_id, set_id, at, candidate.day, nonce, event)
         )
     return leaves
 

@@ -17,7 +17,7 @@ from activity.rules import Person, identity_keys
 from activity.rules.messages import IncomingMessage, message_digest
 from activity.services.quarantine import STRANGER, Stranger, keep_in_quarantine
 from activity.services.sources import name_sources
-from activity.services.vault import add_members, find_member_keys
+from activity.services.vault import add_members, find_standings
 from offers.selectors import load_catalog
 from partners.models import Program
 from plum_site.lib import keys
@@ -132,7 +132,7 @@ def _known(program: Program, wanted: Sequence[bytes]) -> dict[bytes, bytes | Non
 def _find_members(program: Program, drafts: list[_Draft], at: datetime) -> dict[str, int]:
     """Row ids of the members by outside id, made where the program does so."""
     wanted = {draft.message.member for draft in drafts}
-    found = {name: member_id for name, (member_id, _) in find_member_keys(program=program, external_ids=wanted).items()}
+    found = {name: row.member_id for name, row in find_standings(program=program, external_ids=wanted).items()}
     missing = sorted(wanted - found.keys())
     if missing and program.creates_unknown_members:
         made = add_members(program=program, people=[Person(name) for name in missing], at=at)

@@ -5,8 +5,7 @@ PostgreSQL: identities in one statement over packed bytes that leaves out what i
 SQLite: prepared statements, row by row. Rows are made by `activity.services.rows`.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from struct import Struct
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from activity.models.ledger import POSITIONS
+from activity.services.driver import raw_cursor
 from activity.services.rows import COLUMN_LIST, COPY_END, COPY_START, EVENT_COLUMNS
 
 BATCH_COLUMNS = (
@@ -118,7 +118,7 @@ def insert_identities(*, program_id: int, batch_ids: Sequence[int], rows: Sequen
 def _insert_packed(program_id: int, batch_ids: Sequence[int], ordered: Sequence[Identity]) -> int:
     pack = PACKED.pack
     packed = b"".join([pack(*row) for row in ordered])
-    with _raw_cursor() as cursor:
+    with raw_cursor() as cursor:
         cursor.execute(INSERT_PACKED, [program_id, packed, list(batch_ids), len(packed)], prepare=True)
         return int(cursor.rowcount)
 
@@ -126,7 +126,7 @@ def _insert_packed(program_id: int, batch_ids: Sequence[int], ordered: Sequence[
 def insert_events(rows: Sequence[Any]) -> None:
     """Append events, each as this engine's `activity.services.rows` made it."""
     if connection.vendor == "postgresql":
-        with _raw_cursor() as cursor, cursor.copy(f"COPY activity_event ({COLUMN_LIST}) FROM STDIN (FORMAT binary)") as copy:
+        with raw_cursor() as cursor, cursor.copy(f"COPY activity_event ({COLUMN_LIST}) FROM STDIN (FORMAT binary)") as copy:
             copy.write(b"".join([COPY_START, *rows, COPY_END]))
         return
     marks = ",".join(["%s"] * len(EVENT_COLUMNS))
@@ -141,14 +141,3 @@ def insert_batches(rows: Sequence[tuple[Any, ...]]) -> None:
     values = [adapt(value) if isinstance(value, datetime) else value for row in rows for value in row]
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO activity_ingestbatch ({', '.join(BATCH_COLUMNS)}) VALUES {marks}", values)
-
-
-@contextmanager
-def _raw_cursor() -> Iterator[Any]:
-    """
-    The driver's own cursor: binary parameters, prepared statements and COPY are not part of Django's. Its errors become
-    Django's, or a full disk and a broken line would be taken for faults of Plum.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
-        yield cursor

@@ -23,7 +23,7 @@ from activity.models import (
 from activity.rules import check_event
 from activity.selectors import summarise
 from activity.services import record_events, seal_ledger
-from activity.services.vault import find_member_keys
+from activity.services.vault import find_standings
 from partners.models import Program
 from plum_site.lib.choices import Scope
 from plum_site.lib.clock import now
@@ -73,7 +73,7 @@ def digest() -> None:
 
 def list_events(program: Program) -> list[tuple[Any, ...]]:
     """Every event by its content, in an order of its own."""
-    names = {member_id: name for name, (member_id, _) in find_member_keys(program=program, external_ids=set(MEMBERS)).items()}
+    names = {row.member_id: name for name, row in find_standings(program=program, external_ids=set(MEMBERS)).items()}
     columns = ("member_id", "source__code", "event_key", "kind", "status", "reason_code", "offer__external_id", "occurred_at")
     more = ("local_date", "spend_minor", "spend_currency", "transaction_ref", "reverses")
     rows = Event.objects.filter(program=program).values_list(*columns, *more)
