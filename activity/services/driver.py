@@ -16,5 +16,8 @@ def raw_cursor(*, binary: bool = False) -> Iterator[Any]:
     binary: whether rows come in the driver's binary form.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.cursor(binary=binary) as cursor:
+    driver = connection.Database  # psycopg
+    # Not `connection.cursor()`, which writes every value into the text of the statement.
+    with connection.wrap_database_errors, driver.Cursor(connection.connection) as cursor:
+        cursor.format = driver.pq.Format(int(binary))
         yield cursor
