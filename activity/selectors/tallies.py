@@ -102,7 +102,8 @@ def count_sizes(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, i
     width = len(pieces.groups)
     inner = f"SELECT DISTINCT {_named(pieces.groups)}e.member_id FROM activity_event e {pieces.joins} WHERE {where}"
     sql = f"{pieces.with_clause()}SELECT {_names(width)}count(*) FROM ({inner}) t" + group_by(width)
-    return {label(row[:width]): row[width] for row in run(sql, pieces.params, prefix)}
+    # Asked for one number and not by groups, the database says 0 where there is nobody.
+    return {label(row[:width]): row[width] for row in run(sql, pieces.params, prefix) if row[width]}
 
 
 def list_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> list[tuple[Key, int, int, int]]:
