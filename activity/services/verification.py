@@ -191,19 +191,19 @@ def _was_edited(program: Program, row: Row, names: Names, content: bytes | None)
 GONE = """
 SELECT i.event_id FROM activity_eventidentity i
 LEFT JOIN activity_event e ON e.id = i.event_id AND e.program_id = i.program_id
-WHERE i.program_id = %s AND i.event_id >= 0 AND e.id IS NULL
+WHERE i.program_id = %(program)s AND i.event_id >= 0 AND e.id IS NULL
 """
+# No join: identities have no index by event.
 UNKNOWN = """
-SELECT e.id FROM activity_event e
-LEFT JOIN activity_eventidentity i ON i.event_id = e.id AND i.program_id = e.program_id
-WHERE e.program_id = %s AND i.event_id IS NULL
+SELECT id FROM activity_event WHERE program_id = %(program)s
+EXCEPT SELECT event_id FROM activity_eventidentity WHERE program_id = %(program)s
 """
 TWICE = """
-SELECT event_id FROM activity_eventidentity WHERE program_id = %s AND event_id >= 0 GROUP BY event_id HAVING COUNT(*) > 1
+SELECT event_id FROM activity_eventidentity WHERE program_id = %(program)s AND event_id >= 0 GROUP BY event_id HAVING COUNT(*) > 1
 """
 COUNTS = """
-SELECT (SELECT COUNT(*) FROM activity_event WHERE program_id = %s),
-  (SELECT COUNT(*) FROM activity_eventidentity WHERE program_id = %s AND event_id >= 0)
+SELECT (SELECT COUNT(*) FROM activity_event WHERE program_id = %(program)s),
+  (SELECT COUNT(*) FROM activity_eventidentity WHERE program_id = %(program)s AND event_id >= 0)
 """
 
 
@@ -212,10 +212,10 @@ def _verify_identities(program: Program) -> Verdict:
     with connection.cursor() as cursor:
 
         def read(sql: str) -> set[int]:
-            cursor.execute(sql, [program.pk])
+            cursor.execute(sql, {"program": program.pk})
             return {row[0] for row in cursor.fetchall()}
 
-        cursor.execute(COUNTS, [program.pk, program.pk])
+        cursor.execute(COUNTS, {"program": program.pk})
         events, identities = cursor.fetchone()
         gone, unknown = read(GONE), read(UNKNOWN)
         # Every identity beyond one for each event that is known, and one for each that is gone, repeats another one.
