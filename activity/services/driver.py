@@ -16,8 +16,8 @@ def raw_cursor(*, binary: bool = False) -> Iterator[Any]:
     binary: whether rows come in the driver's binary form.
     """
     connection.ensure_connection()
-    driver = connection.Database  # psycopg
+    psycopg: Any = connection.Database  # type: ignore[attr-defined]
     # Not `connection.cursor()`, which writes every value into the text of the statement.
-    with connection.wrap_database_errors, driver.Cursor(connection.connection) as cursor:
-        cursor.format = driver.pq.Format(int(binary))
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.format = psycopg.pq.Format(int(binary))
         yield cursor
