@@ -2,7 +2,7 @@
 Messages: what an organisation's own messenger says about what it sent to members.
 
 They share the identity of events and are append-only like them, and stand beside the ledger: no leaf, no seal, no rollup
-and no metric holds one. docs/adr/0012 says why.
+and no metric holds one: docs/adr/0013-messages-beside-the-ledger.md.
 """
 
 from django.db import models

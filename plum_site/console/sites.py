@@ -23,7 +23,7 @@ from offers import admin as offers_admin
 from partners import admin as partners_admin
 from partners.models import Program
 from partners.selectors import list_programs
-from plum_site.console import audit, home, operations, people, programs, sign_in
+from plum_site.console import audit, health, home, operations, people, programs, sign_in
 from plum_site.console.programs import SESSION_KEY
 from plum_site.lib.access import actor_of, may, programs_of
 from plum_site.lib.admin import ADMINS, PAGES, Page, View, allowed, program_of, show
@@ -38,6 +38,7 @@ REGISTERED = (
     reviews_admin,
     audit,
     exports_admin,
+    health,
     home,
     operations,
     people,
@@ -74,7 +75,7 @@ GROUPS = (
     ),
     ("Data", ("exports.Export", "exports.WebhookEndpoint", "exports.WebhookDelivery")),
     ("Program", ("partners.Program", "plum.RoleGrant", "plum.User", "plum.ApiToken")),
-    ("Operations", ("plum.Job", "plum.Outbox", "plum.AuditEvent", "activity.Seal")),
+    ("Operations", ("plum.Job", "plum.Outbox", "plum.AuditEvent", "activity.Seal", "health")),
 )
 UNUSED = {"autocomplete", "view_on_site"}
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
