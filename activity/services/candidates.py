@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -22,8 +23,6 @@ from partners.models import Program
 from plum_site.lib import keys
 
 KNOWN_OTHERWISE = "This event id was recorded with other content, which stays. Send a correction under a new id."
-MOST_DAY_BOOKS = 100
-_day_books: dict[str, DayBook] = {}
 
 
 @dataclass(slots=True)
@@ -156,14 +155,10 @@ def open_batches(drafts: Sequence[Draft]) -> list[Batch]:
     return ordered
 
 
+@lru_cache(maxsize=100)
 def day_book(time_zone: str) -> DayBook:
     """The day book of a time zone that this process keeps."""
-    book = _day_books.get(time_zone)
-    if book is None:
-        if len(_day_books) >= MOST_DAY_BOOKS:
-            _day_books.clear()
-        book = _day_books[time_zone] = DayBook(time_zone)
-    return book
+    return DayBook(time_zone)
 
 
 def first_of_each(candidates: Sequence[Candidate]) -> tuple[dict[bytes, Candidate], list[Candidate]]:
