@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from activity.api.bodies import ANY_JSON, BATCH, LINES, MOST_EVENTS, SINGLE
-from activity.rules.events import CAN_FAIL, KINDS, LONGEST, STATUSES
+from activity.rules.events import FAILED, KINDS, LONGEST, POSSIBLE, STATUSES
 from activity.rules.messages import LONGEST_PUSH, MESSAGE_KINDS, MOST_OFFERS
 from plum_site.lib.api_writes import KEY_PATTERN
 
@@ -32,7 +32,7 @@ def text(field: str, description: str) -> dict[str, Any]:
 
 def describe_event() -> dict[str, Any]:
     """One event as it is sent over HTTP, as JSON Schema (2020-12)."""
-    failing = " and ".join(name for name, code in KINDS.items() if code in CAN_FAIL)
+    failing = " and ".join(name for name, code in KINDS.items() if code in POSSIBLE[FAILED])
     data = {
         "type": "object",
         "additionalProperties": False,

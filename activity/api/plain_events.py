@@ -6,7 +6,6 @@ one event at a time and names the fault. Both take the same events for the same 
 """
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Annotated, Literal
 
 from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType
@@ -14,16 +13,14 @@ from msgspec.json import Decoder
 
 from activity.api.bodies import BATCH, LINES, MOST_EVENTS, SINGLE
 from activity.rules import FUTURE_SKEW, IncomingEvent
-from activity.rules.events import CAN_FAIL, EARLIEST, KINDS, REDEEMED, STATUSES
-from plum_site.lib.errors import InvalidInput
-from plum_site.lib.money import parse_minor
+from activity.rules.events import CONFIRMED, EARLIEST, KINDS, POSSIBLE, STATUSES
+from activity.rules.plain_rows import NO_MONEY, plain_minor
 
 SPACE, OTHER_SPACE = b" \t\r\n", (b"\t", b"\r", b"\n")
 TO_SPACE = bytes.maketrans(b"\t\r\n", b"   ")
 LONGEST_GAP = 64  # with so little space between its words no event with fields of these lengths is too large
 MOST_LINES = 4 * MOST_EVENTS  # blank ones included; beyond, as with too many events, nothing is made of them here
 ALWAYS_KEYS = 9  # specversion, id, source, type, time, data; member, external_id, offer
-CONFIRMED, FAILED = STATUSES["confirmed"], STATUSES["failed"]
 TYPES = {f"offer.{kind}.v1": number for kind, number in KINDS.items()}
 
 Long = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -89,7 +86,7 @@ def read_plain(media_type: str, body: bytes, at: datetime) -> list[IncomingEvent
         plain = _decode(media_type, body)
         latest = at + FUTURE_SKEW
         events = [_take(event, latest) for event in plain]
-    except (_OddError, DecodeError):
+    except (ValueError, DecodeError):
         return None
     # As many keys as were decoded: none stands twice, neither in an event nor anywhere in it.
     return events if flat.translate(None, SPACE).count(b'":') == sum(map(_count_keys, plain)) else None
@@ -104,28 +101,22 @@ def _decode(media_type: str, body: bytes) -> list[PlainEvent]:
     plain = decode_array(b"[" + b",".join(lines) + b"]")
     # One whole event on each line, neither parts of one nor two.
     if len(plain) != len(lines) or any(line[:1] != b"{" or line[-1:] != b"}" for line in lines):
-        raise _OddError
+        raise ValueError("lines")
     return plain
 
 
-class _OddError(Exception):
-    """An event is out of the ordinary."""
-
-
 def _take(plain: PlainEvent, latest: datetime) -> IncomingEvent:
+    """The event; ValueError where it is out of the ordinary."""
     data = plain.data
     kind = TYPES[plain.type]
     status = STATUSES[data.status] if data.status else CONFIRMED
-    if status != CONFIRMED and (kind not in CAN_FAIL if status == FAILED else kind != REDEEMED):
-        raise _OddError
-    try:
-        occurred_at = datetime.fromisoformat(plain.time)
-    except ValueError:
-        raise _OddError from None
+    occurred_at = datetime.fromisoformat(plain.time)
+    if kind not in POSSIBLE[status]:
+        raise ValueError(plain.type)
     if occurred_at.tzinfo is not UTC or not EARLIEST <= occurred_at <= latest:
-        raise _OddError
-    spend_minor, spend_currency = _minor(data.spend.amount, data.spend.currency) if data.spend else NO_MONEY
-    cost_minor, cost_currency = _minor(data.reward_cost.amount, data.reward_cost.currency) if data.reward_cost else NO_MONEY
+        raise ValueError(plain.time)
+    spend_minor, spend_currency = plain_minor(data.spend.amount, data.spend.currency) if data.spend else NO_MONEY
+    cost_minor, cost_currency = plain_minor(data.reward_cost.amount, data.reward_cost.currency) if data.reward_cost else NO_MONEY
     return IncomingEvent(
         plain.id,
         plain.source,
@@ -144,20 +135,6 @@ def _take(plain: PlainEvent, latest: datetime) -> IncomingEvent:
         data.medium or None,
         data.position or None,
     )
-
-
-NO_MONEY: tuple[None, None] = (None, None)
-
-
-@lru_cache(maxsize=4096)
-def _minor(amount: str, currency: str) -> tuple[int, str]:
-    try:
-        minor = parse_minor(amount, currency)
-    except InvalidInput:
-        raise _OddError from None
-    if minor < 0:
-        raise _OddError
-    return minor, currency
 
 
 def _count_keys(plain: PlainEvent) -> int:

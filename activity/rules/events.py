@@ -13,8 +13,17 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 KINDS = {"impression": 1, "viewed": 2, "unlocked": 3, "activated": 4, "redeemed": 5}
 STATUSES = {"confirmed": 1, "failed": 2, "reversed": 3}
-REDEEMED = KINDS["redeemed"]
-CAN_FAIL = {KINDS["unlocked"], KINDS["activated"], REDEEMED}
+CONFIRMED, FAILED, REVERSED = STATUSES["confirmed"], STATUSES["failed"], STATUSES["reversed"]
+# The kinds that an event of each status may have, and what is said of the others.
+POSSIBLE = {
+    CONFIRMED: frozenset(KINDS.values()),
+    FAILED: frozenset({KINDS["unlocked"], KINDS["activated"], KINDS["redeemed"]}),
+    REVERSED: frozenset({KINDS["redeemed"]}),
+}
+IMPOSSIBLE = {
+    FAILED: "fail; unlocked, activated and redeemed ones can.",
+    REVERSED: "be reversed; only a redeemed one can.",
+}
 
 # The columns of an events file, in the order of docs/event.schema.json. The first five must be there.
 FILE_COLUMNS = (
@@ -110,10 +119,8 @@ def _checked(fields: Mapping[str, str | int | None], source: str, at: datetime) 
     status = STATUSES.get(status_text) or _refuse(
         "unknown_status", "status", f"{status_text!r} is none of {', '.join(STATUSES)}."
     )
-    if status == STATUSES["reversed"] and kind != REDEEMED:
-        _refuse("invalid", "status", f"A {kind_text} event cannot be reversed; only a redeemed one can.")
-    if status == STATUSES["failed"] and kind not in CAN_FAIL:
-        _refuse("invalid", "status", f"A {kind_text} event cannot fail; unlocked, activated and redeemed ones can.")
+    if kind not in POSSIBLE[status]:
+        _refuse("invalid", "status", f"A {kind_text} event cannot {IMPOSSIBLE[status]}")
     occurred_at = _instant(fields, "occurred_at")
     if occurred_at is None:
         raise _Refused("required", "occurred_at", "occurred_at is empty. Every event needs it.")

@@ -11,13 +11,13 @@ from functools import lru_cache
 from operator import itemgetter
 
 from activity.rules.events import (
-    CAN_FAIL,
+    CONFIRMED,
     EARLIEST,
     FILE_COLUMNS,
     FUTURE_SKEW,
     KINDS,
     LONGEST,
-    REDEEMED,
+    POSSIBLE,
     STATUSES,
     IncomingEvent,
 )
@@ -27,7 +27,6 @@ from plum_site.lib.money import parse_minor
 LONGEST_ROW = 200  # characters; no cell of such a row is longer than an id may be
 SHORTER = min(LONGEST.values())
 LONGEST_POSITION = 6  # digits
-CONFIRMED, FAILED = STATUSES["confirmed"], STATUSES["failed"]
 NO_MONEY: tuple[None, None] = (None, None)
 
 ReadRow = Callable[[list[str]], IncomingEvent | None]
@@ -52,16 +51,16 @@ def row_reader(columns: Sequence[str], *, source: str, at: datetime) -> ReadRow:
         status = STATUSES.get(status_text) if status_text else CONFIRMED
         if kind is None or status is None or not (event_id and member and offer):
             return None
-        if status != CONFIRMED and (kind not in CAN_FAIL if status == FAILED else kind != REDEEMED):
+        if kind not in POSSIBLE[status]:
             return None
         if len(reason_code) > SHORTER or len(medium) > SHORTER:
             return None
         try:
             occurred_at = parse(time)
             received_at = parse(received) if received else None
-            spend_minor, currency = _minor(spend, spend_currency) if spend else NO_MONEY
-            cost_minor, its_currency = _minor(cost, cost_currency) if cost else NO_MONEY
-        except (ValueError, InvalidInput):
+            spend_minor, currency = plain_minor(spend, spend_currency) if spend else NO_MONEY
+            cost_minor, its_currency = plain_minor(cost, cost_currency) if cost else NO_MONEY
+        except ValueError:
             return None
         if occurred_at.tzinfo is not UTC or not EARLIEST <= occurred_at <= latest:
             return None
@@ -93,9 +92,12 @@ def row_reader(columns: Sequence[str], *, source: str, at: datetime) -> ReadRow:
 
 
 @lru_cache(maxsize=4096)
-def _minor(amount: str, currency: str) -> tuple[int, str]:
-    """An amount that is not below zero, in minor units; InvalidInput or ValueError for any other."""
-    minor = parse_minor(amount, currency)
-    if minor < 0 or not currency:
+def plain_minor(amount: str, currency: str) -> tuple[int, str]:
+    """An amount in minor units, with its currency; ValueError for one that needs a closer look, such as one below zero."""
+    try:
+        minor = parse_minor(amount, currency)
+    except InvalidInput as error:
+        raise ValueError(amount) from error
+    if minor < 0:
         raise ValueError(amount)
     return minor, currency
