@@ -47,7 +47,7 @@ from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.periods import local_date
 
-# What of a program may have changed since it was read, or is another's in a test that reuses its row id.
+# What is read again of a program, because callers keep one for longer than this holds.
 NEEDED = (
     "uuid",
     "time_zone",
@@ -158,7 +158,7 @@ def _record(
     for candidate in repeats:
         _tell_repeat(candidate, first[candidate.key], seen)
     if strangers and not program.creates_unknown_members:
-        _keep_strangers(program, drafts, candidates, at)
+        _keep_strangers(program, candidates, at)
     if strangers:
         directory.create(sorted(strangers & {candidate.event.member for part in taken for candidate in part}), at)
     crashpoint("ingest.after_members")
@@ -199,20 +199,19 @@ def _leave_out_strangers(
     return [candidate for candidate in candidates if candidate.event.member not in strangers]
 
 
-def _keep_strangers(program: Program, drafts: Sequence[Draft], candidates: Sequence[Candidate], at: datetime) -> None:
+def _keep_strangers(program: Program, candidates: Sequence[Candidate], at: datetime) -> None:
     """Put what was rejected only for its member into quarantine, and tell its sender so."""
-    for draft in drafts:
-        sent = draft.submission
-        strange = [
-            candidate
-            for candidate in candidates
-            if candidate.draft is draft and (told := draft.told.get(candidate.index)) and told.code == "unknown_member"
-        ]
-        if strange and sent.keeps_strangers and not sent.strict:
-            items = [Stranger(candidate.event, candidate.key, candidate.content) for candidate in strange]
-            details = keep_in_quarantine(program=program, strangers=items, origin=sent.origin, token_id=sent.token_id, at=at)
-            for candidate, detail in zip(strange, details, strict=True):
-                draft.told[candidate.index].detail = detail
+    strange: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        sent, told = candidate.draft.submission, candidate.draft.told.get(candidate.index)
+        if told and told.code == "unknown_member" and sent.keeps_strangers and not sent.strict:
+            strange.setdefault(id(candidate.draft), []).append(candidate)
+    for members in strange.values():
+        sent = members[0].draft.submission
+        items = [Stranger(candidate.event, candidate.key, candidate.content) for candidate in members]
+        details = keep_in_quarantine(program=program, strangers=items, origin=sent.origin, token_id=sent.token_id, at=at)
+        for candidate, detail in zip(members, details, strict=True):
+            candidate.draft.told[candidate.index].detail = detail
 
 
 def _identity(candidate: Candidate) -> Identity:
@@ -301,10 +300,7 @@ def _hash_rows(
             event.spend_currency, event.reward_cost_minor, event.reward_cost_currency, event.medium, event.position,
         )  # fmt: skip
         leaves.append(hash_event(nonce, who, what))
-        row_id = base + candidate.position
-        rows.append(
-            make_row(row_id, program_id, source_id, member_id, candidate.offer_id, set_id, at, candidate.day, nonce, event)
-        )
+        rows.append(make_row(candidate, base + candidate.position, program_id, source_id, member_id, set_id, nonce))
     return leaves
 
 

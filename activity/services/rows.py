@@ -10,6 +10,7 @@ from django.db import connection
 
 from activity.rules import IncomingEvent
 from activity.rules.leaves import microseconds
+from activity.services.candidates import Candidate
 
 # What every event has stands first, so that PostgreSQL's part of it is packed in one go.
 EVENT_COLUMNS = (
@@ -54,25 +55,16 @@ def row_maker() -> MakeRow:
     """
     The function that makes rows for the engine in use.
 
-    Its arguments: row id, program id, source id, member id, offer id, attribute set id, the instant in microseconds, the
-    program day, the nonce, and the event.
+    Its arguments: the candidate, row id, program id, source id, member id, attribute set id, nonce.
     """
     return postgresql_row if connection.vendor == "postgresql" else sqlite_row
 
 
 def postgresql_row(
-    row_id: int,
-    program_id: int,
-    source_id: int,
-    member_id: int,
-    offer_id: int,
-    set_id: int,
-    at: int,
-    day: date,
-    nonce: bytes,
-    event: IncomingEvent,
+    candidate: Candidate, row_id: int, program_id: int, source_id: int, member_id: int, set_id: int, nonce: bytes
 ) -> bytes:
     """One row of binary COPY, columns in the order of EVENT_COLUMNS."""
+    event = candidate.event
     key = event.event_id.encode()
     position, received_at = event.position, event.received_at
     has_money = event.spend_minor is not None or event.reward_cost_minor is not None
@@ -80,8 +72,9 @@ def postgresql_row(
     return b"".join(
         (
             ALWAYS.pack(
-                23, 8, row_id, 8, program_id, 8, source_id, 8, member_id, 8, offer_id, 8, set_id,
-                2, event.kind, 2, event.status, 8, at - ITS_EPOCH, 4, day.toordinal() - ITS_FIRST_DAY, 16, nonce,
+                23, 8, row_id, 8, program_id, 8, source_id, 8, member_id, 8, candidate.offer_id, 8, set_id,
+                2, event.kind, 2, event.status, 8, candidate.at - ITS_EPOCH, 4, candidate.day.toordinal() - ITS_FIRST_DAY,
+                16, nonce,
             ),
             LENGTH.pack(len(key)),
             key,
@@ -117,29 +110,21 @@ def _word(text: str) -> bytes:
 
 
 def sqlite_row(
-    row_id: int,
-    program_id: int,
-    source_id: int,
-    member_id: int,
-    offer_id: int,
-    set_id: int,
-    at: int,
-    day: date,
-    nonce: bytes,
-    event: IncomingEvent,
+    candidate: Candidate, row_id: int, program_id: int, source_id: int, member_id: int, set_id: int, nonce: bytes
 ) -> tuple[Any, ...]:
     """One row of values as SQLite keeps them, in the order of EVENT_COLUMNS."""
+    event = candidate.event
     return (
         row_id,
         program_id,
         source_id,
         member_id,
-        offer_id,
+        candidate.offer_id,
         set_id,
         event.kind,
         event.status,
         sqlite_instant(event.occurred_at),
-        day.isoformat(),
+        candidate.day_text,
         nonce,
         event.event_id,
         event.reason_code,
