@@ -85,3 +85,48 @@ class SubscriptionState(models.TextChoices):
     ACTIVE = "active", "Active"
     PAUSED = "paused", "Paused"
     UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+
+
+class TimeUnit(models.TextChoices):
+    """What persistence and cooldown are counted in; never in evaluations."""
+
+    CYCLES = "cycles", "Months"
+    DAYS = "days", "Days"
+
+
+class FlagState(models.TextChoices):
+    """What becomes of a flag."""
+
+    OPEN = "open", "Open"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    RESOLVED = "resolved", "Resolved"
+    DISMISSED = "dismissed", "Dismissed"
+
+
+class Resolution(models.TextChoices):
+    """What resolved a flag."""
+
+    DATA = "data", "By the data"
+    ACTION = "action", "By an action"
+
+
+class Cause(models.TextChoices):
+    """Why a partner falls behind."""
+
+    AWARENESS = "awareness", "Awareness"
+    DELIVERY = "delivery", "Delivery"
+    RELEVANCE = "relevance", "Relevance"
+    FRICTION = "friction", "Friction"
+    REVERSALS = "reversals", "Reversals"
+    MARKET_WIDE = "market_wide", "Market-wide"
+    POSITION = "position", "Position"
+    MIXED = "mixed", "Mixed"
+    TOO_LITTLE_DATA = "too_little_data", "Too little data"
+
+
+class RestatementState(models.TextChoices):
+    """A restatement of a closed review is asked for by one person and approved by another."""
+
+    ASKED = "asked", "Asked for"
+    APPROVED = "approved", "Approved"
+    REFUSED = "refused", "Refused"

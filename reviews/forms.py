@@ -31,10 +31,8 @@ class RuleForm(forms.ModelForm):
         help_text="A fixed value (a rate as 0 to 1), else a share of the reference: 0.6 is 60 % of it.",
     )
     minimum_denominator = forms.IntegerField(min_value=1, initial=50, help_text="With less than this, the rule says nothing.")
-    persistence_cycles = forms.IntegerField(
-        min_value=1, initial=1, label="Months in a row", help_text="How often before it is a flag."
-    )
-    cooldown_cycles = forms.IntegerField(min_value=0, initial=0, label="Silent months after a flag")
+    persistence = forms.IntegerField(min_value=1, initial=1, label="Months in a row", help_text="How often before it is a flag.")
+    cooldown = forms.IntegerField(min_value=0, initial=0, label="Silent months after a flag")
     severity = forms.ChoiceField(choices=Severity.choices, initial=Severity.WARNING)
 
     class Meta:
@@ -58,8 +56,8 @@ VERSION_FIELDS = (
     "reference",
     "threshold",
     "minimum_denominator",
-    "persistence_cycles",
-    "cooldown_cycles",
+    "persistence",
+    "cooldown",
     "severity",
 )
 

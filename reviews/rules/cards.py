@@ -65,6 +65,7 @@ class Card:
     trend: list[dict[str, Any]]
     evidence: dict[str, Any]
     flags: list[Crossing]
+    diagnosis: dict[str, Any] | None = None
 
 
 def make_cards(given: ReviewInput) -> list[Card]:
@@ -87,7 +88,13 @@ def digest_cards(given: ReviewInput, cards: Sequence[Card]) -> str:
     Source: docs/rules/digest.md
     """
     verdicts = [
-        Verdict(card.partner, card.metrics, card.standing, [(flag.rule, flag.observed) for flag in card.flags], None)
+        Verdict(
+            card.partner,
+            card.metrics,
+            card.standing,
+            [(flag.rule, flag.observed) for flag in card.flags],
+            (card.diagnosis or {}).get("cause"),
+        )
         for card in cards
     ]
     content = review_content(

@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Any
 
 from plum_site.lib.errors import InvalidInput
-from reviews.choices import Direction, Reference, RuleTarget, Severity
+from reviews.choices import Direction, Reference, RuleTarget, Severity, TimeUnit
 from reviews.rules.digest import hash_json, number_text
 from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, Measured, measure
 
@@ -27,10 +27,15 @@ class RuleSpec:
     reference: str
     threshold: Decimal
     minimum_denominator: int
-    persistence_cycles: int = 1
-    cooldown_cycles: int = 0
+    persistence: int = 1
+    persistence_unit: str = TimeUnit.CYCLES
+    cooldown: int = 0
+    cooldown_unit: str = TimeUnit.CYCLES
     severity: str = Severity.WARNING
     target: str = RuleTarget.PARTNER
+    lookback_months: int = 6
+    window_days: int | None = None
+    is_strict: bool = False
 
     @property
     def digest(self) -> str:
@@ -41,15 +46,20 @@ class RuleSpec:
         """The form that is frozen in a cycle and hashed; `from_json` reads it."""
         return {
             "code": self.code,
-            "cooldown_cycles": self.cooldown_cycles,
+            "cooldown": self.cooldown,
+            "cooldown_unit": str(self.cooldown_unit),
             "direction": str(self.direction),
+            "is_strict": self.is_strict,
+            "lookback_months": self.lookback_months,
             "metric": self.metric,
             "minimum_denominator": self.minimum_denominator,
-            "persistence_cycles": self.persistence_cycles,
+            "persistence": self.persistence,
+            "persistence_unit": str(self.persistence_unit),
             "reference": str(self.reference),
             "severity": str(self.severity),
             "target": str(self.target),
             "threshold": number_text(self.threshold),
+            "window_days": self.window_days,
         }
 
     @classmethod
@@ -69,7 +79,11 @@ class Month:
 
 @dataclass(frozen=True)
 class Crossing:
-    """A rule that was crossed. is_flag: the interval is clear of the threshold, and the rule is not cooling down."""
+    """
+    A rule that was crossed. is_flag: the interval is clear of the threshold, and the rule is not cooling down.
+
+    target_key: "" for the whole partner, else the offer's external id, or attribute=value.
+    """
 
     rule: str
     metric: str
@@ -77,6 +91,8 @@ class Crossing:
     threshold: float
     is_flag: bool
     evidence: dict[str, Any] = field(compare=False)
+    target: str = RuleTarget.PARTNER
+    target_key: str = ""
 
 
 def check_rule(rule: RuleSpec) -> None:
@@ -106,17 +122,17 @@ def check_rule(rule: RuleSpec) -> None:
         faults["threshold"] = "Nothing is below 0: the rule would never flag."
     if rule.minimum_denominator < 1:
         faults["minimum_denominator"] = "Without a minimum of at least 1 the rule would judge partners with no activity."
-    if not 1 <= rule.persistence_cycles <= LONGEST_MEMORY:
-        faults["persistence_cycles"] = f"Write 1 to {LONGEST_MEMORY} cycles."
-    if not 0 <= rule.cooldown_cycles <= LONGEST_MEMORY:
-        faults["cooldown_cycles"] = f"Write 0 to {LONGEST_MEMORY} cycles."
+    if not 1 <= rule.persistence <= LONGEST_MEMORY:
+        faults["persistence"] = f"Write 1 to {LONGEST_MEMORY} cycles."
+    if not 0 <= rule.cooldown <= LONGEST_MEMORY:
+        faults["cooldown"] = f"Write 0 to {LONGEST_MEMORY} cycles."
     if faults:
         raise InvalidInput("invalid_rule", f"The rule {rule.code!r} was not saved: correct what is named.", faults)
 
 
 def months_needed(rules: Sequence[RuleSpec]) -> int:
     """How many months, the reviewed one included, the rules look at."""
-    return max((rule.persistence_cycles + (rule.reference == Reference.PREVIOUS) for rule in rules), default=1)
+    return max((rule.persistence + (rule.reference == Reference.PREVIOUS) for rule in rules), default=1)
 
 
 def evaluate(
@@ -125,14 +141,14 @@ def evaluate(
     """
     The crossing of one rule by one partner, or None.
 
-    months: newest first, at least `months_needed`. Crossed means in each of the last `persistence_cycles` months;
+    months: newest first, at least `months_needed`. Crossed means in each of the last `persistence` months;
     it is a flag if it was certain in each. recently_flagged: the rule flagged this partner within its cooldown, so that a
     crossing, however certain, opens no second flag. month_is_over: while the newest month runs, a number that is too low
     can still grow, so that it is never certain.
     Source: docs/rules/flags.md
     """
     readings = []
-    for index in range(rule.persistence_cycles):
+    for index in range(rule.persistence):
         before = months[index + 1] if index + 1 < len(months) else Month(None)
         reading = read_month(rule, months[index], before) if index < len(months) else None
         if reading is None:

@@ -108,8 +108,13 @@ def spec_of(version: RuleVersion) -> RuleSpec:
         reference=version.reference,
         threshold=version.threshold,
         minimum_denominator=version.minimum_denominator,
-        persistence_cycles=version.persistence_cycles,
-        cooldown_cycles=version.cooldown_cycles,
+        lookback_months=version.lookback_months,
+        window_days=version.window_days,
+        persistence=version.persistence,
+        persistence_unit=version.persistence_unit,
+        cooldown=version.cooldown,
+        cooldown_unit=version.cooldown_unit,
+        is_strict=version.is_strict,
         severity=version.severity,
         target=version.target,
     )
@@ -143,12 +148,12 @@ def list_cooling(program_id: int, month_start_date: date, rules: list[RuleSpec])
     """
     pairs: set[tuple[str, str]] = set()
     for rule in rules:
-        if rule.cooldown_cycles:
+        if rule.cooldown:
             flags = Flag.objects.filter(
                 rule_version__rule__code=rule.code,
                 scorecard__cycle__program_id=program_id,
                 scorecard__cycle__month_start_date__lt=month_start_date,
-                scorecard__cycle__month_start_date__gte=next_month(month_start_date, -rule.cooldown_cycles),
+                scorecard__cycle__month_start_date__gte=next_month(month_start_date, -rule.cooldown),
             ).exclude(scorecard__cycle__state=CycleState.OPEN)
             pairs |= {(rule.code, partner) for partner in flags.values_list("scorecard__partner__external_id", flat=True)}
     return [list(pair) for pair in sorted(pairs)]

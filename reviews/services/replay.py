@@ -16,7 +16,7 @@ from reviews.selectors.config import describe_partners
 from reviews.selectors.late import count_late_by
 
 BY_METRIC = ("metrics", "previous", "settled")
-WHOLE = ("standing", "score", "rank", "expected", "peers", "trend", "evidence")
+WHOLE = ("standing", "score", "rank", "expected", "peers", "trend", "evidence", "diagnosis")
 
 
 class UnableToReplay(DomainError):
@@ -209,7 +209,6 @@ def _fields(stored: Scorecard, made: Card) -> Iterator[tuple[str, Any, Any]]:
     """(name, stored, computed) of everything on a scorecard, metric by metric."""
     for name in WHOLE:
         yield name, _plain(getattr(stored, name)), _plain(getattr(made, name))
-    yield "diagnosis", stored.diagnosis, None
     for name in BY_METRIC:
         kept, again = getattr(stored, name) or {}, getattr(made, name) or {}
         for metric in sorted({*kept, *again} - UNFROZEN):

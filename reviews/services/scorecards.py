@@ -13,7 +13,7 @@ from reviews.models import Decision, Flag, ReviewCycle, RuleVersion, Scorecard
 from reviews.rules import Card
 
 FIGURES = ("standing", "score", "rank", "metrics", "previous", "settled", "expected", "peers", "trend", "evidence", "diagnosis")
-FLAG_FIGURES = ("metric", "observed", "threshold", "evidence")
+FLAG_FIGURES = ("target", "metric", "observed", "threshold", "evidence")
 
 
 def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User | str, at: datetime) -> dict[str, list[str]]:
@@ -70,6 +70,7 @@ def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User
                 peers=card.peers,
                 trend=card.trend,
                 evidence=card.evidence,
+                diagnosis=card.diagnosis,
             )
             for card in cards
         ],
@@ -93,6 +94,8 @@ def _replace_flags(cycle: ReviewCycle, cards: Sequence[Card], at: datetime) -> N
         Flag(
             scorecard_id=ids[card.partner],
             rule_version=version_of[crossing.rule],
+            target=crossing.target,
+            target_key=crossing.target_key,
             metric=crossing.metric,
             observed=Decimal(repr(crossing.observed)),
             threshold=Decimal(repr(crossing.threshold)),
@@ -102,10 +105,10 @@ def _replace_flags(cycle: ReviewCycle, cards: Sequence[Card], at: datetime) -> N
         for card in cards
         for crossing in card.flags
     ]
-    kept = {(flag.scorecard_id, flag.rule_version_id) for flag in flags}
-    stored = Flag.objects.filter(scorecard__cycle=cycle).values_list("id", "scorecard_id", "rule_version_id")
-    Flag.objects.filter(pk__in=[pk for pk, *pair in stored if tuple(pair) not in kept]).delete()
-    _upsert(Flag, flags, ["scorecard", "rule_version"], FLAG_FIGURES)
+    kept = {(flag.scorecard_id, flag.rule_version_id, flag.target_key) for flag in flags}
+    stored = Flag.objects.filter(scorecard__cycle=cycle).values_list("id", "scorecard_id", "rule_version_id", "target_key")
+    Flag.objects.filter(pk__in=[pk for pk, *key in stored if tuple(key) not in kept]).delete()
+    _upsert(Flag, flags, ["scorecard", "rule_version", "target_key"], FLAG_FIGURES)
 
 
 def _upsert(model: type[Model], rows: Sequence[Model], key: Sequence[str], figures: Sequence[str]) -> None:

@@ -36,8 +36,20 @@ from offers.models import Audience, Listing, Offer, RankingRevision, Segment
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import ApiToken, Job, KeptAnswer, Outbox, OutboxAttempt, RoleGrant, User
-from reviews.choices import CycleState
-from reviews.models import Decision, Flag, ReviewCycle, ReviewPolicy, Rule, RuleVersion, Scorecard, Subscription
+from reviews.choices import CycleState, FlagState, RestatementState
+from reviews.models import (
+    DataGap,
+    Decision,
+    Flag,
+    FlagCase,
+    Restatement,
+    ReviewCycle,
+    ReviewPolicy,
+    Rule,
+    RuleVersion,
+    Scorecard,
+    Subscription,
+)
 from tests.support.rows import AT, LATER, Rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -105,12 +117,29 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "activity_import_applied_is_confirmed": (Import, {"state": "applied"}),
     "reviews_ruleversion_direction_known": (RuleVersion, {"direction": "sideways"}),
     "reviews_ruleversion_reference_known": (RuleVersion, {"reference": "feeling"}),
-    "reviews_ruleversion_persistence_positive": (RuleVersion, {"persistence_cycles": 0}),
+    "reviews_ruleversion_persistence_positive": (RuleVersion, {"persistence": 0}),
     "reviews_cycle_state_known": (ReviewCycle, {"state": "lost", "cutoff": 1, "consolidated_at": AT, "digest": "d"}),
     "reviews_cycle_ends_after_start": (ReviewCycle, {"starts_at": LATER, "ends_at": AT}),
     "reviews_cycle_starts_on_first": (ReviewCycle, {"month_start_date": date(2026, 7, 2)}),
     "reviews_cycle_ready_is_frozen": (ReviewCycle, {"state": CycleState.READY, "cutoff": None}),
     "reviews_cycle_both_closed_at_and_closed_by_set": (ReviewCycle, {"closed_at": AT}),
+    "reviews_flagcase_state_known": (FlagCase, {"state": "lost", "resolution": "", "ended_at": None}),
+    "reviews_flagcase_end_is_complete": (FlagCase, {"state": FlagState.DISMISSED, "ended_at": AT, "reason": ""}),
+    "reviews_datagap_ends_after_start": (DataGap, {"starts_at": LATER, "ends_at": AT}),
+    "reviews_datagap_both_accepted_at_and_accepted_by_set": (
+        DataGap,
+        {"accepted_at": AT, "accepted_by": "somebody", "reason": ""},
+    ),
+    "reviews_restatement_state_known": (Restatement, {"state": "lost", "answered_by": "b", "answered_at": AT}),
+    "reviews_restatement_has_reason": (Restatement, {"reason": ""}),
+    "reviews_restatement_both_answered_at_and_answered_by_set": (
+        Restatement,
+        {"state": RestatementState.APPROVED, "answered_at": None},
+    ),
+    "reviews_restatement_by_two_people": (
+        Restatement,
+        {"state": RestatementState.APPROVED, "asked_by": "a", "answered_by": "a", "answered_at": AT},
+    ),
     "reviews_scorecard_standing_known": (Scorecard, {"standing": "splendid"}),
     "reviews_scorecard_score_in_range": (Scorecard, {"score": Decimal("100.01")}),
     "exports_export_state_known": (Export, {"state": "lost"}),
@@ -163,6 +192,9 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_cycle_once": (ReviewCycle, {"revision": 1}),
     "reviews_scorecard_once": (Scorecard, {}),
     "reviews_flag_once": (Flag, {}),
+    "reviews_flagcase_one_at_a_time": (FlagCase, {"target_key": "o1"}),
+    "reviews_datagap_once": (DataGap, {"starts_at": AT}),
+    "reviews_restatement_one_at_a_time": (Restatement, {"reason": "late files"}),
     "exports_webhookendpoint_url_once": (WebhookEndpoint, {"url": "https://hooks.example.org/"}),
     "reviews_subscription_once": (Subscription, {"email": "a@example.org", "scope_value": ""}),
 }

@@ -27,6 +27,8 @@ WITHOUT_PERSON = {
     "tried_at": "by a worker",
     "starts_at": "a period",
     "ends_at": "a period",
+    "ended_at": "its transitions say by whom",
+    "found_at": "by the review",
     "expires_at": "a limit",
     "due_at": "a plan",
     "last_used_at": "by the token itself",

@@ -93,7 +93,7 @@ def test_a_stage_that_is_not_recorded_leaves_its_rules_silent() -> None:
 
 
 def test_persistence_asks_for_so_many_months_in_a_row() -> None:
-    rule = replace(CEILING, persistence_cycles=3)
+    rule = replace(CEILING, persistence=3)
     bad, good = month({"reversals": 30, "redemptions": 60}), month({"reversals": 0, "redemptions": 60})
 
     assert evaluate(rule, [bad, bad]) is None
@@ -104,7 +104,7 @@ def test_persistence_asks_for_so_many_months_in_a_row() -> None:
 
 
 def test_one_uncertain_month_makes_the_persistence_uncertain() -> None:
-    rule = replace(CEILING, persistence_cycles=2)
+    rule = replace(CEILING, persistence=2)
     crossing = evaluate(rule, [month({"reversals": 30, "redemptions": 60}), month({"reversals": 3, "redemptions": 25})])
 
     assert crossing is not None
@@ -159,10 +159,10 @@ def test_observed_has_nine_decimals() -> None:
         ("threshold", Decimal(10) ** 9),
         ("threshold", Decimal(0)),
         ("minimum_denominator", 0),
-        ("persistence_cycles", 0),
-        ("persistence_cycles", 13),
-        ("cooldown_cycles", -1),
-        ("cooldown_cycles", 13),
+        ("persistence", 0),
+        ("persistence", 13),
+        ("cooldown", -1),
+        ("cooldown", 13),
     ],
 )
 def test_rules_that_cannot_be_evaluated_are_refused(field: str, value: Any) -> None:
@@ -189,7 +189,7 @@ def test_a_rule_survives_its_frozen_form() -> None:
     assert RuleSpec.from_json(FALL.as_json()).digest == FALL.digest
 
 
-@pytest.mark.parametrize("field", ["threshold", "minimum_denominator", "persistence_cycles", "cooldown_cycles"])
+@pytest.mark.parametrize("field", ["threshold", "minimum_denominator", "persistence", "cooldown"])
 def test_every_number_of_a_rule_is_in_its_digest(field: str) -> None:
     assert replace(FALL, **{field: getattr(FALL, field) + 1}).digest != FALL.digest
 
@@ -197,7 +197,7 @@ def test_every_number_of_a_rule_is_in_its_digest(field: str) -> None:
 def test_months_needed_counts_the_reference() -> None:
     assert months_needed([]) == 1
     assert months_needed([CEILING]) == 1
-    assert months_needed([replace(FALL, persistence_cycles=3), CEILING]) == 4
+    assert months_needed([replace(FALL, persistence=3), CEILING]) == 4
 
 
 @pytest.mark.parametrize(

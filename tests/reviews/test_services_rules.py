@@ -129,7 +129,7 @@ def test_a_frozen_review_keeps_its_rules(program: Program) -> None:
 
 def test_cooldown_looks_at_the_flags_of_frozen_months(program: Program) -> None:
     rule = next(rule for rule in default_rules("view_first") if rule.spec.code == "reversal_rate_high")
-    save_rule(program_id=program.pk, name=rule.name, spec=replace(rule.spec, cooldown_cycles=1), actor="system", at=IN_JULY)
+    save_rule(program_id=program.pk, name=rule.name, spec=replace(rule.spec, cooldown=1), actor="system", at=IN_JULY)
     bad = {"P1": {"redemptions": 40, "reversals": 20}}
     for month in ("2026-04", "2026-05", "2026-06"):
         record_month(program, month, bad)

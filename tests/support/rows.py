@@ -16,7 +16,7 @@ from exports.models import Export, WebhookDelivery
 from partners.models import Program
 from plum_site.lib.fields import CountryField, CurrencyField
 from plum_site.lib.models import ApiToken, AuditEvent, Outbox
-from reviews.models import ReviewCycle
+from reviews.models import Restatement, ReviewCycle
 
 AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
 LATER = datetime(2026, 8, 15, 9, 30, tzinfo=UTC)
@@ -32,6 +32,7 @@ VALID: dict[type[models.Model], dict[str, Any]] = {
     QuarantinedEvent: {"expires_at": LATER},
     Export: {"starts_date": AT.date(), "ends_date": LATER.date()},
     Outbox: {"channel": "mail"},
+    Restatement: {"reason": "late files"},
     ReviewCycle: {"ends_at": LATER},
     WebhookDelivery: {"message": lambda rows: rows.make(Outbox, program_id=rows.the(Program).pk)},
 }

@@ -1,101 +1,11 @@
-"""The monthly review: rules and policies by version, cycles, scorecards, flags and decisions."""
+"""Review cycles and what stands in them: scorecards, flags and decisions."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from partners.models import Partner, Program
-from reviews.choices import (
-    CycleState,
-    DecisionKind,
-    Direction,
-    Reference,
-    RuleTarget,
-    Severity,
-    Standing,
-    SubscriptionScope,
-    SubscriptionState,
-)
-
-
-class ReviewPolicy(models.Model):
-    """
-    How a program turns figures into a standing: one version. The newest is in force; cycles keep the one they froze.
-
-    weights: metric key to points, adding up to 100. bands: [[standing, lowest score], ...] from best to worst, the
-    last one from 0, so that 0 to 100 is covered with no gap. minimum_events: below it a partner has insufficient data.
-    Append-only.
-    """
-
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="review_policies")
-    number = models.PositiveIntegerField()
-    weights = models.JSONField()
-    bands = models.JSONField()
-    minimum_events = models.PositiveIntegerField()
-    made_by = models.CharField(max_length=200)
-    made_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["program", "-number"]
-        verbose_name_plural = "review policies"
-        constraints = [models.UniqueConstraint(fields=["program", "number"], name="reviews_policy_number_once")]
-
-    def __str__(self) -> str:
-        return f"Policy version {self.number}"
-
-
-class Rule(models.Model):
-    """A rule by its code; what it says is in its versions. Made active or inactive, never deleted."""
-
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="rules")
-    code = models.SlugField(max_length=60)
-    name = models.CharField(max_length=200)
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["code", "id"]
-        constraints = [models.UniqueConstraint(fields=["program", "code"], name="reviews_rule_once")]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class RuleVersion(models.Model):
-    """
-    What a rule says, in one version; the newest is in force. Append-only.
-
-    threshold: for reference "fixed" the value itself (a rate as 0 to 1, a count as a number), else a share of the
-    reference (0.5: half of the previous month's). minimum_denominator: the metric's divisor must reach it.
-    `digest` is SHA-256 of the canonical JSON of the version and stands in the review's digest.
-    """
-
-    rule = models.ForeignKey(Rule, on_delete=models.PROTECT, related_name="versions")
-    number = models.PositiveIntegerField()
-    target = models.CharField(max_length=20, choices=RuleTarget.choices, default=RuleTarget.PARTNER)
-    metric = models.CharField(max_length=60)
-    direction = models.CharField(max_length=10, choices=Direction.choices)
-    reference = models.CharField(max_length=20, choices=Reference.choices)
-    threshold = models.DecimalField(max_digits=18, decimal_places=9)
-    minimum_denominator = models.PositiveIntegerField()
-    persistence_cycles = models.PositiveSmallIntegerField(default=1)
-    cooldown_cycles = models.PositiveSmallIntegerField(default=0)
-    severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.WARNING)
-    digest = models.CharField(max_length=64)
-    made_by = models.CharField(max_length=200)
-    made_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["rule", "-number"]
-        constraints = [
-            models.UniqueConstraint(fields=["rule", "number"], name="reviews_ruleversion_number_once"),
-            models.CheckConstraint(condition=Q(direction__in=Direction.values), name="reviews_ruleversion_direction_known"),
-            models.CheckConstraint(condition=Q(reference__in=Reference.values), name="reviews_ruleversion_reference_known"),
-            models.CheckConstraint(condition=Q(persistence_cycles__gte=1), name="reviews_ruleversion_persistence_positive"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.rule} (version {self.number})"
+from reviews.choices import CycleState, DecisionKind, RestatementState, RuleTarget, Standing
+from reviews.models.rules import RuleVersion
 
 
 class ReviewCycle(models.Model):
@@ -197,10 +107,17 @@ class Scorecard(models.Model):
 
 
 class Flag(models.Model):
-    """A rule was crossed by one partner in one cycle: what was seen, what was allowed, and the evidence."""
+    """
+    A rule was crossed, for certain, by one partner in one cycle: what was seen, what was allowed, and the evidence.
+
+    target_key: "" for the whole partner, else the offer's external id, or attribute=value. What becomes of it over the
+    cycles is in its FlagCase.
+    """
 
     scorecard = models.ForeignKey(Scorecard, on_delete=models.PROTECT, related_name="flags")
     rule_version = models.ForeignKey(RuleVersion, on_delete=models.PROTECT, related_name="flags")
+    target = models.CharField(max_length=20, choices=RuleTarget.choices, default=RuleTarget.PARTNER)
+    target_key = models.CharField(max_length=400, blank=True)
     metric = models.CharField(max_length=60)
     observed = models.DecimalField(max_digits=18, decimal_places=9)
     threshold = models.DecimalField(max_digits=18, decimal_places=9, help_text="The value that was crossed, reference applied.")
@@ -209,7 +126,7 @@ class Flag(models.Model):
 
     class Meta:
         ordering = ["scorecard", "rule_version"]
-        constraints = [models.UniqueConstraint(fields=["scorecard", "rule_version"], name="reviews_flag_once")]
+        constraints = [models.UniqueConstraint(fields=["scorecard", "rule_version", "target_key"], name="reviews_flag_once")]
 
     def __str__(self) -> str:
         return f"{self.rule_version.rule}: {self.scorecard}"
@@ -232,51 +149,38 @@ class Decision(models.Model):
         return f"{self.get_kind_display()}: {self.scorecard}"
 
 
-class Subscription(models.Model):
+class Restatement(models.Model):
     """
-    One recipient of a program's monthly report, in one scope. Added, paused and ended in the console, or ended by the link
-    in a mail; never deleted. scope_value: the category's or the country's code, where the scope is one of these.
+    A closed review is to be made anew, as a new revision: asked for by one person, approved or refused by another.
+
+    cycle: the closed one, which stays. revised: the new revision, once approved.
     """
 
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="subscriptions")
-    email = models.EmailField("e-mail address")
-    name = models.CharField(max_length=200, blank=True)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        related_name="subscriptions",
-        help_text="A person with a login, whose report links to the console.",
-    )
-    scope = models.CharField(max_length=10, choices=SubscriptionScope.choices, default=SubscriptionScope.WHOLE)
-    scope_value = models.CharField(max_length=100, blank=True)
-    state = models.CharField(max_length=12, choices=SubscriptionState.choices, default=SubscriptionState.ACTIVE)
-    created_at = models.DateTimeField()
-    created_by = models.CharField(max_length=200)
+    cycle = models.ForeignKey(ReviewCycle, on_delete=models.PROTECT, related_name="restatements")
+    state = models.CharField(max_length=10, choices=RestatementState.choices, default=RestatementState.ASKED)
+    reason = models.TextField()
+    asked_by = models.CharField(max_length=200)
+    asked_at = models.DateTimeField()
+    answered_by = models.CharField(max_length=200, blank=True)
+    answered_at = models.DateTimeField(null=True)
+    answer = models.TextField(blank=True)
+    revised = models.OneToOneField(ReviewCycle, null=True, on_delete=models.PROTECT, related_name="restates")
 
     class Meta:
-        ordering = ["email", "id"]
+        ordering = ["-asked_at", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["program", "email", "scope", "scope_value"], name="reviews_subscription_once"),
-            models.CheckConstraint(condition=Q(state__in=SubscriptionState.values), name="reviews_subscription_state_known"),
-            models.CheckConstraint(
-                condition=(Q(scope__in=[SubscriptionScope.CATEGORY, SubscriptionScope.COUNTRY]) & ~Q(scope_value=""))
-                | (Q(scope=SubscriptionScope.OWNED, user__isnull=False) & Q(scope_value=""))
-                | Q(scope=SubscriptionScope.WHOLE, scope_value=""),
-                name="reviews_subscription_scope_is_complete",
+            models.UniqueConstraint(
+                fields=["cycle"], condition=Q(state=RestatementState.ASKED), name="reviews_restatement_one_at_a_time"
             ),
+            models.CheckConstraint(condition=Q(state__in=RestatementState.values), name="reviews_restatement_state_known"),
+            models.CheckConstraint(condition=~Q(reason=""), name="reviews_restatement_has_reason"),
+            models.CheckConstraint(
+                condition=Q(state=RestatementState.ASKED, answered_by="", answered_at__isnull=True)
+                | (~Q(state=RestatementState.ASKED) & ~Q(answered_by="") & Q(answered_at__isnull=False)),
+                name="reviews_restatement_both_answered_at_and_answered_by_set",
+            ),
+            models.CheckConstraint(condition=~Q(asked_by=models.F("answered_by")), name="reviews_restatement_by_two_people"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.name or self.email}: {self.scope_text}"
-
-    @property
-    def scope_text(self) -> str:
-        """The scope in words."""
-        match self.scope:
-            case SubscriptionScope.CATEGORY:
-                return f"partners of the category {self.scope_value}"
-            case SubscriptionScope.COUNTRY:
-                return f"partners of {self.scope_value}"
-        return SubscriptionScope(self.scope).label[0].lower() + SubscriptionScope(self.scope).label[1:]
+        return f"Restatement of {self.cycle}"
