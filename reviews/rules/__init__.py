@@ -6,6 +6,7 @@ from reviews.rules.defaults import NamedRule, default_policy, default_rules
 from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text, review_content, review_digest
 from reviews.rules.flags import Crossing, Month, RuleSpec, check_rule, evaluate, months_needed
 from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, measure, rate_interval
+from reviews.rules.sentences import say_rule, say_share, say_threshold
 from reviews.rules.standing import (
     Candidate,
     PolicySpec,
@@ -64,6 +65,9 @@ __all__ = [
     "rate_interval",
     "review_content",
     "review_digest",
+    "say_rule",
+    "say_share",
+    "say_threshold",
     "score_partners",
     "season_ratio",
     "shrink",

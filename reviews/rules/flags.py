@@ -1,8 +1,10 @@
 """When a rule is crossed, for certain: fixed thresholds and shares of the previous month. docs/rules/flags.md."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from math import sqrt
 from typing import Any
 
@@ -14,7 +16,10 @@ from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, Meas
 TARGETS = (RuleTarget.PARTNER,)
 REFERENCES = (Reference.FIXED, Reference.PREVIOUS)
 LARGEST_THRESHOLD = Decimal(10) ** 9
-LONGEST_MEMORY = 12  # cycles that persistence and cooldown may look back
+LONGEST_MEMORY = 12  # cycles that persistence and cooldown may look back, and months of a trailing reference
+LONGEST_DAYS = 31  # days that persistence and cooldown may be
+WINDOWS = (7, 92)  # days that a rule may look at instead of the month
+CODE = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True)
@@ -101,33 +106,69 @@ def check_rule(rule: RuleSpec) -> None:
 
     Raises: InvalidInput, code "invalid_rule", with a sentence for each field at fault.
     """
+    faults = {**_check_observed(rule), **_check_limit(rule), **_check_time(rule)}
+    if faults:
+        raise InvalidInput("invalid_rule", f"The rule {rule.code!r} was not saved: correct what is named.", faults)
+
+
+def _check_observed(rule: RuleSpec) -> dict[str, str]:
+    """What is wrong with what the rule is called and looks at."""
     faults: dict[str, str] = {}
+    if not CODE.fullmatch(rule.code):
+        faults["code"] = "Write 1 to 60 letters, digits, hyphens and underscores, such as redemption_rate_fall."
     if rule.metric in MONEY:
         faults["metric"] = f"{rule.metric} is money, and one large redemption must not decide. Choose a rate or a count."
     elif rule.metric not in RATES and rule.metric not in COUNTS:
-        faults["metric"] = (
-            f"There is no metric {rule.metric!r} that a rule can look at. Choose one of {', '.join([*RATES, *COUNTS])}."
-        )
+        near = get_close_matches(rule.metric.strip().lower().replace(" ", "_"), [*RATES, *COUNTS], n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        known = ", ".join([*RATES, *COUNTS])
+        faults["metric"] = f"There is no metric {rule.metric!r} that a rule can look at. {hint}Choose one of {known}."
     if rule.target not in TARGETS:
         faults["target"] = "Rules look at whole partners: choose partner."
+    if rule.severity not in Severity.values:
+        faults["severity"] = f"Choose one of {', '.join(Severity.values)}."
+    return faults
+
+
+def _check_limit(rule: RuleSpec) -> dict[str, str]:
+    """What is wrong with what is compared with what."""
+    faults: dict[str, str] = {}
     if rule.reference not in REFERENCES:
         faults["reference"] = f"Compare with one of {', '.join(REFERENCES)}."
     if rule.direction not in Direction.values:
         faults["direction"] = f"Choose one of {', '.join(Direction.values)}."
-    if rule.severity not in Severity.values:
-        faults["severity"] = f"Choose one of {', '.join(Severity.values)}."
     if not 0 <= rule.threshold < LARGEST_THRESHOLD or rule.threshold != round(rule.threshold, DECIMALS):
         faults["threshold"] = f"Write a number from 0 to below {LARGEST_THRESHOLD} with at most {DECIMALS} decimals."
     elif rule.threshold == 0 and rule.direction == Direction.BELOW:
         faults["threshold"] = "Nothing is below 0: the rule would never flag."
-    if rule.minimum_denominator < 1:
+    if not 1 <= rule.minimum_denominator <= LARGEST_THRESHOLD:
         faults["minimum_denominator"] = "Without a minimum of at least 1 the rule would judge partners with no activity."
-    if not 1 <= rule.persistence <= LONGEST_MEMORY:
-        faults["persistence"] = f"Write 1 to {LONGEST_MEMORY} cycles."
-    if not 0 <= rule.cooldown <= LONGEST_MEMORY:
-        faults["cooldown"] = f"Write 0 to {LONGEST_MEMORY} cycles."
-    if faults:
-        raise InvalidInput("invalid_rule", f"The rule {rule.code!r} was not saved: correct what is named.", faults)
+    if not 1 <= rule.lookback_months <= LONGEST_MEMORY:
+        faults["lookback_months"] = f"Write 1 to {LONGEST_MEMORY} months."
+    return faults
+
+
+def _check_time(rule: RuleSpec) -> dict[str, str]:
+    """What is wrong with the window, and with how often and how seldom."""
+    faults: dict[str, str] = {}
+    shortest, longest = WINDOWS
+    if rule.window_days is not None and not shortest <= rule.window_days <= longest:
+        faults["window_days"] = f"Write {shortest} to {longest} days, or leave it empty for the month."
+    for name, number, unit, fewest in (
+        ("persistence", rule.persistence, rule.persistence_unit, 1),
+        ("cooldown", rule.cooldown, rule.cooldown_unit, 0),
+    ):
+        most = LONGEST_DAYS if unit == TimeUnit.DAYS else LONGEST_MEMORY
+        if unit not in TimeUnit.values:
+            faults[f"{name}_unit"] = f"Choose one of {', '.join(TimeUnit.values)}."
+        elif not fewest <= number <= most:
+            faults[name] = f"Write {fewest} to {most} {'days' if unit == TimeUnit.DAYS else 'months'}."
+    if rule.persistence_unit == TimeUnit.DAYS and rule.persistence > 1 and rule.window_days is None:
+        faults.setdefault(
+            "persistence_unit",
+            "Days in a row can be counted where the rule looks at the last days: say how many, or count months.",
+        )
+    return faults
 
 
 def months_needed(rules: Sequence[RuleSpec]) -> int:

@@ -25,7 +25,7 @@ from reviews.services.reports import (
     send_report_by_hand,
     send_report_to_me,
 )
-from reviews.services.rules import deactivate_rule, install_default_rules, save_policy, save_rule
+from reviews.services.rules import activate_rule, check_named_rule, deactivate_rule, install_default_rules, save_policy, save_rule
 from reviews.services.subscriptions import change_subscription, read_unsubscribe_token, subscribe, unsubscribe, unsubscribe_url
 
 __all__ = [
@@ -38,7 +38,9 @@ __all__ = [
     "UnableToOpenCycle",
     "UnableToReplay",
     "UnableToSendReport",
+    "activate_rule",
     "change_subscription",
+    "check_named_rule",
     "close_cycle",
     "consolidate_cycle",
     "deactivate_rule",

@@ -163,6 +163,14 @@ def test_observed_has_nine_decimals() -> None:
         ("persistence", 13),
         ("cooldown", -1),
         ("cooldown", 13),
+        ("code", "a rule"),
+        ("code", ""),
+        ("lookback_months", 0),
+        ("lookback_months", 13),
+        ("window_days", 6),
+        ("window_days", 93),
+        ("persistence_unit", "evaluations"),
+        ("cooldown_unit", "hours"),
     ],
 )
 def test_rules_that_cannot_be_evaluated_are_refused(field: str, value: Any) -> None:
@@ -170,6 +178,29 @@ def test_rules_that_cannot_be_evaluated_are_refused(field: str, value: Any) -> N
         check_rule(replace(FALL, **{field: value}))
 
     assert (refusal.value.code, list(refusal.value.fields)) == ("invalid_rule", [field])
+
+
+def test_days_have_a_range_of_their_own() -> None:
+    by_days = replace(FALL, window_days=30, persistence=31, persistence_unit="days", cooldown=31, cooldown_unit="days")
+    check_rule(by_days)
+
+    for name in ("persistence", "cooldown"):
+        with pytest.raises(InvalidInput) as refusal:
+            check_rule(replace(by_days, **{name: 32}))
+        assert refusal.value.fields[name].endswith("to 31 days.")
+    with pytest.raises(InvalidInput) as refusal:
+        check_rule(replace(by_days, window_days=None))
+    assert list(refusal.value.fields) == ["persistence_unit"], "a month has no last days"
+
+
+def test_an_unknown_metric_is_an_error_with_a_hint_and_never_a_guess() -> None:
+    for written, meant in (("unlock-rate", "unlock_rate"), ("Redemption Rate", "redemption_rate"), ("view", "views")):
+        with pytest.raises(InvalidInput) as refusal:
+            check_rule(replace(FALL, metric=written))
+        assert f"Did you mean {meant}?" in refusal.value.fields["metric"]
+    with pytest.raises(InvalidInput) as refusal:
+        check_rule(replace(FALL, metric="xyz"))
+    assert "Did you mean" not in refusal.value.fields["metric"]
 
 
 @pytest.mark.parametrize("order", ["view_first", "unlock_first"])

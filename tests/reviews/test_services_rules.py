@@ -8,11 +8,12 @@ from django.db import IntegrityError, transaction
 
 from partners.models import Program
 from plum_site.lib.errors import InvalidInput, NotFound
-from plum_site.lib.models import AuditEvent
+from plum_site.lib.models import AuditEvent, User
 from reviews.models import Flag, ReviewPolicy, Rule, RuleVersion
 from reviews.rules import default_policy, default_rules
 from reviews.selectors import list_rules_in_force, policy_of, spec_of
-from reviews.services import deactivate_rule, install_default_rules, replay, save_policy, save_rule
+from reviews.services import activate_rule, deactivate_rule, install_default_rules, replay, save_policy, save_rule
+from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.reviews import APRIL, GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -141,3 +142,51 @@ def test_cooldown_looks_at_the_flags_of_frozen_months(program: Program) -> None:
         assert replay(cycle_id=cycle.pk).is_equal
 
     assert flagged == {APRIL: 1, MAY: 0, JUNE: 1}
+
+
+def test_a_rule_comes_back_as_it_was(program: Program) -> None:
+    deactivate_rule(program_id=program.pk, code=SPEC.code, actor="system", at=IN_JULY)
+
+    for _ in range(2):
+        assert activate_rule(program_id=program.pk, code=SPEC.code, actor="system", at=IN_JULY).is_active
+
+    assert RuleVersion.objects.filter(rule__code=SPEC.code).count() == 1
+    assert AuditEvent.objects.filter(action="reviews.activate_rule").count() == 1
+    with pytest.raises(NotFound):
+        activate_rule(program_id=program.pk, code="none", actor="system", at=IN_JULY)
+
+
+def test_who_is_told_and_what_was_shown_are_kept_with_the_version(program: Program) -> None:
+    person = make_member_of_staff(program, "partner_ops")
+    shown = {"totals": {"flags": 3}}
+
+    def own(owner: User | None) -> RuleVersion:
+        return save_rule(program_id=program.pk, name="Fell", spec=SPEC, actor="system", at=IN_JULY, owner=owner, backtest=shown)
+
+    versions = [own(person), own(person), own(None)]
+
+    assert [(one.number, one.owner) for one in versions] == [(2, person), (2, person), (3, None)]
+    assert versions[0].backtest == shown
+    assert versions[0].digest == versions[2].digest, "whoever is told, it flags the same"
+    audited = AuditEvent.objects.filter(action="reviews.save_rule", comment="").order_by("-id")[1]
+    assert audited.after["owner"] == f"user:{person.pk}"
+
+
+def test_only_people_of_the_program_are_told(program: Program) -> None:
+    stranger = make_person("stranger")
+    for person in (stranger, make_member_of_staff(program, "analyst", "gone")):
+        User.objects.filter(username="gone").update(is_active=False)
+        person.refresh_from_db()
+        with pytest.raises(InvalidInput) as refusal:
+            save_rule(program_id=program.pk, name="Fell", spec=SPEC, actor="system", at=IN_JULY, owner=person)
+        assert list(refusal.value.fields) == ["owner"]
+
+    assert not RuleVersion.objects.filter(owner__isnull=False).exists()
+
+
+def test_all_that_is_wrong_is_said_at_once(program: Program) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        save(program, "x" * 201, metric="unlock rat", threshold=Decimal(-1), window_days=3, lookback_months=13, code="a b")
+
+    assert set(refusal.value.fields) == {"name", "metric", "threshold", "window_days", "lookback_months", "code"}
+    assert "Did you mean unlock_rate?" in refusal.value.fields["metric"]
