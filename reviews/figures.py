@@ -1,21 +1,29 @@
 """Charts of the scorecard and the review: rows in, plotly figure out. Colours are names that the page's theme fills in."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.html import escape
+from django.utils.safestring import SafeString
 
 from activity.metrics import METRICS, Unit
 from plum_site.lib.charts import Chart, safe_json
 from plum_site.lib.lazy import lazily
 from plum_site.lib.periods import parse_month
-from plum_site.lib.present import NOT_RECORDED, Table, amounts, count, month, rate
+from plum_site.lib.present import NO_DATA, NOT_RECORDED, Table, amounts, count, month, rate, unbroken
+from reviews.rules import RATES, Comparison, count_places, funnel_limits
+from reviews.rules.compare import INSIDE, LIKELY, NEARLY_SURE, OUTSIDE_95, OUTSIDE_998
+from reviews.selectors.compare import Group, Row
 
 go = lazily("plotly.graph_objects")
 DASHES = ("solid", "dash", "dot", "dashdot")  # lines differ by more than colour
 TONES = ("main", "second", "third", "quiet")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+PLACE_NAMES = {INSIDE: "Within the limits", OUTSIDE_95: "Outside 95 %", OUTSIDE_998: "Outside 99.8 %"}
+PLACE_MARKS = ((INSIDE, "circle", "main"), (OUTSIDE_95, "diamond", "third"), (OUTSIDE_998, "square", "bad"))
 
 
 def draw_volumes(trend: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Chart:
@@ -95,6 +103,105 @@ def draw_funnel(funnel: Sequence[Mapping[str, Any]]) -> Chart:
     return Chart(
         "funnel-pairs", "Ordered funnel", summary, to_json(figure), Table("", headers, rows, numeric=frozenset({1, 2, 3}))
     )
+
+
+def draw_comparison(group: Group, metric: str, index: int) -> Chart:
+    """The funnel plot of one group: every ranked partner by its volume and raw rate, between the limits of 95 and 99.8 %."""
+    found = group.comparison
+    overall, factor = found.rate or 0.0, found.dispersion.factor if found.dispersion else 1.0
+    sizes = spread_sizes([row.placed.sample.denominator for row in group.ranked if row.placed])
+    traces: list[dict[str, Any]] = []
+    for name, z, dash in (("95 %", LIKELY, "dash"), ("99.8 %", NEARLY_SURE, "dot")):
+        limits = [funnel_limits(overall, factor, size, z) for size in sizes]
+        for side in (0, 1):
+            line = {"dash": dash, "width": 1.5}
+            ends = [limit[side] for limit in limits]
+            shape = {"type": "scatter", "mode": "lines", "line": line, "hoverinfo": "skip", "meta": {"tone": "quiet"}}
+            traces.append({**shape, "x": sizes, "y": ends, "name": f"Limits of {name}", "showlegend": False})
+    shape = {"type": "scatter", "mode": "lines", "line": {"width": 1.5}, "hoverinfo": "skip", "meta": {"tone": "second"}}
+    traces.append({**shape, "x": [sizes[0], sizes[-1]], "y": [overall] * 2, "name": "All", "showlegend": False})
+    for place, symbol, tone in PLACE_MARKS:
+        rows = [row for row in group.ranked if row.placed and row.placed.place == place]
+        if rows:
+            traces.append(mark_partners(rows, PLACE_NAMES[place], symbol, tone))
+    rates = [row.placed.rate or 0.0 for row in group.ranked if row.placed]
+    top = max([*rates, min(1.0, funnel_limits(overall, factor, sizes[0], LIKELY)[1])])
+    layout = {
+        "xaxis": {"rangemode": "tozero", "tickformat": "~s"},
+        "yaxis": {"tickformat": ".0%", "range": [0, top * 1.08 or 1]},
+    }
+    table = Table("", ["Partner", RATES[metric].denominator.capitalize(), "Rate", "95 %", "99.8 %", "Where"], [])
+    for row in group.ranked:
+        if row.placed:
+            size = row.placed.sample.denominator
+            limits = [show_pair(funnel_limits(overall, factor, size, z)) for z in (LIKELY, NEARLY_SURE)]
+            table.rows.append([row.name, count(size), rate(row.placed.rate), *limits, PLACE_NAMES[row.placed.place]])
+    table = replace(table, numeric=frozenset({1, 2, 3, 4}))
+    title = f"{METRICS[metric].label} by {RATES[metric].denominator}{f', {group.label}' if group.label else ''}"
+    return Chart(f"comparison-{index}", title, say_comparison(found), to_json(figure_of(traces, layout)), table)
+
+
+def mark_partners(rows: Sequence[Row], name: str, symbol: str, tone: str) -> dict[str, Any]:
+    """The points of the partners at one place, each with what it is when pointed at."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [row.placed.sample.denominator for row in rows if row.placed],
+        "y": [row.placed.rate for row in rows if row.placed],
+        "text": [say_point(row) for row in rows],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {"symbol": symbol, "size": 9},
+        "meta": {"tone": tone},
+    }
+
+
+def say_point(row: Row) -> str:
+    """What a point of the funnel plot says; plotly takes a few tags, so that names are escaped."""
+    one = row.placed
+    if one is None:
+        return ""
+    low, high = one.ranks or ("", "")
+    of = f"{count(one.sample.numerator)} of {count(one.sample.denominator)}: {rate(one.rate)}"
+    return f"{escape(row.name)}<br>{of}<br>evened out {rate(one.shrunken)}<br>rank {one.rank} (between {low} and {high})"
+
+
+def spread_sizes(denominators: Sequence[int]) -> list[int]:
+    """Volumes at which the limits are worked out: denser where they bend."""
+    low, high = max(min(denominators) * 0.8, 1.0), max(denominators) * 1.05
+    steps = [low * (high / low) ** (step / 40) for step in range(41)]
+    return sorted({round(one) for one in steps})
+
+
+def say_comparison(found: Comparison) -> str:
+    """The funnel plot in sentences: how many are outside, how many chance alone would put there, and how wide the limits are."""
+    if found.dispersion is None:
+        return ""
+    places, total = count_places(found), len(found.ranked)
+    outside = places[OUTSIDE_95] + places[OUTSIDE_998]
+    spread = found.dispersion
+    said = f"Of {total} partners, {outside} lie outside the limits of 95 % and {places[OUTSIDE_998]} outside those of 99.8 %; "
+    said += f"chance alone would put {count(total * 0.05, 1)} and {count(total * 0.002, 1)} there. "
+    said += "The solid line is the rate of all of them, dashed are the limits of 95 %, dotted those of 99.8 %. "
+    if spread.factor > 1:
+        return said + (
+            f"Partners differ {count(spread.measured, 1)} times as much as by chance "
+            f"(up to {count(spread.tolerated, 1)} is tolerated), so the variance behind the limits was multiplied by that."
+        )
+    return said + (
+        f"But for a tenth at either end, chance explains how much partners differ ({count(spread.measured, 1)} times, up to "
+        f"{count(spread.tolerated, 1)} is tolerated): the limits were not widened."
+    )
+
+
+def show_pair(interval: tuple[float, float] | None) -> SafeString | str:
+    """An interval as two rates."""
+    return NO_DATA if interval is None else unbroken(f"{rate(interval[0])} – {rate(interval[1])}")
+
+
+def figure_of(traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> Any:
+    """A figure from plain objects."""
+    return go.Figure({"data": list(traces), "layout": dict(layout)})
 
 
 def draw_lines(trend: Sequence[Mapping[str, Any]], keys: Sequence[str], form: str, title: str) -> Any:

@@ -1,5 +1,6 @@
 """Forms of rules and policies: they collect, services decide."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -89,6 +90,43 @@ class PolicyForm(forms.Form):
         weights = {key: given[f"weight_{key}"] for key in RATES if given[f"weight_{key}"]}
         bands = [(standing.value, given[f"band_{standing.value}"]) for standing in BANDS]
         return PolicySpec(weights, [*bands, (Standing.UNDERPERFORMING.value, 0)], given["minimum_events"])
+
+
+class CompareForm(forms.Form):
+    """Which partners are compared by what, over which days. What a program does not have is not offered."""
+
+    metric = forms.ChoiceField(label="Rate")
+    month = forms.ChoiceField(label="Month", required=False)
+    first = forms.DateField(label="or from", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    last = forms.DateField(
+        label="to, included", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    by = forms.ChoiceField(label="Grouped by", required=False)
+    category = forms.ChoiceField(label="Category", required=False)
+    country = forms.ChoiceField(label="Partner's country", required=False)
+    offer_type = forms.ChoiceField(label="Offer type", required=False)
+    segment = forms.ChoiceField(label="Segment", required=False)
+    members = forms.ChoiceField(label="Members", required=False)
+    minimum = forms.IntegerField(label="Smallest sample", required=False, min_value=1, max_value=1_000_000)
+
+    def __init__(self, data: Any, *, offered: Mapping[str, Sequence[tuple[str, Any]]], initial: Mapping[str, Any]) -> None:
+        """offered: by field, (value, words); a filter without a value to choose is left out."""
+        super().__init__({**initial, **{name: value for name, value in data.items() if value}})
+        for name, choices in offered.items():
+            needed = name in ("metric", "month")
+            self.fields[name].choices = choices if needed else [("", "–"), *choices]  # type: ignore[attr-defined]
+            if not choices:
+                del self.fields[name]
+
+    def clean(self) -> dict[str, Any]:
+        """Own days are both ends, in order; they win over the month."""
+        given: dict[str, Any] = super().clean() or {}
+        first, last = given.get("first"), given.get("last")
+        if first and last and last < first:
+            self.add_error("last", "This lies before the first day.")
+        elif bool(first) != bool(last) and not {"first", "last"} & set(self.errors):
+            self.add_error("last" if first else "first", "Write both days, or choose a month.")
+        return given
 
 
 class DecisionForm(forms.Form):

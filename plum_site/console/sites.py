@@ -53,6 +53,7 @@ GROUPS = (
             "reviews.ReviewCycle",
             "reviews.Scorecard",
             "reviews.Flag",
+            "compare_partners",
             "reviews.Rule",
             "reviews.ReviewPolicy",
             "reviews.Subscription",

@@ -1,5 +1,6 @@
 """The console's lists and pages of the monthly review, and what it adds to partners."""
 
+from reviews.admin.compare import show_comparison
 from reviews.admin.coverage import show_coverage
 from reviews.admin.cycles import CycleAdmin
 from reviews.admin.flags import FlagAdmin
@@ -18,5 +19,6 @@ __all__ = [
     "SubscriptionAdmin",
     "fill_partner_panel",
     "preview_report",
+    "show_comparison",
     "show_coverage",
 ]

@@ -1,8 +1,9 @@
 from django.urls import path
 
-from reviews.api import views
+from reviews.api import comparisons, views
 
 urlpatterns = [
+    path("comparisons", comparisons.ComparisonsView.as_view(), name="comparisons"),
     path("reviews", views.ReviewsView.as_view(), name="reviews"),
     path("reviews/<str:month>", views.ReviewView.as_view(), name="review"),
     path("reviews/<str:month>/scorecards/<path:external_id>", views.ScorecardView.as_view(), name="scorecard"),

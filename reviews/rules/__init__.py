@@ -1,6 +1,15 @@
 """What a review computes, without a database: flags, standings, scorecards, digests, coverage. See docs/rules."""
 
 from reviews.rules.cards import Card, PartnerInput, ReviewInput, digest_cards, find_peers, make_cards, season_ratio
+from reviews.rules.compare import (
+    Comparison,
+    Dispersion,
+    Placed,
+    Sample,
+    compare_samples,
+    count_places,
+    funnel_limits,
+)
 from reviews.rules.coverage import EVENTS, LIVE, Gap, Outcome, find_gaps
 from reviews.rules.defaults import NamedRule, default_policy, default_rules
 from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text, review_content, review_digest
@@ -30,23 +39,29 @@ __all__ = [
     "RATES",
     "Candidate",
     "Card",
+    "Comparison",
     "Crossing",
+    "Dispersion",
     "Figures",
     "Gap",
     "Month",
     "NamedRule",
     "Outcome",
     "PartnerInput",
+    "Placed",
     "PolicySpec",
     "Prior",
     "ReviewInput",
     "RuleSpec",
+    "Sample",
     "Scored",
     "Verdict",
     "canonical_json",
     "check_policy",
     "check_rule",
+    "compare_samples",
     "count_interval",
+    "count_places",
     "default_policy",
     "default_rules",
     "digest_cards",
@@ -55,6 +70,7 @@ __all__ = [
     "find_gaps",
     "find_peers",
     "fit_prior",
+    "funnel_limits",
     "has_no_activity",
     "hash_json",
     "make_cards",

@@ -83,7 +83,7 @@ def measure(metric: str, figures: Figures | None) -> Measured | None:
     return Measured(round(numerator / denominator, DECIMALS), numerator, denominator, low, high)
 
 
-def rate_interval(numerator: int, denominator: int, z: float = CERTAINTY) -> tuple[float, float]:
+def rate_interval(numerator: float, denominator: float, z: float = CERTAINTY) -> tuple[float, float]:
     """
     The Wilson score interval of a rate; where it is above 1, that of a Poisson count over the denominator.
 
@@ -99,7 +99,7 @@ def rate_interval(numerator: int, denominator: int, z: float = CERTAINTY) -> tup
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def count_interval(count: int, z: float = CERTAINTY) -> tuple[float, float]:
+def count_interval(count: float, z: float = CERTAINTY) -> tuple[float, float]:
     """
     The score interval of a Poisson count.
 

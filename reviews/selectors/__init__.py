@@ -1,5 +1,13 @@
 """Reads of reviews: cycles and scorecards, what is due, and what a review is computed from."""
 
+from reviews.selectors.compare import (
+    ComparedPartners,
+    check_metric,
+    compare_partners,
+    describe_comparison,
+    list_comparable,
+    list_groupings,
+)
 from reviews.selectors.config import code_version, list_live_partners, list_rules_in_force, policy_of, read_config, spec_of
 from reviews.selectors.coverage import Certificate, Coverage, certify, check_cycle, check_months, list_required
 from reviews.selectors.cycles import (
@@ -39,16 +47,20 @@ from reviews.selectors.subscriptions import (
 __all__ = [
     "UNFROZEN",
     "Certificate",
+    "ComparedPartners",
     "Coverage",
     "LateEvent",
     "Progress",
     "Report",
     "certify",
     "check_cycle",
+    "check_metric",
     "check_months",
     "code_version",
+    "compare_partners",
     "count_after_cutoff",
     "count_late_events",
+    "describe_comparison",
     "describe_review",
     "describe_scorecard",
     "find_closing_digest",
@@ -62,9 +74,11 @@ __all__ = [
     "get_review",
     "get_scorecard",
     "keep_in_scope",
+    "list_comparable",
     "list_consolidated_cycles",
     "list_cycles",
     "list_due_months",
+    "list_groupings",
     "list_late_events",
     "list_live_partners",
     "list_open_flags",
