@@ -134,8 +134,8 @@ def draw_comparison(group: Group, metric: str, index: int) -> Chart:
     for row in group.ranked:
         if row.placed:
             size = row.placed.sample.denominator
-            limits = [show_pair(funnel_limits(overall, factor, size, z)) for z in (LIKELY, NEARLY_SURE)]
-            table.rows.append([row.name, count(size), rate(row.placed.rate), *limits, PLACE_NAMES[row.placed.place]])
+            within = [show_pair(funnel_limits(overall, factor, size, z)) for z in (LIKELY, NEARLY_SURE)]
+            table.rows.append([row.name, count(size), rate(row.placed.rate), *within, PLACE_NAMES[row.placed.place]])
     table = replace(table, numeric=frozenset({1, 2, 3, 4}))
     title = f"{METRICS[metric].label} by {RATES[metric].denominator}{f', {group.label}' if group.label else ''}"
     return Chart(f"comparison-{index}", title, say_comparison(found), to_json(figure_of(traces, layout)), table)

@@ -72,17 +72,24 @@ def show_comparison(request: HttpRequest) -> HttpResponse:
 def download_comparison(request: HttpRequest) -> HttpResponse:
     """Every row of the answer, nothing rounded."""
     form, problem, found = answer(request)
+    if found is None and not request.GET:  # the program records too little: nothing was asked that could be wrong
+        return sheet_of(program_of(request).code, {"groups": []})
     if found is None:
         said = [problem] if problem else [f"{name}: {text}" for name, texts in form.errors.items() for text in texts]
         text = "\n".join(["Nothing was downloaded.", *said, ""])
         return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
-    name = f"comparison-{found.metric}-{found.starts_date}-{found.ends_date - timedelta(days=1)}.csv"
+    name = f"{found.metric}-{found.starts_date}-{found.ends_date - timedelta(days=1)}"
+    return sheet_of(name, describe_comparison(found))
+
+
+def sheet_of(name: str, described: Mapping[str, Any]) -> HttpResponse:
+    """A comparison as a table: one line for every partner of every group."""
     response = HttpResponse(
-        content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="comparison-{name}.csv"'}
     )
     writer = csv.writer(response)
     writer.writerow(COLUMNS)
-    for group in describe_comparison(found)["groups"]:
+    for group in described["groups"]:
         for row in group["partners"]:
             cells = {"group": group["group"], **row}
             writer.writerow(["" if cells[name] is None else safe_cell(str(cells[name])) for name in COLUMNS])

@@ -81,6 +81,7 @@ NEEDED = {
     "/api/v1/metrics": "?from=2026-06-01&to=2026-07-01",
     "/api/v1/outcomes": "?from=2026-06-01&to=2026-07-01",
     "/api/v1/funnel": "?from=2026-06-01&to=2026-07-01",
+    "/api/v1/comparisons": "?metric=unlock_rate&month=2026-06",
     "/api/v1/members/{external_id}/timeline": "?reason=asked+by+the+member",
 }
 UUIDS = tuple(f"00000000-0000-0000-0000-{number:012d}" for number in (1, 9, 404))
@@ -227,6 +228,7 @@ def make_worlds() -> Program:
         make_offer(program, f"D{mark}", state=OfferState.DRAFT, partner_external_id=f"P{mark}")
         token, _ = make_token(program)
         ApiToken.objects.filter(pk=token.pk).update(prefix=f"prefix{mark}")
+        Program.objects.filter(pk=program.pk).update(recorded_stages=["viewed", "unlocked"])  # one rate to compare by
     return own
 
 
