@@ -3,9 +3,12 @@
 from datetime import date
 from typing import Any
 
+from partners.models import Program
 from plum_site.lib import jobs
 from plum_site.lib.audit import SYSTEM
 from plum_site.lib.models import User
+from reviews.rules import PolicySpec, RuleSpec
+from reviews.selectors import MOST_KEPT, backtest_rule, compare_policies
 from reviews.services import consolidate_cycle, plan_due_report, remind_owners, send_report
 
 
@@ -35,3 +38,16 @@ def send_monthly_report(job: jobs.RunningJob, *, cycle_id: int, kind: str, **_: 
 def remind_of_decisions(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
     """Tell owners, and later the admins, what waits for a decision past the report day."""
     return {"messages": remind_owners(program_id=program_id, at=job.at)}
+
+
+@jobs.handler("reviews.backtest_rule")
+def preview_rule(job: jobs.RunningJob, *, program_id: int, rule: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Try a rule on the closed months; the result is what the preview shows and what is kept with the version."""
+    program = Program.objects.get(pk=program_id)
+    return backtest_rule(program, RuleSpec.from_json(rule), progress=job.progress).as_json(MOST_KEPT)
+
+
+@jobs.handler("reviews.preview_policy")
+def preview_policy(job: jobs.RunningJob, *, program_id: int, policy: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Try a policy on the newest month."""
+    return compare_policies(Program.objects.get(pk=program_id), PolicySpec.from_json(policy))

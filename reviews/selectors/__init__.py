@@ -8,6 +8,7 @@ from reviews.selectors.compare import (
     list_comparable,
     list_groupings,
 )
+from reviews.selectors.backtest import MOST_KEPT, Backtest, backtest_rule, find_version_in_force, list_closed_cycles
 from reviews.selectors.config import code_version, list_live_partners, list_rules_in_force, policy_of, read_config, spec_of
 from reviews.selectors.coverage import Certificate, Coverage, certify, check_cycle, check_months, list_required
 from reviews.selectors.cycles import (
@@ -35,6 +36,7 @@ from reviews.selectors.months import (
     list_due_months,
     list_reviewed_months,
 )
+from reviews.selectors.previews import PolicyPreview, RulePreview, compare_policies, get_policy_preview, get_rule_preview
 from reviews.selectors.report import Report, read_report, say_cause, say_flag
 from reviews.selectors.subscriptions import (
     find_due_report,
@@ -45,19 +47,25 @@ from reviews.selectors.subscriptions import (
 )
 
 __all__ = [
+    "MOST_KEPT",
     "UNFROZEN",
+    "Backtest",
     "Certificate",
     "ComparedPartners",
     "Coverage",
     "LateEvent",
+    "PolicyPreview",
     "Progress",
     "Report",
+    "RulePreview",
+    "backtest_rule",
     "certify",
     "check_cycle",
     "check_metric",
     "check_months",
     "code_version",
     "compare_partners",
+    "compare_policies",
     "count_after_cutoff",
     "count_late_events",
     "describe_comparison",
@@ -70,10 +78,14 @@ __all__ = [
     "find_first_reviewable_month",
     "find_latest_cycle",
     "find_report_month",
+    "find_version_in_force",
     "get_cycle",
+    "get_policy_preview",
     "get_review",
+    "get_rule_preview",
     "get_scorecard",
     "keep_in_scope",
+    "list_closed_cycles",
     "list_comparable",
     "list_consolidated_cycles",
     "list_cycles",

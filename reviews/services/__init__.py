@@ -12,6 +12,13 @@ from reviews.services.cycles import (
 )
 from reviews.services.decisions import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
 from reviews.services.notices import remind_owners, tell_owners_of_flags
+from reviews.services.previews import (
+    UnableToSavePreview,
+    plan_policy_preview,
+    plan_rule_preview,
+    save_previewed_policy,
+    save_previewed_rule,
+)
 from reviews.services.replay import Replay, ReviewDifference, UnableToReplay, diff_review, digest_stored, replay
 from reviews.services.reports import (
     Rendered,
@@ -37,6 +44,7 @@ __all__ = [
     "UnableToFreezeCycle",
     "UnableToOpenCycle",
     "UnableToReplay",
+    "UnableToSavePreview",
     "UnableToSendReport",
     "activate_rule",
     "change_subscription",
@@ -56,12 +64,16 @@ __all__ = [
     "plan_consolidation",
     "plan_due_report",
     "plan_final_report",
+    "plan_policy_preview",
     "plan_report",
+    "plan_rule_preview",
     "read_unsubscribe_token",
     "remind_owners",
     "render_for",
     "replay",
     "save_policy",
+    "save_previewed_policy",
+    "save_previewed_rule",
     "save_rule",
     "send_report",
     "send_report_by_hand",
