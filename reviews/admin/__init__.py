@@ -5,8 +5,9 @@ from reviews.admin.coverage import show_coverage
 from reviews.admin.cycles import CycleAdmin
 from reviews.admin.flags import FlagAdmin
 from reviews.admin.panels import fill_partner_panel
+from reviews.admin.policies import PolicyAdmin
 from reviews.admin.reports import preview_report
-from reviews.admin.rules import PolicyAdmin, RuleAdmin
+from reviews.admin.rules import RuleAdmin
 from reviews.admin.scorecards import ScorecardAdmin
 from reviews.admin.subscriptions import SubscriptionAdmin
 

@@ -1,4 +1,4 @@
-"""Rules and policies: what they say, version by version."""
+"""Rules: what they say, version by version, and changing them: form, preview with its back-test, save."""
 
 from typing import Any
 
@@ -11,7 +11,6 @@ from activity.metrics import METRICS
 from plum_site.lib.admin import (
     Button,
     ReadOnlyModelAdmin,
-    ServiceModelAdmin,
     allowed,
     console_admin,
     go,
@@ -25,76 +24,155 @@ from plum_site.lib.admin import (
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.people import names_of
-from plum_site.lib.present import NO_DATA, Table, badge, count, instant, link, rate, words
-from reviews.choices import Direction, Reference, Standing
-from reviews.forms import VERSION_FIELDS, PolicyForm, RuleForm
-from reviews.models import ReviewPolicy, Rule, RuleVersion
-from reviews.pages import show_measured, show_severity
-from reviews.rules import RATES
-from reviews.selectors import policy_of
-from reviews.services import deactivate_rule, save_policy, save_rule
-
-
-def say_rule(version: RuleVersion) -> str:
-    """A version in words."""
-    metric, direction = METRICS[version.metric].label, Direction(version.direction).label.lower()
-    if version.reference == Reference.FIXED:
-        limit = show_measured(version.metric, version.threshold)
-    else:
-        limit = f"{rate(version.threshold, 0)} of {Reference(version.reference).label.removeprefix('A share of ')}"
-    unit = METRICS[version.metric].over[1] if version.metric in RATES and METRICS[version.metric].over else "events"  # type: ignore[index]
-    return f"{metric} {direction} {limit}, with at least {count(version.minimum_denominator)} {unit.replace('_', ' ')}"
+from plum_site.lib.present import NO_DATA, Table, badge, instant, link
+from reviews.admin.previews import show_backtest, show_rule_preview, summarise_backtest
+from reviews.forms import RuleForm, WrittenRule
+from reviews.models import Rule, RuleVersion
+from reviews.pages import show_severity
+from reviews.selectors import get_rule_preview, say_version, spec_of
+from reviews.services import activate_rule, deactivate_rule, plan_rule_preview, save_previewed_rule
 
 
 @console_admin(Rule)
-class RuleAdmin(ServiceModelAdmin):
+class RuleAdmin(ReadOnlyModelAdmin):
     """What crosses, and when it is a flag. A change is a new version; open months take it at their next consolidation."""
 
     read_operation = "review.read"
-    add_operation = change_operation = "rule.edit"
-    form = RuleForm
-    list_display = ["name", "says", "severity", "active", "version"]
+    list_display = ["named", "says", "severity", "active", "version"]
+    list_display_links = None
     list_filter = ["is_active"]
     search_fields = ["name", "code"]
     ordering = ["name", "id"]
+    fields = ["says", "code", "active", "severity", "told", "metric"]
+    readonly_fields = ["says", "active", "severity", "told", "metric"]
     intro = "What opens a flag. Every change is a new version; months that are ready or closed keep the one they froze."
     empty_text = "No rule yet: the first review brings the default ones."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
         newest = RuleVersion.objects.filter(rule=OuterRef("pk")).order_by("-number")
-        return super().get_queryset(request).annotate(newest_id=Subquery(newest.values("pk")[:1])).prefetch_related("versions")
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
-        if obj is None:
-            return ["code", "name", *VERSION_FIELDS]
-        if not self.has_change_permission(request, obj):
-            return ["name", "code", "says", "severity", "active"]
-        return ["code", "active", "name", *VERSION_FIELDS]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        if obj is None:
-            return []
-        return ["code", "active"] if self.has_change_permission(request, obj) else ["says", "severity", "active"]
-
-    def save_through(self, request: HttpRequest, row: Rule, form: Any, is_new: bool) -> Rule:
-        code = form.cleaned_data["code"] if is_new else row.code
-        version = save_rule(
-            program_id=program_of(request).pk,
-            name=form.cleaned_data["name"],
-            spec=form.spec(code),
-            actor=person_of(request),
-            at=now(),
-        )
-        return version.rule
-
-    def buttons(self, request: HttpRequest, row: Rule) -> list[Button]:
-        if not row.is_active or not allowed(request, "rule.edit"):
-            return []
-        asks = f"Take {row.name} out of force? Months that are not frozen lose its flags; saving it again brings it back."
-        return [Button("Take out of force", reverse("admin:reviews_rule_deactivate", args=[row.pk]), posts=True, asks=asks)]
+        rows = super().get_queryset(request).annotate(newest_id=Subquery(newest.values("pk")[:1]))
+        return rows.prefetch_related("versions__owner", "versions__rule")
 
     def get_urls(self) -> list[URLPattern]:
-        return [self.act("<int:pk>/deactivate/", self.deactivate, "deactivate", "rule.edit"), *super().get_urls()]
+        return [
+            self.act("write/", self.write, "write_new", "rule.edit", "GET"),
+            self.act("preview/", self.plan, "plan_new", "rule.edit"),
+            self.act("<int:pk>/write/", self.write, "write", "rule.edit", "GET"),
+            self.act("<int:pk>/preview/", self.plan, "plan", "rule.edit"),
+            self.act("previews/<int:pk>/", self.preview, "preview", "rule.edit", "GET"),
+            self.act("previews/<int:pk>/save/", self.save, "save", "rule.edit"),
+            self.act("<int:pk>/deactivate/", self.deactivate, "deactivate", "rule.edit"),
+            self.act("<int:pk>/activate/", self.activate, "activate", "rule.edit"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        buttons = []
+        if allowed(request, "rule.edit"):
+            buttons = [Button("Write a rule", reverse("admin:reviews_rule_write_new"), is_primary=True)]
+        return super().changelist_view(request, {"buttons": buttons, **(extra_context or {})})
+
+    # --- writing ---
+
+    def write(self, request: HttpRequest, pk: int | None = None, form: RuleForm | None = None) -> HttpResponse:
+        """The form of a new rule, or of the next version of one; `?preview=` fills it as it was previewed."""
+        rule = self.row_or_404(request, pk) if pk is not None else None
+        newest = self.newest(rule) if rule is not None else None
+        if form is None:
+            form = self.make_form(request, rule, self.begin_with(request, rule, newest))
+        return show(
+            request,
+            "reviews/rule_form.html",
+            title=f"Change {rule.name}" if rule is not None else "Write a rule",
+            intro="A rule says what is looked at, when it is crossed and when that is a flag. Nobody is flagged by chance: a "
+            "crossing that is not certain shows as crossed, not confirmed.",
+            form=form,
+            sentence=say_version(newest) if newest else "",
+            sentence_title=f"Version {newest.number}, now in force"
+            if newest and rule and rule.is_active
+            else "The newest version",
+            action=reverse("admin:reviews_rule_plan", args=[pk]) if pk is not None else reverse("admin:reviews_rule_plan_new"),
+            back_url=url_of(rule) if rule is not None else reverse("admin:reviews_rule_changelist"),
+            back_label=rule.name if rule is not None else "Rules",
+            opts=self.opts,
+        )
+
+    def begin_with(self, request: HttpRequest, rule: Rule | None, newest: RuleVersion | None) -> WrittenRule | None:
+        """What was previewed, where the person comes back from there; else the newest version."""
+        asked = request.GET.get("preview", "")
+        if asked.isdecimal() and len(asked) < 19:
+            seen = get_rule_preview(program_of(request).pk, int(asked))
+            if rule is None or seen.rule.code == rule.code:
+                return WrittenRule(seen.name, seen.rule, seen.owner_id)
+        return WrittenRule(rule.name, spec_of(newest), newest.owner_id) if rule is not None and newest is not None else None
+
+    def make_form(self, request: HttpRequest, rule: Rule | None, begins: WrittenRule | None = None) -> RuleForm:
+        """The form for the program; with what was sent, if anything was."""
+        data = request.POST if request.method == "POST" else None
+        return RuleForm(data, program=program_of(request), rule=begins, code=rule.code if rule is not None else "")
+
+    def plan(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """Have the rule tried on the closed months; the page of the preview then shows how far that is."""
+        rule = self.row_or_404(request, pk) if pk is not None else None
+        form = self.make_form(request, rule)
+        if form.is_valid():
+            try:
+                job = plan_rule_preview(
+                    program_id=program_of(request).pk,
+                    name=form.cleaned_data["name"],
+                    spec=form.spec(),
+                    owner=form.cleaned_data["owner"],
+                    actor=person_of(request),
+                    at=now(),
+                    is_new=rule is None,
+                )
+                return go(request, "reviews_rule_preview", job.pk)
+            except DomainError as error:
+                refuse(form, error)
+        return self.write(request, pk, form)
+
+    def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The rule as a sentence, and what it would have flagged; only from here it can be saved."""
+        seen = get_rule_preview(program_of(request).pk, pk)
+        rule = self.get_queryset(request).filter(code=seen.rule.code).first()
+        again = reverse("admin:reviews_rule_write", args=[rule.pk]) if rule else reverse("admin:reviews_rule_write_new")
+        return show(
+            request,
+            "reviews/preview.html",
+            title=f"Preview of {seen.name}",
+            save_url=reverse("admin:reviews_rule_save", args=[pk]),
+            save_label=f"Save as version {seen.number + 1}",
+            again_url=f"{again}?preview={pk}",
+            back_url=url_of(rule) if rule else reverse("admin:reviews_rule_changelist"),
+            back_label=rule.name if rule else "Rules",
+            opts=self.opts,
+            **show_rule_preview(program_of(request), seen),
+        )
+
+    def save(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One service call."""
+        get_rule_preview(program_of(request).pk, pk)  # 404 for what is none
+        saved: list[RuleVersion] = []
+
+        def act() -> str:
+            saved.append(save_previewed_rule(program_id=program_of(request).pk, job_id=pk, actor=person_of(request), at=now()))
+            return f"{saved[0]} is in force for months that are not frozen yet."
+
+        if try_to(request, act):
+            return go(request, "reviews_rule_change", saved[0].rule_id)
+        return go(request, "reviews_rule_preview", pk)
+
+    # --- in force and out of force ---
+
+    def buttons(self, request: HttpRequest, row: Rule) -> list[Button]:
+        if not allowed(request, "rule.edit"):
+            return []
+        change = Button("Change it", reverse("admin:reviews_rule_write", args=[row.pk]), is_primary=True)
+        if not row.is_active:
+            return [change, Button("Put in force again", reverse("admin:reviews_rule_activate", args=[row.pk]), posts=True)]
+        asks = f"Take {row.name} out of force? Months that are not frozen lose its flags. It can be put in force again."
+        url = reverse("admin:reviews_rule_deactivate", args=[row.pk])
+        return [change, Button("Take out of force", url, posts=True, asks=asks)]
 
     def deactivate(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One service call."""
@@ -107,28 +185,72 @@ class RuleAdmin(ServiceModelAdmin):
         try_to(request, act)
         return go(request, "reviews_rule_change", pk)
 
+    def activate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One service call."""
+        rule = self.row_or_404(request, pk)
+
+        def act() -> str:
+            activate_rule(program_id=program_of(request).pk, code=rule.code, actor=person_of(request), at=now())
+            return f"{rule.name} is in force again, for months that are not frozen yet."
+
+        try_to(request, act)
+        return go(request, "reviews_rule_change", pk)
+
+    # --- what is shown ---
+
     def tables(self, request: HttpRequest, row: Rule) -> list[Table]:
-        versions = list(row.versions.order_by("-number"))
+        versions = sorted(row.versions.all(), key=lambda version: -version.number)
         names = names_of(version.made_by for version in versions)
         rows = [
-            [str(one.number), say_rule(one), show_severity(one.severity), instant(one.made_at), names[one.made_by]]
+            [
+                str(one.number),
+                say_version(one),
+                show_severity(one.severity),
+                self.name_told(one),
+                summarise_backtest(one.backtest),
+                instant(one.made_at),
+                names[one.made_by],
+            ]
             for one in versions
         ]
-        return [Table("Versions, newest first", ["Version", "What it says", "Severity", "Made", "By"], rows)]
+        headers = ["Version", "What it says", "Severity", "Told", "Shown before saving", "Made", "By"]
+        newest = versions[0] if versions else None
+        shown = show_backtest(program_of(request), newest.backtest)["tables"] if newest and has_months(newest.backtest) else []
+        return [Table("Versions, newest first", headers, rows), *shown]
 
     def newest(self, row: Rule) -> RuleVersion | None:
         """The version in force, from what the list has read already."""
         return max(row.versions.all(), key=lambda version: version.number, default=None)
 
+    def name_told(self, version: RuleVersion) -> str:
+        """Who is told of its flags."""
+        return version.owner.get_full_name() or version.owner.username if version.owner else "the owner of the partner"
+
+    def named(self, row: Rule) -> SafeString:
+        return link(url_of(row), row.name)
+
+    named.short_description = "rule"  # type: ignore[attr-defined]
+    named.admin_order_field = "name"  # type: ignore[attr-defined]
+
     def says(self, row: Rule) -> SafeString | str:
         version = self.newest(row)
-        return say_rule(version) if version else NO_DATA
+        return say_version(version) if version else NO_DATA
 
-    says.short_description = "crossed when"  # type: ignore[attr-defined]
+    says.short_description = "what it says"  # type: ignore[attr-defined]
 
     def severity(self, row: Rule) -> SafeString:
         version = self.newest(row)
         return show_severity(version.severity) if version else NO_DATA
+
+    def told(self, row: Rule) -> SafeString | str:
+        version = self.newest(row)
+        return self.name_told(version) if version else NO_DATA
+
+    told.short_description = "who is told"  # type: ignore[attr-defined]
+
+    def metric(self, row: Rule) -> SafeString | str:
+        version = self.newest(row)
+        return f"{METRICS[version.metric].label}: {METRICS[version.metric].formula}" if version else NO_DATA
 
     def active(self, row: Rule) -> SafeString:
         return badge("In force", "good") if row.is_active else badge("Out of force", "idle")
@@ -138,71 +260,6 @@ class RuleAdmin(ServiceModelAdmin):
         return str(version.number) if version else ""
 
 
-@console_admin(ReviewPolicy)
-class PolicyAdmin(ReadOnlyModelAdmin):
-    """How figures become a standing, version by version."""
-
-    read_operation = "review.read"
-    list_display = ["named", "weights_shown", "bands_shown", "minimum_events", "made_at", "made_by"]
-    ordering = ["-number", "-id"]
-    fields = ["named", "weights_shown", "bands_shown", "minimum_events", "made_at", "made_by"]
-    readonly_fields = ["named", "weights_shown", "bands_shown"]
-    intro = "How figures become a score from 0 to 100, and a score a standing. The newest version is in force."
-    empty_text = "No policy yet: the first review brings the default one."
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        buttons = []
-        if allowed(request, "rule.edit"):
-            buttons = [Button("Write the next version", reverse("admin:reviews_reviewpolicy_write"), is_primary=True)]
-        return super().changelist_view(request, {"buttons": buttons, **(extra_context or {})})
-
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            self.act("write/", self.write, "write", "rule.edit", "GET"),
-            self.act("write/save/", self.save, "save", "rule.edit"),
-            *super().get_urls(),
-        ]
-
-    def write(self, request: HttpRequest, form: PolicyForm | None = None) -> HttpResponse:
-        """The form of the next version, filled with the one in force."""
-        newest = self.get_queryset(request).order_by("-number").first()
-        return show(
-            request,
-            "plum/ask.html",
-            title="Write the next policy version",
-            intro="Weights add up to 100. A partner's score is the weighted mean of its points; the bands give its standing.",
-            form=form or PolicyForm(policy=policy_of(newest) if newest else None),
-            action=reverse("admin:reviews_reviewpolicy_save"),
-            submit="Put in force",
-            back_url=reverse("admin:reviews_reviewpolicy_changelist"),
-            back_label="Review policies",
-            opts=self.opts,
-        )
-
-    def save(self, request: HttpRequest) -> HttpResponse:
-        """One service call."""
-        form = PolicyForm(request.POST)
-        if not form.is_valid():
-            return self.write(request, form)
-        try:
-            policy = save_policy(program_id=program_of(request).pk, policy=form.policy(), actor=person_of(request), at=now())
-        except DomainError as error:
-            refuse(form, error)
-            return self.write(request, form)
-        self.message_user(request, f"{policy} is in force for months that are not frozen yet.")
-        return go(request, "reviews_reviewpolicy_changelist")
-
-    def named(self, row: ReviewPolicy) -> SafeString:
-        return link(url_of(row), f"Version {row.number}")
-
-    named.short_description = "policy"  # type: ignore[attr-defined]
-
-    def weights_shown(self, row: ReviewPolicy) -> str:
-        return words(f"{METRICS[key].label} {weight}" for key, weight in row.weights.items())
-
-    weights_shown.short_description = "weights"  # type: ignore[attr-defined]
-
-    def bands_shown(self, row: ReviewPolicy) -> str:
-        return words(f"{Standing(standing).label} from {lowest}" for standing, lowest in row.bands)
-
-    bands_shown.short_description = "bands"  # type: ignore[attr-defined]
+def has_months(backtest: Any) -> bool:
+    """Whether a version was tried on any month before it was saved."""
+    return bool(backtest) and bool(backtest["months"])

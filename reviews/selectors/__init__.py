@@ -9,7 +9,15 @@ from reviews.selectors.compare import (
     list_groupings,
 )
 from reviews.selectors.backtest import MOST_KEPT, Backtest, backtest_rule, find_version_in_force, list_closed_cycles
-from reviews.selectors.config import code_version, list_live_partners, list_rules_in_force, policy_of, read_config, spec_of
+from reviews.selectors.config import (
+    code_version,
+    list_live_partners,
+    list_rules_in_force,
+    policy_of,
+    read_config,
+    say_version,
+    spec_of,
+)
 from reviews.selectors.coverage import Certificate, Coverage, certify, check_cycle, check_months, list_required
 from reviews.selectors.cycles import (
     Progress,
@@ -107,6 +115,7 @@ __all__ = [
     "read_report",
     "say_cause",
     "say_flag",
+    "say_version",
     "spec_of",
     "summarise_progress",
 ]

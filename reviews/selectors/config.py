@@ -18,7 +18,7 @@ from partners.selectors import get_seasonal_index
 from plum_site.lib.periods import first_instant, month_bounds, month_text, next_month
 from reviews.choices import CycleState
 from reviews.models import Flag, ReviewPolicy, RuleVersion
-from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text
+from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text, say_rule
 from reviews.selectors.late import count_late_events
 from reviews.selectors.months import list_months_back
 
@@ -118,6 +118,15 @@ def spec_of(version: RuleVersion) -> RuleSpec:
         severity=version.severity,
         target=version.target,
     )
+
+
+def say_version(version: RuleVersion) -> str:
+    """
+    A stored rule version as one sentence.
+
+    Shape: text with its full stop.
+    """
+    return say_rule(spec_of(version))
 
 
 def policy_of(policy: ReviewPolicy) -> PolicySpec:

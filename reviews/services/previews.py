@@ -8,7 +8,7 @@ from django.db import transaction
 from partners.models import Program
 from plum_site.lib import audit, jobs
 from plum_site.lib.choices import JobState
-from plum_site.lib.errors import DomainError
+from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import Job, User
 from reviews.models import ReviewPolicy, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, check_policy
@@ -22,16 +22,23 @@ class UnableToSavePreview(DomainError):
 
 
 @transaction.atomic
-def plan_rule_preview(*, program_id: int, name: str, spec: RuleSpec, owner: User | None, actor: User, at: datetime) -> Job:
+def plan_rule_preview(
+    *, program_id: int, name: str, spec: RuleSpec, owner: User | None, actor: User, at: datetime, is_new: bool = False
+) -> Job:
     """
     Have a rule tried on the closed months in the background, to be shown and then saved by `save_previewed_rule`.
 
-    Raises: InvalidInput - invalid_rule, with a sentence for each field at fault.
+    is_new: no rule of this code may be there.
+
+    Raises: InvalidInput - invalid_rule, code_taken, with a sentence for each field at fault.
     Writes: plum_job.
     Source: docs/rules/backtest.md
     """
     check_named_rule(program_id=program_id, name=name, spec=spec, owner=owner)
     newest = _find_newest(program_id, spec.code)
+    if is_new and newest is not None:
+        sentence = f"There is a rule {spec.code!r} already: {newest.rule.name}. Change that one, or choose another code."
+        raise InvalidInput("code_taken", sentence, {"code": sentence})
     arguments = {
         "program_id": program_id,
         "name": name,

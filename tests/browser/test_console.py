@@ -23,6 +23,7 @@ OTHER_PAGES = (
     "find_member",
     "offers_rankingrevision_order",
     "reviews_reviewpolicy_write",
+    "reviews_rule_write_new",
     "partners_partner_import",
     "partners_partner_export",
     "offers_offer_import",

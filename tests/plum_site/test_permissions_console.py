@@ -3,7 +3,7 @@ The console's half of the exhaustive test: roles × pages × {own program, other
 compared with the real answer. Every call is rolled back, so that all of them meet the same world.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -25,7 +25,10 @@ from plum_site.lib.choices import Role
 from plum_site.lib.models import Job, Outbox, User
 from plum_site.lib.signin import make_link_token
 from reviews.models import Flag, RuleVersion, Scorecard, Subscription
-from reviews.services import subscribe, unsubscribe_url
+from reviews.rules import default_policy
+from reviews.selectors import list_rules_in_force, spec_of
+from reviews.services import plan_policy_preview, plan_rule_preview, subscribe, unsubscribe_url
+from tests.factories.jobs import run_due
 from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.programs import CREATED_AT
 from tests.factories.tokens import make_token
@@ -44,6 +47,13 @@ ROW_NAMES = ("pk", "object_id")
 # Names in addresses that stand for no row. Of the transitions, one that needs the operation under which the page is listed.
 SPOKEN = {"app_label": "partners", "kind": "csv"}
 PAGES_OF = {"admin:ask_timeline": Member, "admin:show_timeline": Member}
+# Pages about a preview, by the name of the job that it is.
+PREVIEWS = {
+    "admin:reviews_rule_preview": "reviews.backtest_rule",
+    "admin:reviews_rule_save": "reviews.backtest_rule",
+    "admin:reviews_reviewpolicy_preview": "reviews.preview_policy",
+    "admin:reviews_reviewpolicy_save": "reviews.preview_policy",
+}
 TRANSITIONS = {"admin:offers_offer_do": "submit", "admin:partners_partner_do": "put_on_notice"}
 
 
@@ -106,6 +116,19 @@ def furnish(program: Program) -> None:
     rows.make(Import, program=program, created_by=User.objects.latest("pk"), kind="people", state="applied", **confirmed())
     rows.make(Job, program_id=program.pk, key=program.code)
     subscribe(program_id=program.pk, email=f"{program.code}@example.org", actor="system", at=CREATED_AT)
+    preview_changes(program)
+
+
+def preview_changes(program: Program) -> None:
+    """A change of a rule and one of the policy that were looked at and not saved yet."""
+    person = User.objects.latest("pk")
+    [version, *_] = list_rules_in_force(program.pk)
+    plan_rule_preview(
+        program_id=program.pk, name="New", spec=replace(spec_of(version), code="new"), owner=None, actor=person, at=CREATED_AT
+    )
+    policy = replace(default_policy(program.stage_order), minimum_events=7)
+    plan_policy_preview(program_id=program.pk, policy=policy, actor=person, at=CREATED_AT)
+    assert run_due(program_id=program.pk, name__in=PREVIEWS.values()) == ["done", "done"]
 
 
 def confirmed() -> dict[str, Any]:
@@ -207,6 +230,8 @@ def arguments(address: Address, program: Program) -> dict[str, Any]:
 
 def first_row(target: str, program: Program) -> int:
     """The first row, in the program, of the model that a console page is about."""
+    if target in PREVIEWS:
+        return int(Job.objects.get(program_id=program.pk, name=PREVIEWS[target]).pk)
     model = PAGES_OF.get(target) or apps.get_model(*target.removeprefix("admin:").split("_")[:2])
     path_to_program = "role_grants__program_id" if model is User else ADMINS[model].program_path
     row = model._default_manager.order_by("pk").filter(**{path_to_program: program.pk}).first()

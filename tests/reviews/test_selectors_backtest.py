@@ -1,7 +1,7 @@
 """A rule tried on closed months says what it would have flagged: the same as if every month had been reviewed with it."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from partners.models import Program
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.models import User
+from plum_site.lib.periods import parse_month
 from reviews.choices import CycleState, DecisionKind
 from reviews.models import Decision, Flag, RuleVersion, Scorecard
 from reviews.rules import RuleSpec, make_cards
@@ -16,6 +17,7 @@ from reviews.selectors import backtest_rule, read_input
 from reviews.selectors.backtest import with_rules
 from reviews.services import close_cycle, deactivate_rule, decide, decide_by_standing, install_default_rules, save_rule
 from tests.factories.reviews import APRIL, GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
+from tests.support.documents import read_table
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
 
@@ -189,3 +191,36 @@ def test_what_is_kept_with_a_version_is_bounded(program: Program) -> None:
     assert [len(month["flagged"]) for month in whole["months"]] == [1, 1, 1, 1]
     assert [(len(month["flagged"]), month["left_out"], month["flags"]) for month in bounded["months"]] == [(0, 1, 1)] * 4
     assert whole["totals"] == bounded["totals"]
+
+
+def test_the_worked_table_of_the_document_holds() -> None:
+    rows = read_table("docs/rules/backtest.md", "Worked table")
+    at = datetime(2026, 8, 15, 9, 30, tzinfo=UTC)
+    program = make_reviewable_program("P1")
+    install_default_rules(program_id=program.pk, actor="system", at=at)
+    in_force = replace(LOW, threshold=Decimal(rows[0]["in force"]))
+    save_rule(program_id=program.pk, name="Low", spec=in_force, actor="system", at=at)
+    person = User.objects.create(username="closer")
+    for row in rows:
+        record_month(program, row["month"], {"P1": {"views": 300, "unlocks": int(row["unlocks"])}}, at=at)
+    for row in rows:
+        cycle = reviewed(program, parse_month(row["month"]), at=at)
+        card = Scorecard.objects.get(cycle=cycle)
+        kind = DecisionKind.ACT if row["acted"] == "yes" else DecisionKind.MONITOR
+        decide(scorecard_id=card.pk, kind=kind, comment="", actor=person, at=at)
+        close_cycle(cycle_id=cycle.pk, actor=person, at=at)
+
+    tested = backtest_rule(program, LOW)
+
+    assert [
+        (
+            month.month,
+            "yes" if month.flags else "no",
+            "yes" if month.present_flags else "no",
+            "".join(flag.recovered for flag in month.flags),
+        )
+        for month in tested.months
+    ] == [(row["month"], row["flag"], row["flagged now"], row["the month after"]) for row in rows]
+    totals = tested.totals()
+    assert (totals["flags"], totals["months"], totals["flags_per_month"]) == (4, 7, 0.6)
+    assert (totals["recovered_unaided"], totals["flags"] - totals["not_known"]) == (1, 3)

@@ -65,6 +65,19 @@
         }
     }));
 
+    // What the numbers of some fields add up to, as they are typed.
+    each('form[data-sums]', (form) => {
+        const fields = form.querySelectorAll(`[name^="${form.dataset.sums}"]`);
+        const shown = form.querySelector('.plum-sum');
+        const add = () => {
+            const sum = [...fields].reduce((total, field) => total + (Number(field.value) || 0), 0);
+            shown.textContent = sum;
+            shown.classList.toggle('plum-wrong', sum !== Number(form.dataset.wanted));
+        };
+        fields.forEach((field) => field.addEventListener('input', add));
+        add();
+    });
+
     // Progress of running jobs: asked every two seconds, until the job has ended; then the page shows the result.
     const follow = async (bar) => {
         try {
