@@ -52,7 +52,7 @@ class ThresholdField(forms.CharField):
         text = super().to_python(value)
         if text in self.empty_values:
             return None
-        match = self.NUMBER.fullmatch(text.strip())
+        match = self.NUMBER.fullmatch(str(text).strip())
         if match is None:
             raise forms.ValidationError(f"{text!r} is no number. Write one such as 60 %, 0.6 or 1200, with a decimal point.")
         number = Decimal(f"{match[1]}{match[2].replace(',', '')}{match[3] or ''}")
@@ -153,7 +153,7 @@ class RuleForm(forms.Form):
         people = RoleGrant.objects.filter(program_id=program.pk).values("user_id")
         owners = User.objects.filter(pk__in=people, is_active=True).order_by("username")
         self.fields["owner"].queryset = owners  # type: ignore[attr-defined] # mypy knows it as a plain field
-        self.code = code
+        self.code_kept = code
         if code:
             del self.fields["code"]
         if rule is not None:
@@ -186,7 +186,7 @@ class RuleForm(forms.Form):
         """The version as the service takes it."""
         given = self.cleaned_data
         return RuleSpec(
-            code=self.code or given["code"],
+            code=self.code_kept or given["code"],
             threshold=given["threshold"],
             **{name: given[name] for name in SPEC_FIELDS},
         )
@@ -241,9 +241,9 @@ class PolicyForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Weights that add up, and bands that follow each other."""
         given: dict[str, Any] = super().clean() or {}
-        weights = [given.get(f"weight_{key}") for key in RATES]
-        if None not in weights and sum(weights) != WHOLE:
-            total = sum(weights)
+        weights = [given[f"weight_{key}"] for key in RATES if f"weight_{key}" in given]
+        total = sum(weights)
+        if len(weights) == len(RATES) and total != WHOLE:
             by = f"{total - WHOLE} too many" if total > WHOLE else f"{WHOLE - total} are missing"
             self.add_error(None, f"The weights add up to {total}; they must add up to {WHOLE}: {by}. Nothing was saved.")
         for better, worse in pairwise(BANDS):

@@ -215,7 +215,8 @@ class RuleAdmin(ReadOnlyModelAdmin):
         ]
         headers = ["Version", "What it says", "Severity", "Told", "Shown before saving", "Made", "By"]
         newest = versions[0] if versions else None
-        shown = show_backtest(program_of(request), newest.backtest)["tables"] if newest and has_months(newest.backtest) else []
+        tried = newest.backtest if newest is not None else None
+        shown = show_backtest(program_of(request), tried)["tables"] if tried and tried["months"] else []
         return [Table("Versions, newest first", headers, rows), *shown]
 
     def newest(self, row: Rule) -> RuleVersion | None:
@@ -258,8 +259,3 @@ class RuleAdmin(ReadOnlyModelAdmin):
     def version(self, row: Rule) -> str:
         version = self.newest(row)
         return str(version.number) if version else ""
-
-
-def has_months(backtest: Any) -> bool:
-    """Whether a version was tried on any month before it was saved."""
-    return bool(backtest) and bool(backtest["months"])

@@ -1,5 +1,6 @@
 """Reads of reviews: cycles and scorecards, what is due, and what a review is computed from."""
 
+from reviews.selectors.backtest import MOST_KEPT, Backtest, backtest_rule, find_version_in_force, list_closed_cycles
 from reviews.selectors.compare import (
     ComparedPartners,
     check_metric,
@@ -8,7 +9,6 @@ from reviews.selectors.compare import (
     list_comparable,
     list_groupings,
 )
-from reviews.selectors.backtest import MOST_KEPT, Backtest, backtest_rule, find_version_in_force, list_closed_cycles
 from reviews.selectors.config import (
     code_version,
     list_live_partners,

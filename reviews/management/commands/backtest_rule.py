@@ -70,9 +70,12 @@ class Command(PlumCommand):
             rule = make_rule(options["rule"], dict(options["set"]), present)
         check_rule(rule)
         with self.progress(None, "Trying the rule") as bar:
-            tested = backtest_rule(
-                program, rule, options["cycles"], lambda done, total, note: (bar.reach(done, total), bar.note(note))
-            )
+
+            def show(done: int, total: int, note: str) -> None:
+                bar.reach(done, total)
+                bar.note(note)
+
+            tested = backtest_rule(program, rule, options["cycles"], show)
         if self.as_json:
             self.print_json(tested.as_json())
         else:
