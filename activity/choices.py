@@ -82,7 +82,7 @@ class Measure(models.IntegerChoices):
 class Rhythm(models.TextChoices):
     """How often something from a source is expected."""
 
-    NONE = "none", "Nothing is expected"
+    NONE = "none", "Learnt from what it sends"
     HOURLY = "hourly", "Hourly"
     DAILY = "daily", "Daily"
     WEEKLY = "weekly", "Weekly"

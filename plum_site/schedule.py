@@ -24,6 +24,7 @@ from reviews.selectors import find_due_report, list_due_months
 
 NIGHT = time(2, 0)  # UTC
 MORNING = time(8, 0)  # of the program: when people are reminded
+NOON = time(12, 5)  # of the program: what came of the day before has come by then
 AFTER_START = timedelta(minutes=10)  # a machine that slept at night makes up for it, but not while it starts
 MONTHS_AHEAD = 3
 
@@ -107,6 +108,14 @@ def _reminders(at: datetime) -> Iterator[Due]:
             yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", max(morning, at))
 
 
+def _sources(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        today = local_date(at, program.time_zone)
+        noon = datetime.combine(today, NOON, ZoneInfo(program.time_zone))
+        if not jobs.is_busy(loading_mark(program.pk), at):
+            yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", max(noon, at))
+
+
 def _months_ahead(at: datetime) -> Iterator[Due]:
     first = month_start(at.date())
     months = [next_month(first, number).isoformat() for number in range(MONTHS_AHEAD + 1)]
@@ -157,6 +166,10 @@ ROWS = (
     Row(
         "reviews.remind_owners", "job", "reviews", "each program day at 08:00 while decisions are overdue",
         "Reminds owners of partners that wait for a decision; from the third day also the admins.", DAY, _reminders,
+    ),
+    Row(
+        "reviews.check_sources", "job", "reviews", "each program day at 12:05",
+        "Looks for sources that should have sent events the day before and did not.", DAY, _sources,
     ),
     Row(
         "activity.prepare_partitions", "job", "activity", "daily",

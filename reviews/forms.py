@@ -310,6 +310,17 @@ class WithdrawalForm(forms.Form):
     comment = forms.CharField(required=False, max_length=2000, help_text="Kept in the audit log.")
 
 
+class AcceptanceForm(forms.Form):
+    """Why a month may be judged without what is missing."""
+
+    reason = forms.CharField(
+        label="Why",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For example: the shop was closed, or the file is lost and is not coming.",
+    )
+
+
 class SubscriptionForm(forms.ModelForm):
     """Who gets the monthly report, and about which partners."""
 

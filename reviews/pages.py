@@ -239,6 +239,7 @@ def make_crossed(card: Scorecard) -> Table | None:
         "month_running": "the month still runs: the number can still grow",
         "not_confirmed": "not certain yet: it may be chance",
         "cooldown": "flagged recently, so silent this month",
+        "data_gap": "events are missing: a source was silent",
     }
     names = {rule["code"]: rule["name"] for rule in card.cycle.config.get("rules", [])}
     rows = [

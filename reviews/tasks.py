@@ -9,7 +9,7 @@ from plum_site.lib.audit import SYSTEM
 from plum_site.lib.models import User
 from reviews.rules import PolicySpec, RuleSpec
 from reviews.selectors import MOST_KEPT, backtest_rule, compare_policies
-from reviews.services import consolidate_cycle, plan_due_report, remind_owners, send_report
+from reviews.services import check_sources, consolidate_cycle, plan_due_report, remind_owners, send_report
 
 
 @jobs.handler("reviews.consolidate_month")
@@ -25,6 +25,12 @@ def consolidate_month(
     )
     plan_due_report(program_id=program_id, at=job.at)
     return {"cycle": cycle.pk, "state": cycle.state, "digest": cycle.digest}
+
+
+@jobs.handler("reviews.check_sources")
+def look_for_gaps(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
+    """Look which sources should have sent events and did not."""
+    return {"new_gaps": len(check_sources(program_id=program_id, at=job.at))}
 
 
 @jobs.handler("reviews.send_report")

@@ -5,7 +5,14 @@ from activity.models.ledger import Event, EventIdentity, EventSource, IngestBatc
 from activity.models.members import AttributeSet, Member, MemberVersion, VaultEntry
 from activity.models.messages import MemberMessage, MessageBatch, MessageOffer
 from activity.models.quarantine import QuarantinedEvent
-from activity.models.rollups import DayOfferRollup, DayPartnerMembers, DayPartnerRollup, DaySegmentMembers, DaySegmentRollup
+from activity.models.rollups import (
+    DayOfferRollup,
+    DayPartnerMembers,
+    DayPartnerRollup,
+    DaySegmentMembers,
+    DaySegmentRollup,
+    DaySourceRollup,
+)
 
 __all__ = [
     "AttributeSet",
@@ -14,6 +21,7 @@ __all__ = [
     "DayPartnerRollup",
     "DaySegmentMembers",
     "DaySegmentRollup",
+    "DaySourceRollup",
     "Event",
     "EventIdentity",
     "EventSource",

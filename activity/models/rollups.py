@@ -1,5 +1,5 @@
 """
-Rollups: counts and amounts at three small grains, and sets of members at two of them, written by the sealer in the
+Rollups: counts and amounts at four small grains, and sets of members at two of them, written by the sealer in the
 transaction of the seal.
 
 Derived and always equal to the sealed ledger (`verify rollups`). A cell of measure "events" counts events
@@ -11,7 +11,7 @@ sets are united over days and groups, and then counted (docs/adr/0011-member-set
 from django.db import models
 
 from activity.choices import Kind, Measure, Status
-from activity.models.ledger import loose_key
+from activity.models.ledger import EventSource, loose_key
 from activity.models.members import AttributeSet
 from offers.models import Offer
 from partners.models import Partner, Program
@@ -69,6 +69,17 @@ class DayPartnerRollup(Rollup):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["program", "local_date", "partner", *CELL], name="activity_daypartnerrollup_cell"),
+        ]
+
+
+class DaySourceRollup(Rollup):
+    """Day × source: which source was silent on which day, and what it feeds."""
+
+    source = loose_key(EventSource)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["program", "source", "local_date", *CELL], name="activity_daysourcerollup_cell"),
         ]
 
 

@@ -54,5 +54,6 @@ BY_PARTNER = Grain(
     members="activity_daypartnermembers",
 )
 BY_OFFER = Grain("activity_dayofferrollup", OF_OFFER, LEDGER.joins)
-ROLLUPS = (BY_SEGMENT, BY_PARTNER, BY_OFFER)  # the one with the fewest cells that can answer goes first
+BY_SOURCE = Grain("activity_daysourcerollup", {"day": "e.local_date", "source": "e.source_id"})
+ROLLUPS = (BY_SEGMENT, BY_PARTNER, BY_SOURCE, BY_OFFER)  # the one with the fewest cells that can answer goes first
 KNOWN = frozenset({*TIME, *CATALOG})

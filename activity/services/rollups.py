@@ -1,8 +1,8 @@
 """
 The rollup cells: counted from the events of a seal, and added to what is there.
 
-Cells by offer are counted by the database. The two grains that also have sets of members are counted here, from events
-that are read once: the members of a cell say how many they are. `verify rollups` has the database count all of them
+Cells by offer and by source are counted by the database. The two grains that also have sets of members are counted here,
+from events that are read once: the members of a cell say how many they are. `verify rollups` has the database count all of them
 (`cells_sql`) and compares.
 """
 
@@ -18,11 +18,15 @@ from django.db import connection
 from activity.choices import Measure
 
 BY_SEGMENT, BY_OFFER, BY_PARTNER = "activity_daysegmentrollup", "activity_dayofferrollup", "activity_daypartnerrollup"
+BY_SOURCE = "activity_daysourcerollup"
 GRAINS = {
     BY_SEGMENT: {"offer_type": "o.offer_type", "attribute_set_id": "e.attribute_set_id"},
     BY_OFFER: {"offer_id": "e.offer_id"},
     BY_PARTNER: {"partner_id": "o.partner_id"},
+    BY_SOURCE: {"source_id": "e.source_id"},
 }
+COUNTED_THERE = (BY_OFFER, BY_SOURCE)  # by the database itself
+
 # Each event makes a cell that counts it, and one more for each amount that it carries.
 MEASURES = (
     (Measure.EVENTS, "''", "0", "TRUE"),
@@ -140,18 +144,18 @@ def add_amounts(portion: Portion) -> dict[str, Amounts]:
     return {BY_SEGMENT: segments, BY_PARTNER: partners}
 
 
-def add_to_offers(*, condition: str) -> None:
+def add_counted(*, table: str, condition: str) -> None:
     """
-    Add the events that meet `condition` to the cells by offer, in the caller's transaction.
+    Add the events that meet `condition` to the cells of a rollup that the database counts, in the caller's transaction.
 
     Raises: nothing of its own.
-    Writes: activity_dayofferrollup.
+    Writes: activity_dayofferrollup, activity_daysourcerollup.
     """
     with connection.cursor() as cursor:
         # WHERE TRUE: SQLite cannot tell an upsert's ON from a join's without it.
         cursor.execute(
-            f"INSERT INTO {BY_OFFER} ({cell_columns(BY_OFFER)}) SELECT * FROM ({cells_sql(BY_OFFER, condition)}) AS delta "
-            f"WHERE TRUE {_addition(BY_OFFER)}"
+            f"INSERT INTO {table} ({cell_columns(table)}) SELECT * FROM ({cells_sql(table, condition)}) AS delta "
+            f"WHERE TRUE {_addition(table)}"
         )
 
 

@@ -2,7 +2,7 @@
 Sealing: batches become part of the ledger proper, in one dense order, and the rollups with them.
 
 One sealer per program at a time. What it does in one transaction: number the batches, chain their roots, add
-their events to the three rollups and their members to the two rollups of sets. Nothing is updated but rollup cells;
+their events to the four rollups and their members to the two rollups of sets. Nothing is updated but rollup cells;
 a crash leaves everything as it was.
 
 A cell costs the same whether one event is added to it or a hundred, so a busy program is not sealed after every commit:
@@ -23,7 +23,7 @@ from activity.rules import chain_hash
 from activity.selectors.ledger import head_of, runs
 from activity.services.anchors import write_anchor
 from activity.services.member_sets import SETS, add_to_sets
-from activity.services.rollups import add_amounts, add_to_groups, add_to_offers, group_members, read_portion
+from activity.services.rollups import COUNTED_THERE, add_amounts, add_counted, add_to_groups, group_members, read_portion
 from partners.models import Program
 from plum_site.lib.crashpoints import crashpoint
 
@@ -40,7 +40,7 @@ def seal_ledger(*, program_id: int, at: datetime) -> int:
     Safe to call at any time, by anyone, as often as one likes; waits for another sealer to end.
     Raises: nothing of its own.
     Writes: activity_seal, activity_daysegmentrollup, activity_dayofferrollup, activity_daypartnerrollup,
-    activity_daysegmentmembers, activity_daypartnermembers, var/anchors/.
+    activity_daysourcerollup, activity_daysegmentmembers, activity_daypartnermembers, var/anchors/.
     Source: docs/adr/0005-leaves-seals-anchors.md
     """
     return _seal_all(Program.objects.get(pk=program_id), at, waits=True) or 0
@@ -133,7 +133,8 @@ def _add_to_rollups(program: Program, batch_ids: Sequence[int]) -> None:
     )
     # + 0: by the ids, whatever the planner believes of a table that it has not looked at lately; never by the program's time.
     condition = f"e.program_id + 0 = {int(program.pk)} AND ({ranges})"
-    add_to_offers(condition=condition)
+    for table in COUNTED_THERE:
+        add_counted(table=table, condition=condition)
     crashpoint("seal.after_offers")
     portion = read_portion(condition)
     groups, amounts = group_members(portion), add_amounts(portion)

@@ -23,15 +23,25 @@ from plum_site.lib.choices import JobState
 from plum_site.lib.clock import now
 from plum_site.lib.models import Heartbeat, Job
 from plum_site.lib.periods import local_date, month_start, next_month
-from plum_site.lib.present import Table, age, badge, change, count, link, month, words
+from plum_site.lib.present import Table, age, badge, change, count, instant, link, month, words
 from reviews.admin.flags import worst_first
+from reviews.admin.gaps import show_acceptance, show_end
 from reviews.choices import CycleState, Standing
 from reviews.figures import show_value
-from reviews.models import ReviewCycle, Scorecard
+from reviews.models import DataGap, ReviewCycle, Scorecard
 from reviews.pages import CORE, Headline, say_limit, show_measured, show_severity, show_standing, show_state
-from reviews.selectors import find_latest_cycle, list_open_flags, list_scorecards, summarise_progress
+from reviews.selectors import (
+    find_latest_cycle,
+    list_cycles,
+    list_data_gaps,
+    list_gap_months,
+    list_open_flags,
+    list_scorecards,
+    summarise_progress,
+)
 
 SHOWN_FLAGS = 10
+SHOWN_GAPS = 50
 SHOWN_PARTNERS = 5
 SILENT_SECONDS = 60
 
@@ -134,6 +144,7 @@ def make_review(program: Any) -> dict[str, Any]:
         .distinct()
     )
     context: dict[str, Any] = {
+        "gaps": make_gaps(program),
         "flags": make_flags(flags[:SHOWN_FLAGS]),
         "more_flags": len(flags) > SHOWN_FLAGS,
         "cycle": cycle,
@@ -172,6 +183,19 @@ def make_flags(flags: list[Any]) -> Table:
     ]
     headers = ["Partner", "Severity", "Rule", "Observed", "Allowed", "Month"]
     return Table("Open flags, newest month first", headers, rows, "No flag waits for you.", frozenset({3}))
+
+
+def make_gaps(program: Any) -> Table | None:
+    """Sources that are silent now, and gaps of months that are not closed which nobody has accepted; None where all is well."""
+    open_months = list(list_cycles(program.pk).exclude(state=CycleState.CLOSED))
+    shown: list[DataGap] = [
+        gap
+        for gap in list_data_gaps(program.pk)[:SHOWN_GAPS]
+        if gap.ends_at is None or (gap.accepted_at is None and list_gap_months(gap, open_months))
+    ]
+    rows = [[link(url_of(gap), gap.source.code), instant(gap.starts_at), show_end(gap), show_acceptance(gap)] for gap in shown]
+    note = "Partners that such a source feeds are not flagged for what is missing. A month is closed once its gaps are accepted."
+    return Table("Data gaps", ["Source", "Silent from", "Until", "Accepted"], rows, note=note) if rows else None
 
 
 def make_ranks(title: str, cards: list[Scorecard]) -> Table:

@@ -54,6 +54,7 @@ GROUPS = (
             "reviews.Scorecard",
             "reviews.Flag",
             "compare_partners",
+            "reviews.DataGap",
             "reviews.Rule",
             "reviews.ReviewPolicy",
             "reviews.Subscription",

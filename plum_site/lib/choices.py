@@ -18,6 +18,7 @@ class Scope(models.TextChoices):
     CATALOG_READ = "catalog:read", "Read partners, offers, listings, segments and rankings"
     METRICS_READ = "metrics:read", "Read metrics"
     REVIEWS_READ = "reviews:read", "Read reviews, scorecards and flags"
+    REVIEWS_WRITE = "reviews:write", "Work on flags, and accept data gaps"
     EXPORTS_CREATE = "exports:create", "Ask for raw exports, without outside ids, and download them"
     TIMELINES_READ = "timelines:read", "Read a member's timeline (each reading is logged)"
     WEBHOOKS_READ = "webhooks:read", "Read webhooks and what became of their messages"

@@ -30,6 +30,7 @@ from plum_site.lib.models import Job
 from plum_site.lib.periods import local_date, month_text
 from plum_site.lib.present import badge, count, instant, month
 from plum_site.lib.resources import safe_cell
+from reviews.admin.gaps import make_gaps
 from reviews.choices import CycleState, DecisionKind
 from reviews.forms import DecisionForm, WithdrawalForm
 from reviews.models import ReviewCycle, Scorecard
@@ -108,6 +109,7 @@ class CycleAdmin(ReadOnlyModelAdmin):
             is_over = cycle.state != CycleState.CLOSED and cycle.ends_at <= at
             context = {
                 **show_cycle(cycle, request.GET.get("show", ""), at),
+                "gaps": make_gaps(cycle),
                 "title": f"Review of {month(cycle.month_start_date)}",
                 "may_decide": is_over and cycle.consolidated_at is not None and allowed(request, "review.decide"),
                 "decisions": [*DecisionKind.choices, (TAKE_BACK, "Take back what people decided")],

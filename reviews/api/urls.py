@@ -1,11 +1,13 @@
 from django.urls import path
 
-from reviews.api import comparisons, views
+from reviews.api import comparisons, gaps, views
 
 urlpatterns = [
     path("comparisons", comparisons.ComparisonsView.as_view(), name="comparisons"),
     path("reviews", views.ReviewsView.as_view(), name="reviews"),
     path("reviews/<str:month>", views.ReviewView.as_view(), name="review"),
     path("reviews/<str:month>/scorecards/<path:external_id>", views.ScorecardView.as_view(), name="scorecard"),
+    path("data-gaps", gaps.DataGapsView.as_view(), name="data-gaps"),
+    path("data-gaps/<int:gap_id>/accept", gaps.AcceptGapView.as_view(), name="accept-data-gap"),
     path("flags", views.FlagsView.as_view(), name="flags"),
 ]

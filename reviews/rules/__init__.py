@@ -14,6 +14,7 @@ from reviews.rules.coverage import EVENTS, LIVE, Gap, Outcome, find_gaps
 from reviews.rules.defaults import NamedRule, default_policy, default_rules
 from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text, review_content, review_digest
 from reviews.rules.flags import Crossing, Month, RuleSpec, check_rule, evaluate, months_needed
+from reviews.rules.gaps import DATA_GAP, DataGapFacts, blocks, list_gaps_of
 from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, measure, rate_interval
 from reviews.rules.sentences import say_rule, say_share, say_threshold
 from reviews.rules.standing import (
@@ -32,6 +33,7 @@ from reviews.rules.standing import (
 
 __all__ = [
     "COUNTS",
+    "DATA_GAP",
     "DECIMALS",
     "EVENTS",
     "LIVE",
@@ -41,6 +43,7 @@ __all__ = [
     "Card",
     "Comparison",
     "Crossing",
+    "DataGapFacts",
     "Dispersion",
     "Figures",
     "Gap",
@@ -56,6 +59,7 @@ __all__ = [
     "Sample",
     "Scored",
     "Verdict",
+    "blocks",
     "canonical_json",
     "check_policy",
     "check_rule",
@@ -73,6 +77,7 @@ __all__ = [
     "funnel_limits",
     "has_no_activity",
     "hash_json",
+    "list_gaps_of",
     "make_cards",
     "measure",
     "months_needed",

@@ -1,13 +1,14 @@
 """A month's scorecards from its figures and the frozen configuration: a function, and nothing but a function."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from statistics import median
 from typing import Any
 
 from reviews.rules.digest import Verdict, review_content, review_digest
 from reviews.rules.flags import Crossing, Month, RuleSpec, evaluate
+from reviews.rules.gaps import DATA_GAP, DataGapFacts, blocks, list_gaps_of
 from reviews.rules.measures import DECIMALS, RATES, Figures
 from reviews.rules.standing import FEWEST_PEERS, Candidate, PolicySpec, Scored, sample_of, score_partners
 
@@ -33,7 +34,7 @@ class ReviewInput:
 
     months: YYYY-MM of what PartnerInput.months holds, newest first. seasons: category to month to expected index.
     cooling: (rule code, partner) pairs that were flagged within the rule's cooldown. late: partner to late events by
-    month of origin. is_over: whether the month had ended when it was consolidated.
+    month of origin. is_over: whether the month had ended when it was consolidated. gaps: the data gaps that lie in it.
     """
 
     program: str
@@ -47,6 +48,7 @@ class ReviewInput:
     cooling: frozenset[tuple[str, str]] = frozenset()
     late: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     is_over: bool = True
+    gaps: Sequence[DataGapFacts] = ()
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,9 @@ def _make_card(given: ReviewInput, entry: PartnerInput, scored: Scored, peers: d
         Month(figures, 1.0 if index >= len(ratios) or ratios[index] is None else float(ratios[index] or 1.0))
         for index, figures in enumerate(entry.months)
     ]
+    gaps = list_gaps_of(given.gaps, entry.partner)
     crossings = [
-        crossing
+        _without_gaps(crossing, rule, gaps)
         for rule in sorted(given.rules, key=lambda rule: rule.code)
         if (crossing := evaluate(rule, months, (rule.code, entry.partner) in given.cooling, given.is_over)) is not None
     ]
@@ -162,6 +165,7 @@ def _make_card(given: ReviewInput, entry: PartnerInput, scored: Scored, peers: d
     evidence = {
         "score": scored.parts,
         "crossed": [_as_json(crossing) for crossing in crossings if not crossing.is_flag],
+        "gaps": [gap.as_evidence() for gap in gaps],
         "late": [{"month": month, "events": count} for month, count in sorted(given.late.get(entry.partner, {}).items())],
     }
     return Card(
@@ -194,6 +198,13 @@ def _trend(months: Sequence[str], figures: Sequence[Figures | None]) -> list[dic
         for month, row in zip(months, figures, strict=True)
     ]
     return rows[::-1]
+
+
+def _without_gaps(crossing: Crossing, rule: RuleSpec, gaps: Sequence[DataGapFacts]) -> Crossing:
+    """A crossing that missing events can explain is no flag, however certain."""
+    if not crossing.is_flag or not blocks(gaps, rule.metric, rule.direction):
+        return crossing
+    return replace(crossing, is_flag=False, evidence={**crossing.evidence, "why_no_flag": DATA_GAP})
 
 
 def _as_json(crossing: Crossing) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from plum_site.lib.periods import first_instant, month_bounds, month_text, next_
 from reviews.choices import CycleState
 from reviews.models import Flag, ReviewPolicy, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text, say_rule
+from reviews.selectors.gaps import list_gaps
 from reviews.selectors.late import count_late_events
 from reviews.selectors.months import list_months_back
 
@@ -62,6 +63,7 @@ def read_config(program: Program, month_start_date: date, cutoff: int, at: datet
         "seasons": _read_seasons(program.pk, months),
         "cooling": list_cooling(program.pk, month_start_date, specs),
         "late": late,
+        "gaps": list_gaps(program, month_start_date, cutoff, at),
         "late_after": late_after,
         "metric_version": str(METRIC_VERSION),
         "code_version": code_version(),

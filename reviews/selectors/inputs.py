@@ -8,7 +8,7 @@ from activity.metrics import SETTLING, Tally, measure
 from activity.selectors import summarise
 from partners.models import Program
 from plum_site.lib.periods import next_month, parse_month
-from reviews.rules import Figures, PartnerInput, PolicySpec, ReviewInput, RuleSpec, has_no_activity
+from reviews.rules import DataGapFacts, Figures, PartnerInput, PolicySpec, ReviewInput, RuleSpec, has_no_activity
 
 # Members, their attributes and audiences are as known now, not as of the cut-off: these may move without any event.
 UNFROZEN = frozenset({"eligible_members", "reach_rate", "engagement_rate"})
@@ -69,6 +69,7 @@ def read_input(program: Program, config: Mapping[str, Any], cutoff: int) -> Revi
         cooling=frozenset((rule, partner) for rule, partner in config["cooling"]),
         late=config["late"],
         is_over=config.get("is_over", True),  # older cycles do not say
+        gaps=[DataGapFacts.from_json(gap) for gap in config.get("gaps", [])],
     )
 
 

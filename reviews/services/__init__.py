@@ -11,6 +11,7 @@ from reviews.services.cycles import (
     plan_consolidation,
 )
 from reviews.services.decisions import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
+from reviews.services.gaps import UnableToAcceptGap, accept_gap, check_sources, keep_gaps
 from reviews.services.notices import remind_owners, tell_owners_of_flags
 from reviews.services.previews import (
     UnableToSavePreview,
@@ -39,6 +40,7 @@ __all__ = [
     "Rendered",
     "Replay",
     "ReviewDifference",
+    "UnableToAcceptGap",
     "UnableToCloseCycle",
     "UnableToDecide",
     "UnableToFreezeCycle",
@@ -46,9 +48,11 @@ __all__ = [
     "UnableToReplay",
     "UnableToSavePreview",
     "UnableToSendReport",
+    "accept_gap",
     "activate_rule",
     "change_subscription",
     "check_named_rule",
+    "check_sources",
     "close_cycle",
     "consolidate_cycle",
     "deactivate_rule",
@@ -59,6 +63,7 @@ __all__ = [
     "digest_stored",
     "freeze",
     "install_default_rules",
+    "keep_gaps",
     "kind_of",
     "open_cycle",
     "plan_consolidation",

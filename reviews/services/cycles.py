@@ -1,7 +1,7 @@
 """The monthly review from opening to closing."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -15,11 +15,21 @@ from plum_site.lib.models import User
 from plum_site.lib.periods import first_instant, local_date, month_bounds, month_start, month_text, next_month
 from plum_site.lib.workflow import find_transition
 from reviews.choices import CycleState
-from reviews.models import CycleTransition, ReviewCycle
+from reviews.models import CycleTransition, DataGap, ReviewCycle
 from reviews.rules import digest_cards, make_cards
-from reviews.selectors import find_cycle, find_first_reviewable_month, list_undecided, read_config, read_input
+from reviews.selectors import (
+    find_cycle,
+    find_first_reviewable_month,
+    find_gaps_now,
+    list_overtaken,
+    list_unaccepted,
+    list_undecided,
+    read_config,
+    read_input,
+)
 from reviews.services.announcements import announce_closing, announce_flags
 from reviews.services.decisions import decide_by_rule
+from reviews.services.gaps import keep_gaps
 from reviews.services.notices import tell_owners_of_flags
 from reviews.services.reports import plan_final_report
 from reviews.services.rules import install_default_rules
@@ -27,6 +37,7 @@ from reviews.services.scorecards import replace_scorecards
 from reviews.workflow import TRANSITIONS
 
 Progress = Callable[[int, int, str], Any]
+ONE_DAY = timedelta(days=1)
 STEPS = ("Sealing the ledger", "Reading the configuration", "Reading the figures", "Scoring", "Writing the scorecards")
 
 
@@ -42,7 +53,8 @@ class UnableToFreezeCycle(DomainError):
 
 class UnableToCloseCycle(DomainError):
     """
-    The cycle is not frozen, or partners wait for a decision: `undecided` holds their external ids.
+    The cycle is not frozen, partners wait for a decision (`undecided` holds their external ids), or a data gap of the month
+    is not accepted.
     """
 
     exit_code = 1
@@ -123,7 +135,7 @@ def consolidate_cycle(
 
     Raises: UnableToOpenCycle, as open_cycle.
     Writes: reviews_reviewcycle, reviews_scorecard, reviews_flag, reviews_decision, reviews_cycletransition,
-    plum_auditevent; what seal_ledger and open_cycle write. One transaction for the review, under the cycle's lock.
+    plum_auditevent; what seal_ledger, open_cycle and keep_gaps write. One transaction for the review, under the cycle's lock.
     Source: docs/rules/standing.md, docs/rules/flags.md, docs/rules/digest.md, docs/rules/coverage.md
     """
     is_by_hand = isinstance(actor, User) if by_hand is None else by_hand
@@ -138,6 +150,7 @@ def consolidate_cycle(
     cutoff = head.number if head else 0
     step()
     config = read_config(program, month_start_date, cutoff, at)
+    keep_gaps(program=program, found=find_gaps_now(program, cutoff, at), at=at)
     step()
     given = read_input(program, config, cutoff)
     step()
@@ -192,7 +205,8 @@ def close_cycle(*, cycle_id: int, actor: User | str, at: datetime) -> ReviewCycl
     """
     Close a frozen review in which every partner was decided about. It never changes afterwards.
 
-    Raises: NotFound; UnableToCloseCycle - not_ready, undecided (with the external ids in `undecided`).
+    Raises: NotFound; UnableToCloseCycle - not_ready, undecided (with the external ids in `undecided`),
+    gap_not_accepted, gap_overtaken.
     Writes: reviews_reviewcycle, reviews_cycletransition, plum_auditevent; plum_job for the final report. Nothing where it
     is closed already.
     """
@@ -210,6 +224,7 @@ def close_cycle(*, cycle_id: int, actor: User | str, at: datetime) -> ReviewCycl
         raise UnableToCloseCycle(
             "undecided", f"{cycle} was not closed: {number} for a decision: {', '.join(undecided)}.", undecided
         )
+    _check_gaps(cycle)
     cycle.closed_at, cycle.closed_by = at, audit.actor_name(actor)
     _change_state(cycle, "close", actor, at)
     announce_closing(cycle=cycle, at=at)
@@ -227,6 +242,40 @@ def _lock(cycle_id: int) -> ReviewCycle:
     if cycle is None:
         raise NotFound("review", cycle_id)
     return cycle
+
+
+def _check_gaps(cycle: ReviewCycle) -> None:
+    """Refuse to close while events are missing and nobody has said that the month may be judged without them."""
+    gaps = list_unaccepted(cycle)
+    if gaps:
+        number = "a data gap is" if len(gaps) == 1 else f"{len(gaps)} data gaps are"
+        named = "; ".join(say_gap(gap, cycle.program) for gap in gaps)
+        raise UnableToCloseCycle(
+            "gap_not_accepted",
+            f"{cycle} was not closed: {number} not accepted: {named}. Send what is missing, or accept it with a reason.",
+        )
+    overtaken = list_overtaken(cycle)
+    if overtaken:
+        sources = ", ".join(sorted({gap["source"] for gap in overtaken}))
+        raise UnableToCloseCycle(
+            "gap_overtaken",
+            f"{cycle} was not closed: it was consolidated while events of {sources} were missing, and they have arrived since. "
+            "Consolidate it again.",
+        )
+
+
+def say_gap(gap: DataGap, program: Program) -> str:
+    """
+    A gap in words: source, first silent day, and the last one if it is over.
+
+    Raises: nothing.
+    Writes: nothing.
+    """
+    first = local_date(gap.starts_at, program.time_zone)
+    if gap.ends_at is None:
+        return f"{gap.source.code} is silent since {first}"
+    last = local_date(gap.ends_at - ONE_DAY, program.time_zone)
+    return f"{gap.source.code} was silent on {first}" if last <= first else f"{gap.source.code} was silent from {first} to {last}"
 
 
 def _change_state(cycle: ReviewCycle, name: str, actor: User | str, at: datetime) -> ReviewCycle:

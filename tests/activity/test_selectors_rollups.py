@@ -169,7 +169,7 @@ def test_rollups_are_what_counting_anew_gives_after_every_step(
                 forget_members(gone)
                 with patch.object(sealing, "EVENTS_AT_ONCE", at_once):
                     seal_ledger(program_id=program.pk, at=RECORDED_AT)
-            assert [verdict.violations for verdict in verify_rollups(program=program)] == [[]] * 5
+            assert [verdict.violations for verdict in verify_rollups(program=program)] == [[]] * 6
             sealed = Event.objects.filter(program=program).count() if is_sealed else None
             counted = DayOfferRollup.objects.filter(measure=1).aggregate(events=Sum("event_count", default=0))["events"]
             assert sealed in (None, counted)

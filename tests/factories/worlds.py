@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+from activity.models import EventSource
 from activity.services import MemberRow, Person, apply_people
 from activity.services.statements import state_complete_through
 from exports.models import Export, WebhookEndpoint
@@ -10,6 +11,7 @@ from exports.services import run_export, send_test_message, take_export
 from offers.services import save_ranking
 from partners.models import Program
 from plum_site.lib.clock import now
+from reviews.models import DataGap
 from reviews.services import consolidate_cycle
 from tests.factories.exports import ask
 from tests.factories.ledger import event, record
@@ -42,4 +44,6 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     run_export(export_id=asked.pk, actor="system", at=now())  # its files are there for some days
     take_export(export_id=asked.pk, what="package", actor="system", at=now())
     consolidate_cycle(program_id=program.pk, month_start_date=month_start_date, actor="system", at=AT)
+    source = EventSource.objects.get(program=program, code=f"S{mark}")
+    DataGap.objects.create(pk=int(f"9000{mark}"), program=program, source=source, starts_at=CREATED_AT, ends_at=AT, found_at=AT)
     return program

@@ -59,6 +59,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "/api/v1/reviews/2026-06/scorecards/P9",
         "/api/v1/reviews/2026-06/scorecards/P404",
     ),
+    "/api/v1/data-gaps/{gap_id}/accept": tuple(f"/api/v1/data-gaps/{n}/accept" for n in ("90001", "90009", "90404")),
     "/api/v1/exports/{uuid}": tuple(f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}" for n in ("001", "009", "404")),
     "/api/v1/exports/{uuid}/download": tuple(
         f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}/download" for n in ("001", "009", "404")
@@ -88,6 +89,7 @@ UUIDS = tuple(f"00000000-0000-0000-0000-{number:012d}" for number in (1, 9, 404)
 NAMES = (
     *(f"{name}{mark}" for name in ("P", "O", "D", "M", "S", "s", "prefix") for mark in ("1", "9", "404")),
     *("2026-05", "2026-04"),
+    *("90001", "90009", "90404"),
     *UUIDS,
 )
 # What is put at an address is made there if it is new: a foreign id looks like an unknown one here too.
@@ -118,6 +120,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/exports": {"from": "2026-06-01", "to": "2026-07-01"},
     "POST /api/v1/tokens": {"name": "new", "scopes": ["tokens:manage"]},
     "POST /api/v1/events": make_event(),
+    "POST /api/v1/data-gaps/{gap_id}/accept": {"reason": "Known."},
 }
 # A step of a lifecycle needs the scope of that step: one for those who may publish, one for those who may only draft.
 STEPS = {

@@ -1,0 +1,162 @@
+"""Data gaps: the rows kept in step with the ledger, and accepted by name."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from activity.selectors import head_of
+from partners.models import Program
+from plum_site.lib import audit
+from plum_site.lib.audit import SYSTEM
+from plum_site.lib.errors import DomainError, InvalidInput, NotFound
+from plum_site.lib.models import User
+from reviews.choices import CycleState
+from reviews.models import DataGap, ReviewCycle
+from reviews.selectors.gaps import FoundGap, find_gaps_now
+
+
+class UnableToAcceptGap(DomainError):
+    """Somebody has accepted the gap already."""
+
+
+def check_sources(*, program_id: int, at: datetime) -> list[DataGap]:
+    """
+    Look for data gaps in the ledger as sealed now, and keep the rows in step. Returns the gaps that were not known before.
+
+    Raises: nothing.
+    Writes: reviews_datagap, plum_auditevent.
+    Source: docs/rules/data-gaps.md
+    """
+    program = Program.objects.get(pk=program_id)
+    head = head_of(program_id)
+    return keep_gaps(program=program, found=find_gaps_now(program, head.number if head else 0, at), at=at)
+
+
+@transaction.atomic
+def keep_gaps(*, program: Program, found: Sequence[FoundGap], at: datetime) -> list[DataGap]:
+    """
+    Make the stored gaps of a program those that were found. Returns the ones that were not known before.
+
+    A gap that begins later or ends earlier than it was known to stays the same one, and stays accepted. One that grew towards
+    the past has to be accepted again. One that is there no more goes, unless a closed review was judged with it or somebody
+    accepted it: then it ends.
+
+    Raises: nothing.
+    Writes: reviews_datagap, plum_auditevent.
+    Source: docs/rules/data-gaps.md
+    """
+    Program.objects.select_for_update().get(pk=program.pk)  # two that look at once keep one row a gap
+    stored = list(DataGap.objects.filter(program=program).select_related("source").order_by("starts_at", "id"))
+    opened = []
+    for gap in found:
+        own = [row for row in stored if row.source_id == gap.source_id and _overlap(row, gap)]
+        known = next((row for row in own if row.starts_at == gap.starts_at), own[0] if own else None)
+        if known is None:
+            opened.append(_open(program, gap, at))
+        else:
+            stored.remove(known)
+            _adjust(known, gap, at)
+    for row in stored:
+        _end(row, at)
+    return opened
+
+
+@transaction.atomic
+def accept_gap(*, gap_id: int, reason: str, actor: User | str, at: datetime) -> DataGap:
+    """
+    Say by name that the months of a gap may be judged without what is missing.
+
+    Raises: NotFound; InvalidInput - reason_required; UnableToAcceptGap - already_accepted.
+    Writes: reviews_datagap, plum_auditevent.
+    """
+    gap = DataGap.objects.select_for_update(of=("self",)).select_related("source").filter(pk=gap_id).first()
+    if gap is None:
+        raise NotFound("data gap", gap_id)
+    if not reason.strip():
+        sentence = "Nothing was accepted: say why the month may be judged without what is missing."
+        raise InvalidInput("reason_required", sentence, {"reason": "Say why."})
+    if gap.accepted_at is not None:
+        raise UnableToAcceptGap("already_accepted", f"The gap of {gap} was accepted before. Nothing was changed.")
+    gap.accepted_by, gap.accepted_at, gap.reason = audit.actor_name(actor), at, reason.strip()
+    gap.save(update_fields=["accepted_by", "accepted_at", "reason"])
+    audit.record(
+        program_id=gap.program_id,
+        actor=actor,
+        action="reviews.accept_data_gap",
+        row=gap,
+        at=at,
+        after=_as_json(gap),
+        comment=gap.reason,
+    )
+    return gap
+
+
+def _open(program: Program, gap: FoundGap, at: datetime) -> DataGap:
+    row = DataGap.objects.create(
+        program=program, source_id=gap.source_id, starts_at=gap.starts_at, ends_at=gap.ends_at, found_at=at
+    )
+    audit.record(program_id=program.pk, actor=SYSTEM, action="reviews.find_data_gap", row=row, at=at, after=_as_json(row))
+    return row
+
+
+def _adjust(row: DataGap, gap: FoundGap, at: datetime) -> None:
+    """A known gap as it is now; an acceptance does not cover days before those that were accepted."""
+    if (row.starts_at, row.ends_at) == (gap.starts_at, gap.ends_at):
+        return
+    before = _as_json(row)
+    if gap.starts_at < row.starts_at or (row.ends_at is not None and (gap.ends_at is None or gap.ends_at > row.ends_at)):
+        row.accepted_by, row.accepted_at, row.reason = "", None, ""
+    row.starts_at, row.ends_at = gap.starts_at, gap.ends_at
+    row.save(update_fields=["starts_at", "ends_at", "accepted_by", "accepted_at", "reason"])
+    audit.record(
+        program_id=row.program_id,
+        actor=SYSTEM,
+        action="reviews.change_data_gap",
+        row=row,
+        at=at,
+        before=before,
+        after=_as_json(row),
+    )
+
+
+def _end(row: DataGap, at: datetime) -> None:
+    """A gap that the ledger does not show any more: what was missing has arrived, or the source has ended for good."""
+    closed = ReviewCycle.objects.filter(program_id=row.program_id, state=CycleState.CLOSED, ends_at__gt=row.starts_at)
+    closed = closed.filter(starts_at__lt=row.ends_at) if row.ends_at is not None else closed
+    if row.accepted_at is None and not closed.exists():
+        audit.record(
+            program_id=row.program_id,
+            actor=SYSTEM,
+            action="reviews.drop_data_gap",
+            row=row,
+            at=at,
+            before=_as_json(row),
+            comment="What was missing has arrived, or the source has ended for good.",
+        )
+        row.delete()
+    elif row.ends_at is None:
+        row.ends_at = max(at, row.starts_at)
+        before = _as_json(row) | {"ends_at": None}
+        row.save(update_fields=["ends_at"])
+        audit.record(
+            program_id=row.program_id,
+            actor=SYSTEM,
+            action="reviews.change_data_gap",
+            row=row,
+            at=at,
+            before=before,
+            after=_as_json(row),
+        )
+
+
+def _overlap(row: DataGap, gap: FoundGap) -> bool:
+    return (gap.ends_at is None or row.starts_at < gap.ends_at) and (row.ends_at is None or gap.starts_at < row.ends_at)
+
+
+def _as_json(row: DataGap) -> dict[str, str | None]:
+    return {
+        "source": row.source.code,
+        "starts_at": row.starts_at.isoformat(),
+        "ends_at": row.ends_at.isoformat() if row.ends_at else None,
+    }
