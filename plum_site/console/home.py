@@ -187,7 +187,7 @@ def make_flags(flags: list[Any]) -> Table:
 
 def make_gaps(program: Any) -> Table | None:
     """Sources that are silent now, and gaps of months that are not closed which nobody has accepted; None where all is well."""
-    open_months = list(list_cycles(program.pk).exclude(state=CycleState.CLOSED))
+    open_months = list(list_cycles(program.pk).exclude(state=CycleState.CLOSED).defer("config"))
     shown: list[DataGap] = [
         gap
         for gap in list_data_gaps(program.pk)[:SHOWN_GAPS]
