@@ -55,6 +55,13 @@ class Reference(models.TextChoices):
     TRAILING = "trailing", "A share of the trailing months"
 
 
+class RuleState(models.TextChoices):
+    """Whether months that are not frozen yet are judged by a rule."""
+
+    ACTIVE = "active", "In force"
+    INACTIVE = "inactive", "Out of force"
+
+
 class Severity(models.TextChoices):
     """How much it matters."""
 

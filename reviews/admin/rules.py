@@ -77,7 +77,7 @@ class RuleAdmin(ReadOnlyModelAdmin):
     def write(self, request: HttpRequest, pk: int | None = None, form: RuleForm | None = None) -> HttpResponse:
         """The form of a new rule, or of the next version of one; `?preview=` fills it as it was previewed."""
         rule = self.row_or_404(request, pk) if pk is not None else None
-        newest = self.newest(rule) if rule is not None else None
+        newest = rule.newest if rule is not None else None
         if form is None:
             form = self.make_form(request, rule, self.begin_with(request, rule, newest))
         return show(
@@ -199,7 +199,7 @@ class RuleAdmin(ReadOnlyModelAdmin):
     # --- what is shown ---
 
     def tables(self, request: HttpRequest, row: Rule) -> list[Table]:
-        versions = sorted(row.versions.all(), key=lambda version: -version.number)
+        versions = row.newest_first
         names = names_of(version.made_by for version in versions)
         rows = [
             [
@@ -219,10 +219,6 @@ class RuleAdmin(ReadOnlyModelAdmin):
         shown = show_backtest(program_of(request), tried)["tables"] if tried and tried["months"] else []
         return [Table("Versions, newest first", headers, rows), *shown]
 
-    def newest(self, row: Rule) -> RuleVersion | None:
-        """The version in force, from what the list has read already."""
-        return max(row.versions.all(), key=lambda version: version.number, default=None)
-
     def name_told(self, version: RuleVersion) -> str:
         """Who is told of its flags."""
         return version.owner.get_full_name() or version.owner.username if version.owner else "the owner of the partner"
@@ -234,28 +230,28 @@ class RuleAdmin(ReadOnlyModelAdmin):
     named.admin_order_field = "name"  # type: ignore[attr-defined]
 
     def says(self, row: Rule) -> SafeString | str:
-        version = self.newest(row)
+        version = row.newest
         return say_version(version) if version else NO_DATA
 
     says.short_description = "what it says"  # type: ignore[attr-defined]
 
     def severity(self, row: Rule) -> SafeString:
-        version = self.newest(row)
+        version = row.newest
         return show_severity(version.severity) if version else NO_DATA
 
     def told(self, row: Rule) -> SafeString | str:
-        version = self.newest(row)
+        version = row.newest
         return self.name_told(version) if version else NO_DATA
 
     told.short_description = "who is told"  # type: ignore[attr-defined]
 
     def metric(self, row: Rule) -> SafeString | str:
-        version = self.newest(row)
+        version = row.newest
         return f"{METRICS[version.metric].label}: {METRICS[version.metric].formula}" if version else NO_DATA
 
     def active(self, row: Rule) -> SafeString:
         return badge("In force", "good") if row.is_active else badge("Out of force", "idle")
 
     def version(self, row: Rule) -> str:
-        version = self.newest(row)
+        version = row.newest
         return str(version.number) if version else ""

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from reviews.api import comparisons, gaps, views
+from reviews.api import comparisons, gaps, rules, views
 
 urlpatterns = [
     path("comparisons", comparisons.ComparisonsView.as_view(), name="comparisons"),
@@ -9,5 +9,8 @@ urlpatterns = [
     path("reviews/<str:month>/scorecards/<path:external_id>", views.ScorecardView.as_view(), name="scorecard"),
     path("data-gaps", gaps.DataGapsView.as_view(), name="data-gaps"),
     path("data-gaps/<int:gap_id>/accept", gaps.AcceptGapView.as_view(), name="accept-data-gap"),
+    path("rules", rules.RulesView.as_view(), name="rules"),
+    path("rules/<slug:code>", rules.RuleView.as_view(), name="rule"),
+    path("rules/<slug:code>/transitions", rules.RuleTransitionsView.as_view(), name="rule_transitions"),
     path("flags", views.FlagsView.as_view(), name="flags"),
 ]

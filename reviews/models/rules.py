@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from partners.models import Program
-from reviews.choices import Direction, Reference, RuleTarget, Severity, TimeUnit
+from reviews.choices import Direction, Reference, RuleState, RuleTarget, Severity, TimeUnit
 
 
 class ReviewPolicy(models.Model):
@@ -49,6 +49,21 @@ class Rule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def state(self) -> str:
+        """As the transition table has it."""
+        return RuleState.ACTIVE if self.is_active else RuleState.INACTIVE
+
+    @property
+    def newest_first(self) -> "list[RuleVersion]":
+        """Its versions, the one in force first."""
+        return sorted(self.versions.all(), key=lambda version: -version.number)
+
+    @property
+    def newest(self) -> "RuleVersion | None":
+        """The version in force, were the rule in force."""
+        return next(iter(self.newest_first), None)
 
 
 class RuleVersion(models.Model):

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from activity.metrics import METRIC_VERSION
 from offers.selectors import list_live_offers, list_segments
 from partners.models import Partner, Program
 from partners.selectors import get_seasonal_index
+from plum_site.lib.errors import NotFound
 from plum_site.lib.periods import first_instant, month_bounds, month_text, next_month
 from reviews.choices import CycleState
-from reviews.models import Flag, ReviewPolicy, RuleVersion
+from reviews.models import Flag, ReviewPolicy, Rule, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text, say_rule
 from reviews.selectors.gaps import list_gaps
 from reviews.selectors.late import count_late_events
@@ -95,6 +97,38 @@ def list_rules_in_force(program_id: int) -> list[RuleVersion]:
     for version in versions.order_by("rule__code", "number"):
         newest[version.rule_id] = version
     return list(newest.values())
+
+
+def list_rules(program_id: int) -> QuerySet[Rule]:
+    """
+    The rules of a program, in force or not, with all their versions.
+
+    Shape: Rules by code.
+    """
+    rows = Rule.objects.filter(program_id=program_id).order_by("code")
+    return rows.prefetch_related("versions__owner", "versions__rule")
+
+
+def find_rule(program_id: int, code: str) -> Rule | None:
+    """
+    One rule of a program with its versions, in force or not.
+
+    Shape: one Rule or None.
+    """
+    return list_rules(program_id).filter(code=code).first()
+
+
+def get_rule(program_id: int, code: str) -> Rule:
+    """
+    One rule of a program with its versions, in force or not.
+
+    Shape: one Rule.
+    Raises: NotFound.
+    """
+    rule = find_rule(program_id, code)
+    if rule is None:
+        raise NotFound("rule", code)
+    return rule
 
 
 def spec_of(version: RuleVersion) -> RuleSpec:

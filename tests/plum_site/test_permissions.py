@@ -22,6 +22,9 @@ from plum_site.lib.access import ANYONE, Operation, operations
 from plum_site.lib.choices import Scope
 from plum_site.lib.models import ApiToken
 from plum_site.reference import PAGES
+from reviews.models import Rule
+from reviews.selectors import list_rules_in_force
+from reviews.workflow import RULE_TRANSITIONS
 from reviews.workflow import TRANSITIONS as REVIEW_TRANSITIONS
 from tests.factories.events import make_event
 from tests.factories.offers import make_offer
@@ -47,6 +50,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     },
     "/api/v1/sources/{code}": ("/api/v1/sources/S1", "/api/v1/sources/S9", "/api/v1/sources/S404"),
     "/api/v1/segments/{code}": ("/api/v1/segments/s1", "/api/v1/segments/s9", "/api/v1/segments/s404"),
+    "/api/v1/rules/{code}": ("/api/v1/rules/rule1", "/api/v1/rules/rule9", "/api/v1/rules/rule404"),
+    "/api/v1/rules/{code}/transitions": tuple(f"/api/v1/rules/rule{mark}/transitions" for mark in ("1", "9", "404")),
     "/api/v1/tokens/{prefix}": ("/api/v1/tokens/prefix1", "/api/v1/tokens/prefix9", "/api/v1/tokens/prefix404"),
     "/api/v1/members/{external_id}/timeline": (
         "/api/v1/members/M1/timeline",
@@ -87,7 +92,7 @@ NEEDED = {
 }
 UUIDS = tuple(f"00000000-0000-0000-0000-{number:012d}" for number in (1, 9, 404))
 NAMES = (
-    *(f"{name}{mark}" for name in ("P", "O", "D", "M", "S", "s", "prefix") for mark in ("1", "9", "404")),
+    *(f"{name}{mark}" for name in ("P", "O", "D", "M", "S", "s", "prefix", "rule") for mark in ("1", "9", "404")),
     *("2026-05", "2026-04"),
     *("90001", "90009", "90404"),
     *UUIDS,
@@ -98,10 +103,19 @@ UPSERTS = {
     "PUT /api/v1/offers/{external_id}",
     "PUT /api/v1/segments/{code}",
     "PUT /api/v1/sources/{code}",
+    "PUT /api/v1/rules/{code}",
 }
 LISTING = {"title": "Half price"}
 OFFER = {"partner": "P1", "offer_type": "discount", "listing": LISTING}
 SEGMENT = {"name": "North", "rule": [{"attribute": "region", "operator": "is", "values": ["north"]}]}
+RULE = {
+    "name": "Unlock rate low",
+    "metric": "unlock_rate",
+    "direction": "below",
+    "reference": "fixed",
+    "threshold": 0.1,
+    "minimum_denominator": 100,
+}
 # What a request must say to succeed in the caller's own program.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/partners": {"external_id": "new", "name": "New"},
@@ -121,6 +135,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/tokens": {"name": "new", "scopes": ["tokens:manage"]},
     "POST /api/v1/events": make_event(),
     "POST /api/v1/data-gaps/{gap_id}/accept": {"reason": "Known."},
+    "POST /api/v1/rules": {"code": "new", **RULE},
+    "PUT /api/v1/rules/{code}": RULE,
+    "POST /api/v1/rules/{code}/transitions": {"name": "deactivate"},
 }
 # A step of a lifecycle needs the scope of that step: one for those who may publish, one for those who may only draft.
 STEPS = {
@@ -168,7 +185,7 @@ def test_every_page_with_one_method_is_listed_with_that_method_and_its_operation
 
 
 def test_every_transition_names_an_operation_that_writes() -> None:
-    for table in (OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, EXPORT_TRANSITIONS):
+    for table in (OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, RULE_TRANSITIONS, EXPORT_TRANSITIONS):
         for transition in table.values():
             assert operations()[transition.operation].writes, transition.name
 
@@ -231,6 +248,8 @@ def make_worlds() -> Program:
         make_offer(program, f"D{mark}", state=OfferState.DRAFT, partner_external_id=f"P{mark}")
         token, _ = make_token(program)
         ApiToken.objects.filter(pk=token.pk).update(prefix=f"prefix{mark}")
+        [version, *_] = list_rules_in_force(program.pk)
+        Rule.objects.filter(pk=version.rule_id).update(code=f"rule{mark}")
         Program.objects.filter(pk=program.pk).update(recorded_stages=["viewed", "unlocked"])  # one rate to compare by
     return own
 
