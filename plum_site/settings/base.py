@@ -223,6 +223,7 @@ SPECTACULAR_SETTINGS = {
         "PartnerState": "partners.choices.PartnerState",
         "OfferState": "offers.choices.PresentState",
         "ReviewState": "reviews.choices.CycleState",
+        "TimeUnit": "reviews.choices.TimeUnit",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -97,6 +98,11 @@ class RuleOutput(RuleRow):
         }
 
 
+@extend_schema_field(OpenApiTypes.NUMBER)
+class ThresholdField(serializers.DecimalField):
+    """A number, exact to nine decimals; as text it is exact whatever the client does to numbers."""
+
+
 class RuleInput(Body):
     """The next version of a rule. What is left out is as in a plain rule."""
 
@@ -105,7 +111,7 @@ class RuleInput(Body):
     metric = serializers.CharField(max_length=60, help_text="A rate or a count of /api/v1/metrics. An unknown one is an error.")
     direction = serializers.ChoiceField(choices=Direction.choices)
     reference = serializers.ChoiceField(choices=Reference.choices)
-    threshold = serializers.DecimalField(
+    threshold = ThresholdField(
         max_digits=18, decimal_places=9, help_text="The value itself for `fixed`, else a share: 0.6 is 60 %."
     )
     minimum_denominator = serializers.IntegerField(help_text="At least 1.")

@@ -305,7 +305,7 @@ def call(caller: Caller, route: str, path: str) -> HttpResponse:
 def anonymise(answer: HttpResponse) -> tuple[int, str, str]:
     """Status and body without the names that were asked for."""
     body = json.loads(b"".join(answer) if answer.streaming else answer.content or b"{}")
-    for name in ("instance", "created_at", "listing"):
+    for name in ("instance", "created_at", "listing", "made_at", "versions"):
         body.pop(name, None)
     text = json.dumps(body)
     for name in sorted(NAMES, key=len, reverse=True):
