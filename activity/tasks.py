@@ -10,10 +10,8 @@ from activity.services.partitions import prepare_partitions
 from activity.services.quarantine import EXPIRE, REPLAY, RETRY
 from activity.services.quarantine import expire_quarantine as expire_quarantine_now
 from activity.services.replay import replay_quarantine as replay_quarantine_now
-from activity.services.sealing import seal_when_due
+from activity.services.sealing import SEAL, seal_when_due
 from plum_site.lib import jobs
-
-SEAL = "activity.seal_ledger"
 
 
 @jobs.wakeable(SEAL)

@@ -20,7 +20,7 @@ from partners.selectors import list_programs
 from plum_site.lib import jobs, outbox
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
 from reviews.choices import ReportKind
-from reviews.selectors import find_due_report, list_due_months
+from reviews.selectors import find_due_report, find_month_to_evaluate, list_due_months
 
 NIGHT = time(2, 0)  # UTC
 MORNING = time(8, 0)  # of the program: when people are reminded
@@ -92,6 +92,12 @@ def _months(at: datetime) -> Iterator[Due]:
             )
 
 
+def _unevaluated(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        if find_month_to_evaluate(program, at) is not None:
+            yield Due({"program_id": program.pk})
+
+
 def _reports(at: datetime) -> Iterator[Due]:
     for program in list_programs():
         cycle = find_due_report(program, local_date(at, program.time_zone))
@@ -160,6 +166,10 @@ ROWS = (
         "Scores every partner: months that were missed, the last complete one and the present one.", DAY, _months,
     ),
     Row(
+        "reviews.follow_ledger", "wake", "reviews", "every 10 s, each program with events of the running month not evaluated yet",
+        "Plans the evaluation of the running month where a wake-up was lost.", timedelta(seconds=60), _unevaluated,
+    ),
+    Row(
         "reviews.send_report", "job", "reviews", "each program's report day, and again at closing",
         "Sends the monthly report to its recipients, whatever the state of the review.", DAY, _reports,
     ),
@@ -196,7 +206,15 @@ ROWS = (
 )  # fmt: skip
 
 # Jobs that somebody asks for: they are planned by a service and kept alive by the sweep, so they stand in no row.
-ASKED_FOR = frozenset({"activity.apply_import", "activity.check_import", "activity.retry_quarantine", "exports.write_export"})
+ASKED_FOR = frozenset(
+    {
+        "activity.apply_import",
+        "activity.check_import",
+        "activity.retry_quarantine",
+        "exports.write_export",
+        "reviews.evaluate_month",
+    }
+)
 
 
 def plan_due(at: datetime) -> int:

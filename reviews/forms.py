@@ -321,6 +321,25 @@ class AcceptanceForm(forms.Form):
     )
 
 
+class FlagStepForm(forms.Form):
+    """Why."""
+
+    comment = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 3}), required=False, max_length=2000, help_text="Kept with each of them."
+    )
+
+
+class FlagOwnerForm(forms.Form):
+    """Who works on a flag."""
+
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="nobody")
+
+    def __init__(self, *args: Any, program: Program, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = RoleGrant.objects.filter(program_id=program.pk).values("user_id")
+        self.fields["owner"].queryset = User.objects.filter(pk__in=people, is_active=True).order_by("username")
+
+
 class SubscriptionForm(forms.ModelForm):
     """Who gets the monthly report, and about which partners."""
 

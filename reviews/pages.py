@@ -16,11 +16,11 @@ from plum_site.lib.charts import Chart
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import parse_month
 from plum_site.lib.present import Table, amounts, badge, change, count, link, month, rate, words
-from reviews.choices import CycleState, Direction, Reference, Severity, Standing
+from reviews.choices import CycleState, Direction, FlagState, Reference, Severity, Standing
 from reviews.figures import draw_against_peers, draw_funnel, draw_rates, draw_volumes, show_value
 from reviews.models import Decision, Flag, ReviewCycle, Scorecard
 from reviews.rules import RATES
-from reviews.selectors import count_after_cutoff, list_scorecards
+from reviews.selectors import count_after_cutoff, find_cases, list_scorecards
 from reviews.services.cycles import freezes_at
 
 CORE = ("views", "activations", "redemptions", "spend")  # the four that every headline has
@@ -36,6 +36,7 @@ STANDING_TONES = {
 }
 SEVERITY_TONES = {Severity.NOTICE: "info", Severity.WARNING: "warn", Severity.CRITICAL: "bad"}
 CYCLE_TONES = {CycleState.OPEN: "info", CycleState.READY: "warn", CycleState.CLOSED: "good"}
+FLAG_TONES = {FlagState.OPEN: "bad", FlagState.ACKNOWLEDGED: "warn", FlagState.RESOLVED: "good", FlagState.DISMISSED: "idle"}
 DECISION_TONES = {"pass": "good", "monitor": "warn", "act": "bad", "exempt": "idle"}
 
 
@@ -58,6 +59,11 @@ def show_standing(standing: str) -> SafeString:
 def show_severity(severity: str) -> SafeString:
     """A severity as a badge."""
     return badge(Severity(severity).label, SEVERITY_TONES[Severity(severity)])
+
+
+def show_flag_state(state: str) -> SafeString:
+    """The state of a flag as a badge."""
+    return badge(FlagState(state).label, FLAG_TONES[FlagState(state)])
 
 
 def show_state(cycle: ReviewCycle) -> SafeString:
@@ -215,13 +221,15 @@ def say_flag(flag: Flag) -> SafeString:
 
 
 def make_flags(flags: Sequence[Flag]) -> Table:
-    """The flags of a scorecard: observed, allowed, evidence."""
+    """The flags of a scorecard: observed, allowed, evidence; each leads to what became of it."""
+    cases = find_cases(flags)
     rows = [
         [
             format_html(
-                "{} {}",
-                link(url_of(flag.rule_version.rule), flag.rule_version.rule.name),
+                "{} {} {}",
+                link(url_of(cases.get(flag.pk, flag.rule_version.rule)), flag.rule_version.rule.name),
                 show_severity(flag.rule_version.severity),
+                show_flag_state(cases[flag.pk].state) if flag.pk in cases else "",
             ),
             METRICS[flag.metric].label,
             show_measured(flag.metric, flag.observed),

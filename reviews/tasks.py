@@ -9,7 +9,33 @@ from plum_site.lib.audit import SYSTEM
 from plum_site.lib.models import User
 from reviews.rules import PolicySpec, RuleSpec
 from reviews.selectors import MOST_KEPT, backtest_rule, compare_policies
-from reviews.services import check_sources, consolidate_cycle, plan_due_report, remind_owners, send_report
+from reviews.services import (
+    check_sources,
+    consolidate_cycle,
+    evaluate_running_month,
+    plan_due_report,
+    plan_evaluation,
+    remind_owners,
+    send_report,
+)
+from reviews.services.evaluation import EVALUATE
+
+SEALED = "activity.seal_ledger"
+FOLLOW = "reviews.follow_ledger"
+
+
+@jobs.wakeable(FOLLOW, follows=SEALED)
+def follow_ledger(*, program_id: int, **_: Any) -> None:
+    """Plan the evaluation of a running month that events were sealed in, or come again in a second."""
+    if not plan_evaluation(program_id=program_id, at=jobs.database_now()):
+        jobs.wake(FOLLOW, program_id=program_id)
+
+
+@jobs.handler(EVALUATE)
+def evaluate_month(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
+    """Consolidate the running month of one program with what is sealed by now."""
+    cycle = evaluate_running_month(program_id=program_id, at=job.at, progress=job.progress)
+    return {"cycle": cycle.pk, "cutoff": cycle.cutoff} if cycle is not None else {"cycle": None}
 
 
 @jobs.handler("reviews.consolidate_month")

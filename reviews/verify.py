@@ -1,5 +1,6 @@
 """The checks of `manage.py verify cycles`: coverage, stored scorecards against their digest, closed cycles untouched."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -9,7 +10,8 @@ from plum_site.lib.clock import now
 from plum_site.lib.periods import first_instant, local_date, month_text, next_month
 from plum_site.lib.verify import Finding, check
 from reviews.choices import CycleState
-from reviews.models import ReviewCycle
+from reviews.models import Flag, FlagCase, FlagTransition, ReviewCycle
+from reviews.rules import ACTIVE
 from reviews.selectors import (
     check_cycle,
     find_closing_digest,
@@ -32,6 +34,8 @@ def check_cycles() -> Iterator[Finding]:
         yield _check_coverage(program, cycles)
         yield _check_digests(program, cycles)
         yield _check_closed(program, [cycle for cycle in cycles if cycle.state == CycleState.CLOSED])
+        yield _check_flags(program, cycles)
+        yield _check_flag_histories(program)
 
 
 def _check_months(program: Program, cycles: list[ReviewCycle]) -> Finding:
@@ -83,3 +87,41 @@ def _check_closed(program: Program, cycles: list[ReviewCycle]) -> Finding:
         elif digest != cycle.digest:
             violations.append(f"{month} was closed with digest {digest}, and now says {cycle.digest}")
     return Finding(f"{program.code}: closed reviews untouched", len(cycles), violations)
+
+
+def _check_flags(program: Program, cycles: list[ReviewCycle]) -> Finding:
+    """Each flag of the newest review, and of the newest of a month that is over, is one of those that are followed, once."""
+    over = [cycle for cycle in cycles if cycle.consolidated_at is not None and cycle.consolidated_at >= cycle.ends_at]
+    cases: dict[tuple[int, int, str], list[FlagCase]] = defaultdict(list)
+    for case in FlagCase.objects.filter(program=program).defer("seen").order_by("id"):
+        cases[case.rule_id, case.partner_id, case.target_key].append(case)
+    flags = Flag.objects.filter(scorecard__cycle__in={*cycles[-1:], *over[-1:]})
+    violations, checked = [], 0
+    for flag in flags.select_related("rule_version__rule", "scorecard__partner", "scorecard__cycle").order_by("id"):
+        checked += 1
+        month, rule, partner = flag.scorecard.cycle.month_start_date, flag.rule_version.rule, flag.scorecard.partner
+        followed = cases[rule.pk, partner.pk, flag.target_key]
+        if not any(case.first_month_date <= month <= case.newest_month_date for case in followed):
+            violations.append(
+                f"{month_text(month)}: nothing says what becomes of the flag {rule.code} of {partner.external_id}; "
+                "consolidate the month again"
+            )
+    for several in cases.values():
+        active = [str(case.pk) for case in several if case.state in ACTIVE]
+        if len(active) > 1:
+            violations.append(f"flags {', '.join(active)} are open for the same rule and target")
+    return Finding(f"{program.code}: what becomes of every flag", checked, violations)
+
+
+def _check_flag_histories(program: Program) -> Finding:
+    """The steps of each flag lead from one to the next, and to the state that it is in."""
+    steps: dict[int, list[FlagTransition]] = defaultdict(list)
+    for step in FlagTransition.objects.filter(case__program=program).order_by("id"):
+        steps[step.case_id].append(step)
+    violations, checked = [], 0
+    for pk, state in FlagCase.objects.filter(program=program).order_by("id").values_list("id", "state"):
+        checked += 1
+        froms, tos = [step.from_state for step in steps[pk]], [step.to_state for step in steps[pk]]
+        if froms != ["", *tos[:-1]] or tos[-1:] != [state]:
+            violations.append(f"flag {pk} is {state}, and its history says otherwise: {' → '.join(tos) or 'nothing'}")
+    return Finding(f"{program.code}: histories of flags", checked, violations)

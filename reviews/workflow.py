@@ -1,12 +1,19 @@
-"""The states of a review cycle as a transition table. A closed cycle has no way out: a restatement is a new revision."""
+"""
+The states of a review cycle and of a flag as transition tables.
+
+A closed cycle has no way out: a restatement is a new revision. What people do about a flag is in FLAG_TRANSITIONS; what
+consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which nobody is offered.
+"""
 
 from plum_site.lib.workflow import Transition, make_table
 from reviews.choices import CycleState as S
+from reviews.choices import FlagState as F
 from reviews.choices import RuleState
 
 EDIT = "rule.edit"
 RUN = "review.run"
 CLOSE = "review.close"
+HANDLE = "flag.handle"
 
 TRANSITIONS = make_table(
     Transition("freeze", frozenset({S.OPEN}), S.READY, RUN, "Freeze the cut-off"),
@@ -18,4 +25,20 @@ TRANSITIONS = make_table(
 RULE_TRANSITIONS = make_table(
     Transition("deactivate", frozenset({RuleState.ACTIVE}), RuleState.INACTIVE, EDIT, "Take out of force"),
     Transition("activate", frozenset({RuleState.INACTIVE}), RuleState.ACTIVE, EDIT, "Put in force again"),
+)
+
+ACTIVE_FLAGS = frozenset({F.OPEN, F.ACKNOWLEDGED})
+ENDED_FLAGS = frozenset({F.RESOLVED, F.DISMISSED})
+
+FLAG_TRANSITIONS = make_table(
+    Transition("acknowledge", frozenset({F.OPEN}), F.ACKNOWLEDGED, HANDLE, "Acknowledge"),
+    Transition("resolve", ACTIVE_FLAGS, F.RESOLVED, HANDLE, "Resolve: something was done", needs_comment=True),
+    Transition("dismiss", ACTIVE_FLAGS, F.DISMISSED, HANDLE, "Dismiss", needs_comment=True),
+    Transition("reopen", ENDED_FLAGS, F.OPEN, HANDLE, "Reopen", needs_comment=True),
+)
+
+FLAG_DATA_TRANSITIONS = make_table(
+    Transition("open", frozenset({""}), F.OPEN, RUN, "Opened"),
+    Transition("resolve_by_data", ACTIVE_FLAGS, F.RESOLVED, RUN, "Resolved by the data"),
+    Transition("reopen_by_data", frozenset({F.RESOLVED}), F.OPEN, RUN, "Reopened by the data"),
 )

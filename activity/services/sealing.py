@@ -25,10 +25,12 @@ from activity.services.anchors import write_anchor
 from activity.services.member_sets import SETS, add_to_sets
 from activity.services.rollups import COUNTED_THERE, add_amounts, add_counted, add_to_groups, group_members, read_portion
 from partners.models import Program
+from plum_site.lib import jobs
 from plum_site.lib.crashpoints import crashpoint
 
 EVENTS_AT_ONCE = 131_072  # sealed in one transaction: what is held in memory, some 200 bytes an event
 BATCHES_AT_ONCE = 4096
+SEAL = "activity.seal_ledger"
 SEAL_GAP = timedelta(seconds=1)
 NO_CHAIN = bytes(32)
 
@@ -77,6 +79,8 @@ def _seal_all(program: Program, at: datetime, *, waits: bool) -> int | None:
             write_anchor(program=program, seal=seals[-1])
         else:
             transaction.on_commit(partial(write_anchor, program=program, seal=seals[-1]))
+    if sealed:
+        jobs.wake_followers(SEAL, program_id=program.pk)
     return sealed
 
 

@@ -24,7 +24,7 @@ from plum_site.bench.traffic import Prepared
 from plum_site.bench.usage import processor_seconds
 from plum_site.local.door import door
 from plum_site.local.servers import end, start_valkey
-from plum_site.local.services import free_port, web_command, worker_command
+from plum_site.local.services import free_port, mailbox_answers, web_command, worker_command
 
 PATIENCE = 60
 
@@ -60,6 +60,19 @@ class Site:
         self._start(name, web_command(f"127.0.0.1:{port}", self.environment, sys.executable, application))
         self._wait_for(name, lambda: self.log(name).count("Booting worker") == int(settings.WEB_PROCESSES))
         return port
+
+    def start_beat(self) -> None:
+        """The one that sweeps every ten seconds."""
+        self._start("beat", [sys.executable, "-m", "celery", "-A", "plum_site.celery", "beat", "--loglevel", "INFO"])
+        self._wait_for("beat", lambda: "beat: Starting" in self.log("beat"))
+
+    def start_mailbox(self) -> Path:
+        """A mail server that keeps every mail as a file; the folder. To be started before what sends mail."""
+        socket, mails = self.folder / "mail.sock", self.folder / "mails"
+        self._start("mailbox", [sys.executable, "-m", "plum_site.local.mailbox", str(socket), str(mails)])
+        self._wait_for("mailbox", lambda: mailbox_answers(socket))
+        self.environment["PLUM_SMTP_HOST"] = f"unix:{socket}"
+        return mails
 
     def start_worker(self) -> None:
         """A worker that is woken over the broker."""
@@ -105,11 +118,14 @@ class Site:
 
 
 @contextmanager
-def running_site(folder: Path) -> Iterator[Site]:
-    """Broker, web (as `web`) and worker until the block is left."""
+def running_site(folder: Path, *, mails: bool = False) -> Iterator[Site]:
+    """Broker, web (as `web`) and worker until the block is left; with a mailbox and beat too, if mails are wanted."""
     site = Site(folder)
     site.environment["REDIS_URL"], stop_broker = start_valkey(folder)
     try:
+        if mails:
+            site.start_mailbox()
+            site.start_beat()
         site.start_web()
         site.start_worker()
         yield site

@@ -18,18 +18,18 @@ from activity.selectors.recent import find_last_day, find_last_recorded, tally_d
 from activity.selectors.sources import list_silent_sources
 from plum_site.console.first_steps import list_first_steps
 from plum_site.lib import jobs
-from plum_site.lib.admin import allowed, program_of, show, url_of
+from plum_site.lib.admin import allowed, person_of, program_of, show, url_of
 from plum_site.lib.choices import JobState
 from plum_site.lib.clock import now
-from plum_site.lib.models import Heartbeat, Job
+from plum_site.lib.models import Heartbeat, Job, User
 from plum_site.lib.periods import local_date, month_start, next_month
 from plum_site.lib.present import Table, age, badge, change, count, instant, link, month, words
-from reviews.admin.flags import worst_first
+from reviews.admin.flags import say_allowed, worst_first
 from reviews.admin.gaps import show_acceptance, show_end
 from reviews.choices import CycleState, Standing
 from reviews.figures import show_value
-from reviews.models import DataGap, ReviewCycle, Scorecard
-from reviews.pages import CORE, Headline, say_limit, show_measured, show_severity, show_standing, show_state
+from reviews.models import DataGap, FlagCase, ReviewCycle, Scorecard
+from reviews.pages import CORE, Headline, show_flag_state, show_measured, show_severity, show_standing, show_state
 from reviews.selectors import (
     find_latest_cycle,
     list_cycles,
@@ -68,7 +68,7 @@ def show_home(request: HttpRequest) -> TemplateResponse:
     if last_day is not None and allowed(request, "metric.read"):
         context |= make_month(program, choose_window(local_date(at, program.time_zone), last_day))
     if allowed(request, "review.read"):
-        context |= make_review(program)
+        context |= make_review(program, person_of(request))
     if not context["has_activity"] or ("cycle_url" not in context and allowed(request, "review.read")):
         context["first_steps"] = list_first_steps(request)
     return show(request, "plum/home.html", title=program.name, **context)
@@ -133,9 +133,14 @@ def make_waiting(waiting: Waiting) -> SafeString | str:
     return badge(f"{said} of people who are not known yet{refused}", "warn" if waiting.refused else "info")
 
 
-def make_review(program: Any) -> dict[str, Any]:
-    """The latest review: its progress, its best and worst, and the flags that wait."""
-    flags = list(worst_first(list_open_flags(program.pk))[: SHOWN_FLAGS + 1])
+def make_review(program: Any, person: User) -> dict[str, Any]:
+    """The latest review: its progress, its best and worst, and the open flags: this person's, else everybody's."""
+    cases = list_open_flags(program.pk)
+    mine = worst_first(cases.filter(owner=person))
+    flags = list(mine[: SHOWN_FLAGS + 1])
+    are_mine = bool(flags)
+    if not are_mine:
+        flags = list(worst_first(cases)[: SHOWN_FLAGS + 1])
     cycle = find_latest_cycle(program.pk)
     waiting = (
         ReviewCycle.objects.filter(program=program, scorecards__isnull=False, scorecards__decision__isnull=True)
@@ -145,8 +150,8 @@ def make_review(program: Any) -> dict[str, Any]:
     )
     context: dict[str, Any] = {
         "gaps": make_gaps(program),
-        "flags": make_flags(flags[:SHOWN_FLAGS]),
-        "more_flags": len(flags) > SHOWN_FLAGS,
+        "flags": make_flags(flags[:SHOWN_FLAGS], are_mine),
+        "all_flags": cases.count(),
         "cycle": cycle,
         "others": [(month(other.month_start_date), url_of(other)) for other in waiting[:6] if other != cycle],
     }
@@ -168,21 +173,23 @@ def is_behind(card: Scorecard) -> bool:
     return card.standing in (Standing.WATCH, Standing.UNDERPERFORMING)
 
 
-def make_flags(flags: list[Any]) -> Table:
-    """Open flags of the newest month first, in it the gravest."""
+def make_flags(cases: list[FlagCase], are_mine: bool) -> Table:
+    """Open flags, the gravest first."""
     rows = [
         [
-            link(url_of(flag.scorecard), flag.scorecard.partner),
-            show_severity(flag.rule_version.severity),
-            flag.rule_version.rule.name,
-            show_measured(flag.metric, flag.observed),
-            say_limit(flag),
-            month(flag.scorecard.cycle.month_start_date),
+            link(url_of(case), case.partner),
+            show_severity(case.seen["severity"]),
+            f"{case.rule.name}{f' ({case.target_key})' if case.target_key else ''}",
+            show_measured(case.seen["metric"], case.seen["observed"]),
+            say_allowed(case.seen),
+            month(case.first_month_date),
+            show_flag_state(case.state),
         ]
-        for flag in flags
+        for case in cases
     ]
-    headers = ["Partner", "Severity", "Rule", "Observed", "Allowed", "Month"]
-    return Table("Open flags, newest month first", headers, rows, "No flag waits for you.", frozenset({3}))
+    headers = ["Partner", "Severity", "Rule", "Observed", "Allowed", "Since", "State"]
+    title = "Open flags that are yours" if are_mine else "Open flags"
+    return Table(title, headers, rows, "No flag is open.", frozenset({3}))
 
 
 def make_gaps(program: Any) -> Table | None:

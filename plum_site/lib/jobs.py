@@ -83,6 +83,7 @@ Handler = Callable[..., dict[str, Any] | None]
 Wakeable = Callable[..., Any]
 HANDLERS: dict[str, Handler] = {}
 WAKEABLES: dict[str, Wakeable] = {}
+FOLLOWERS: dict[str, list[str]] = {}  # what is woken once something else has got further
 
 
 def handler(name: str) -> Callable[[Handler], Handler]:
@@ -95,11 +96,17 @@ def handler(name: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def wakeable(name: str) -> Callable[[Wakeable], Wakeable]:
-    """Register `g(**ids)` as something that may be woken at any time: it reads what is due and is safe to run twice."""
+def wakeable(name: str, *, follows: str = "") -> Callable[[Wakeable], Wakeable]:
+    """
+    Register `g(**ids)` as something that may be woken at any time: it reads what is due and is safe to run twice.
+
+    follows: the name of what it is woken after, so that an app below need not know who goes on with its work.
+    """
 
     def register(function: Wakeable) -> Wakeable:
         WAKEABLES[name] = function
+        if follows and name not in FOLLOWERS.setdefault(follows, []):
+            FOLLOWERS[follows].append(name)
         return function
 
     return register
@@ -147,9 +154,37 @@ def plan(
     return job
 
 
+def plan_again(*, name: str, key: str, program_id: int | None, arguments: dict[str, Any], at: datetime, gap: timedelta) -> bool:
+    """
+    Have something done that is done again and again: one row, which becomes due whenever it rests, so that at most one runs.
+
+    False where it must be asked again later: it runs, its last run began less than `gap` ago, or rests for as long as it
+    took. One that was given up is tried again after LONGEST_DELAY. A worker is woken after the commit.
+    Writes: plum_job.
+    """
+    job = plan(name=name, key=key, program_id=program_id, arguments=arguments, due_at=at, at=at)
+    if job.state == JobState.RUNNING:
+        return False
+    if job.state != JobState.DUE and job.started_at and job.finished_at:
+        if job.state == JobState.DEAD and at < job.finished_at + LONGEST_DELAY:
+            return True
+        if at < max(job.started_at + gap, job.finished_at + (job.finished_at - job.started_at)):
+            return False
+        rested = Job.objects.filter(pk=job.pk, state=job.state, fence=job.fence)
+        rested.update(state=JobState.DUE, due_at=at, attempts=0, finished_at=None, sent_at=None)
+    transaction.on_commit(lambda: SENDER.add({"job": job.pk}, URGENT), robust=True)
+    return True
+
+
 def wake(name: str, **ids: int) -> None:
     """Have a wakeable run soon, after the commit. Returns at once, never raises; a lost wake-up is found by the sweep."""
     transaction.on_commit(lambda: SENDER.add({"name": name, "ids": ids}, URGENT), robust=True)
+
+
+def wake_followers(name: str, **ids: int) -> None:
+    """Wake what follows `name`, which has got further, after the commit. As `wake`."""
+    for follower in FOLLOWERS.get(name, ()):
+        wake(follower, **ids)
 
 
 def run_wakeable(name: str, ids: dict[str, int]) -> None:

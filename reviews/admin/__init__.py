@@ -3,7 +3,7 @@
 from reviews.admin.compare import show_comparison
 from reviews.admin.coverage import show_coverage
 from reviews.admin.cycles import CycleAdmin
-from reviews.admin.flags import FlagAdmin
+from reviews.admin.flags import FlagCaseAdmin
 from reviews.admin.gaps import DataGapAdmin
 from reviews.admin.panels import fill_partner_panel
 from reviews.admin.policies import PolicyAdmin
@@ -15,7 +15,7 @@ from reviews.admin.subscriptions import SubscriptionAdmin
 __all__ = [
     "CycleAdmin",
     "DataGapAdmin",
-    "FlagAdmin",
+    "FlagCaseAdmin",
     "PolicyAdmin",
     "RuleAdmin",
     "ScorecardAdmin",

@@ -28,10 +28,10 @@ def show_standings(request: HttpRequest, rows: Sequence[Any]) -> dict[Any, Any]:
 
 @column("partners.Partner", title="Open flags", operation="review.read")
 def show_flags(request: HttpRequest, rows: Sequence[Any]) -> dict[Any, Any]:
-    """How many flags wait for a decision."""
+    """How many flags are open or acknowledged."""
     numbers: dict[int, int] = {}
-    open_flags = list_open_flags(program_of(request).pk).filter(scorecard__partner__in=rows)
-    for partner_id in open_flags.values_list("scorecard__partner_id", flat=True):
+    open_flags = list_open_flags(program_of(request).pk).filter(partner__in=rows)
+    for partner_id in open_flags.values_list("partner_id", flat=True):
         numbers[partner_id] = numbers.get(partner_id, 0) + 1
     return {row.pk: badge(numbers[row.pk], "bad") if row.pk in numbers else "0" for row in rows}
 

@@ -1,10 +1,16 @@
 """The answers of the reviews API."""
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from plum_site.lib.api_writes import AllowedAction, list_allowed_actions
 from plum_site.lib.periods import month_text
-from reviews.choices import CycleState, DecisionKind, Severity, Standing
-from reviews.models import Flag, ReviewCycle
+from reviews.choices import CycleState, DecisionKind, FlagState, Resolution, RuleTarget, Severity, Standing
+from reviews.models import Flag, FlagCase, ReviewCycle
+from reviews.selectors import list_flag_transitions, list_sightings, say_flag_case
+from reviews.workflow import FLAG_TRANSITIONS
 
 
 class ReviewRow(serializers.Serializer):
@@ -82,21 +88,84 @@ class ScorecardOutput(ReviewedPartner):
     trend = serializers.ListField(child=serializers.DictField(), help_text="The months up to this one, oldest first.")
 
 
-class FlagOutput(serializers.Serializer):
-    """An open flag: a rule was crossed, and nobody has decided yet."""
+class FlagRow(serializers.Serializer):
+    """A rule that was crossed for certain, and what has become of it since."""
 
     id = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=FlagState.choices)
+    resolution = serializers.ChoiceField(
+        choices=Resolution.choices, allow_blank=True, help_text="What resolved it; empty where nothing did."
+    )
+    reason = serializers.CharField(help_text="Why it ended; empty while it has not.")
+    partner = serializers.CharField(source="partner.external_id")
+    partner_name = serializers.CharField(source="partner.name")
+    rule = serializers.CharField(source="rule.code")
+    rule_name = serializers.CharField(source="rule.name")
+    target = serializers.ChoiceField(choices=RuleTarget.choices)
+    target_key = serializers.CharField(help_text="Empty for the whole partner, else the offer's id, or attribute=value.")
+    severity = serializers.ChoiceField(choices=Severity.choices, source="seen.severity")
+    month = serializers.CharField(source="seen.month", help_text="YYYY-MM in which it was seen last.")
+    first_month = serializers.SerializerMethodField(help_text="YYYY-MM in which it was seen first.")
+    metric = serializers.CharField(source="seen.metric")
+    observed = serializers.FloatField(source="seen.observed")
+    threshold = serializers.FloatField(source="seen.threshold", help_text="The value that was crossed, reference applied.")
+    sentence = serializers.SerializerMethodField(help_text="What was seen and what is allowed, in words.")
+    owner = serializers.CharField(source="owner.username", allow_null=True, default=None, help_text="User name.")
+    opened_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    allowed_actions = serializers.SerializerMethodField()
+
+    def get_first_month(self, case: FlagCase) -> str:
+        """As YYYY-MM."""
+        return month_text(case.first_month_date)
+
+    def get_sentence(self, case: FlagCase) -> str:
+        """One sentence."""
+        return f"{say_flag_case(case)}."
+
+    @extend_schema_field(AllowedAction(many=True))
+    def get_allowed_actions(self, case: FlagCase) -> list[dict[str, Any]]:
+        """What this token may do with it now."""
+        return list_allowed_actions(self.context["request"], FLAG_TRANSITIONS, case.state)
+
+
+class FlagStep(serializers.Serializer):
+    """One change of a flag's state."""
+
+    name = serializers.CharField()
+    from_state = serializers.CharField(help_text="Empty for the first.")
+    to_state = serializers.ChoiceField(choices=FlagState.choices)
+    actor = serializers.CharField()
+    at = serializers.DateTimeField()
+    comment = serializers.CharField()
+
+
+class FlagSighting(serializers.Serializer):
+    """What one month saw."""
+
     month = serializers.SerializerMethodField(help_text="YYYY-MM.")
-    partner = serializers.CharField(source="scorecard.partner.external_id")
-    partner_name = serializers.CharField(source="scorecard.partner.name")
-    rule = serializers.CharField(source="rule_version.rule.code")
-    severity = serializers.ChoiceField(choices=Severity.choices, source="rule_version.severity")
-    metric = serializers.CharField()
+    revision = serializers.IntegerField(source="scorecard.cycle.revision")
     observed = serializers.FloatField()
     threshold = serializers.FloatField()
-    evidence = serializers.DictField()
-    opened_at = serializers.DateTimeField()
 
     def get_month(self, flag: Flag) -> str:
         """As YYYY-MM."""
         return month_text(flag.scorecard.cycle.month_start_date)
+
+
+class FlagOutput(FlagRow):
+    """One flag with what it rests on and how it came to its state."""
+
+    evidence = serializers.DictField(source="seen.evidence", help_text="What it rests on, as seen last.")
+    history = serializers.SerializerMethodField(help_text="Oldest first.")
+    months = serializers.SerializerMethodField(help_text="The months in whose reviews it stands, newest first.")
+
+    @extend_schema_field(FlagStep(many=True))
+    def get_history(self, case: FlagCase) -> list[dict[str, Any]]:
+        """Every change of its state."""
+        return list(FlagStep(list_flag_transitions(case.pk), many=True).data)
+
+    @extend_schema_field(FlagSighting(many=True))
+    def get_months(self, case: FlagCase) -> list[dict[str, Any]]:
+        """Every month that saw it."""
+        return list(FlagSighting(list_sightings(case), many=True).data)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from reviews.api import comparisons, gaps, rules, views
+from reviews.api import comparisons, flags, gaps, rules, views
 
 urlpatterns = [
     path("comparisons", comparisons.ComparisonsView.as_view(), name="comparisons"),
@@ -12,5 +12,7 @@ urlpatterns = [
     path("rules", rules.RulesView.as_view(), name="rules"),
     path("rules/<slug:code>", rules.RuleView.as_view(), name="rule"),
     path("rules/<slug:code>/transitions", rules.RuleTransitionsView.as_view(), name="rule_transitions"),
-    path("flags", views.FlagsView.as_view(), name="flags"),
+    path("flags", flags.FlagsView.as_view(), name="flags"),
+    path("flags/<int:flag_id>", flags.FlagView.as_view(), name="flag"),
+    path("flags/<int:flag_id>/transitions", flags.FlagTransitionsView.as_view(), name="flag_transitions"),
 ]

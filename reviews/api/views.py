@@ -1,4 +1,4 @@
-"""The reviews API: reads only; reviews are run by the schedule and decided in the console."""
+"""The API of reviews and scorecards: reads only; reviews are run by the schedule and decided in the console."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from partners.selectors import get_program_by_id
 from plum_site.lib.api import ApiView, ListView
 from plum_site.lib.periods import month_text, parse_month
-from reviews.api.serializers import FlagOutput, ReviewOutput, ReviewRow, ScorecardOutput
-from reviews.models import Flag, ReviewCycle, Scorecard
-from reviews.selectors import describe_scorecard, get_review, get_scorecard, list_cycles, list_open_flags
+from reviews.api.serializers import ReviewOutput, ReviewRow, ScorecardOutput
+from reviews.models import ReviewCycle, Scorecard
+from reviews.selectors import describe_scorecard, get_review, get_scorecard, list_cycles
 
 STANDARD_FORM = ("previous", "settled", "expected", "peers", "trend")
 
@@ -53,18 +53,6 @@ class ScorecardView(ApiView):
         """By the partner's external id."""
         self.read_query(request)
         return Response(as_document(get_scorecard(self.program_id, parse_month(month), external_id)))
-
-
-class FlagsView(ListView):
-    """The flags that wait for a decision, newest month first."""
-
-    operations: ClassVar = {"GET": "review.read"}
-    Output = FlagOutput
-    order = ("-scorecard__cycle__month_start_date", "scorecard__partner__external_id", "rule_version__rule__code", "id")
-
-    def find_rows(self, query: Mapping[str, Any]) -> QuerySet[Flag]:
-        """Open ones of the program."""
-        return list_open_flags(self.program_id)
 
 
 def as_document(card: Scorecard) -> dict[str, Any]:

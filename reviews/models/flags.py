@@ -15,8 +15,14 @@ class FlagCase(models.Model):
     One stretch of time over which a rule flags a partner (or one of its offers, or the partner in one segment): opened when
     it is first certain, carried from cycle to cycle, ended by the data, by an action, or by a person who says why.
 
-    It stands outside the cycles, because a closed cycle never changes. newest_flag: what the newest cycle saw.
-    target_key: "" for the whole partner, else the offer's external id, or attribute=value.
+    It stands outside the cycles, because a closed cycle never changes; consolidation keeps it in step with them. On screen
+    it is the flag. target_key: "" for the whole partner, else the offer's external id, or attribute=value.
+
+    newest_flag: the flag that the newest cycle holds; empty once that cycle does not hold it any more. seen: what was seen
+    last, kept by value: {"month", "metric", "observed", "threshold", "evidence"} and of the rule's version
+    {"rule_number", "severity", "direction", "reference", "share"}.
+    first_month_date, newest_month_date: the months in which the rule was first and last crossed. ended_month_date: the month
+    whose figures (or in which a person) ended it. owner: who is told and who works on it.
     """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="flag_cases")
@@ -29,11 +35,16 @@ class FlagCase(models.Model):
     reason = models.TextField(blank=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     newest_flag = models.ForeignKey(Flag, null=True, on_delete=models.SET_NULL, related_name="cases")
+    seen = models.JSONField(default=dict)
+    first_month_date = models.DateField()
+    newest_month_date = models.DateField()
+    ended_month_date = models.DateField(null=True)
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        ordering = ["-opened_at", "-id"]
+        verbose_name = "flag"
+        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["rule", "partner", "target_key"],
@@ -47,10 +58,18 @@ class FlagCase(models.Model):
                 | (Q(state=FlagState.DISMISSED, ended_at__isnull=False, resolution="") & ~Q(reason="")),
                 name="reviews_flagcase_end_is_complete",
             ),
+            models.CheckConstraint(
+                condition=Q(newest_month_date__gte=models.F("first_month_date")), name="reviews_flagcase_months_in_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True, ended_month_date__isnull=True)
+                | Q(ended_at__isnull=False, ended_month_date__isnull=False),
+                name="reviews_flagcase_ended_in_a_month",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.partner}"
+        return f"{self.rule}: {self.partner}{f', {self.target_key}' if self.target_key else ''}"
 
 
 class FlagTransition(models.Model):

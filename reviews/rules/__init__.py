@@ -15,6 +15,7 @@ from reviews.rules.defaults import NamedRule, default_policy, default_rules
 from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text, review_content, review_digest
 from reviews.rules.flags import Crossing, Month, RuleSpec, check_rule, evaluate, months_needed
 from reviews.rules.gaps import DATA_GAP, DataGapFacts, blocks, list_gaps_of
+from reviews.rules.lifecycle import ACTIVE, Later, Placement, Step, Stretch, ends_with, place_flag
 from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, measure, rate_interval
 from reviews.rules.sentences import say_rule, say_share, say_threshold
 from reviews.rules.standing import (
@@ -32,6 +33,7 @@ from reviews.rules.standing import (
 )
 
 __all__ = [
+    "ACTIVE",
     "COUNTS",
     "DATA_GAP",
     "DECIMALS",
@@ -47,17 +49,21 @@ __all__ = [
     "Dispersion",
     "Figures",
     "Gap",
+    "Later",
     "Month",
     "NamedRule",
     "Outcome",
     "PartnerInput",
     "Placed",
+    "Placement",
     "PolicySpec",
     "Prior",
     "ReviewInput",
     "RuleSpec",
     "Sample",
     "Scored",
+    "Step",
+    "Stretch",
     "Verdict",
     "blocks",
     "canonical_json",
@@ -69,6 +75,7 @@ __all__ = [
     "default_policy",
     "default_rules",
     "digest_cards",
+    "ends_with",
     "evaluate",
     "find_band",
     "find_gaps",
@@ -82,6 +89,7 @@ __all__ = [
     "measure",
     "months_needed",
     "number_text",
+    "place_flag",
     "points_of",
     "rate_interval",
     "review_content",

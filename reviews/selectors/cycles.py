@@ -12,7 +12,7 @@ from plum_site.lib.errors import NotFound
 from plum_site.lib.models import AuditEvent
 from plum_site.lib.periods import month_text
 from reviews.choices import CycleState
-from reviews.models import Flag, ReviewCycle, Scorecard
+from reviews.models import ReviewCycle, Scorecard
 
 
 @dataclass(frozen=True)
@@ -118,20 +118,6 @@ def get_scorecard(program_id: int, month_start_date: date, external_id: str) -> 
     if card is None:
         raise NotFound(f"scorecard of {month_text(month_start_date)} for", external_id)
     return card
-
-
-def list_open_flags(program_id: int) -> QuerySet[Flag]:
-    """
-    The flags that wait for a decision of a person.
-
-    Shape: Flags with rule, scorecard, partner and cycle; newest month first, then by partner and rule.
-    """
-    return (
-        Flag.objects.filter(scorecard__cycle__program_id=program_id, scorecard__decision__isnull=True)
-        .exclude(scorecard__cycle__state=CycleState.CLOSED)
-        .select_related("rule_version__rule", "scorecard__partner__category", "scorecard__cycle")
-        .order_by("-scorecard__cycle__month_start_date", "scorecard__partner__external_id", "rule_version__rule__code", "id")
-    )
 
 
 def summarise_progress(cycle_id: int) -> Progress:

@@ -11,6 +11,8 @@ from reviews.services.cycles import (
     plan_consolidation,
 )
 from reviews.services.decisions import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
+from reviews.services.evaluation import evaluate_running_month, plan_evaluation
+from reviews.services.flags import assign_flag, change_flag_state, change_flags_in_bulk, follow_flags
 from reviews.services.gaps import UnableToAcceptGap, accept_gap, check_sources, keep_gaps
 from reviews.services.notices import remind_owners, tell_owners_of_flags
 from reviews.services.previews import (
@@ -50,6 +52,9 @@ __all__ = [
     "UnableToSendReport",
     "accept_gap",
     "activate_rule",
+    "assign_flag",
+    "change_flag_state",
+    "change_flags_in_bulk",
     "change_subscription",
     "check_named_rule",
     "check_sources",
@@ -61,6 +66,8 @@ __all__ = [
     "decide_in_bulk",
     "diff_review",
     "digest_stored",
+    "evaluate_running_month",
+    "follow_flags",
     "freeze",
     "install_default_rules",
     "keep_gaps",
@@ -68,6 +75,7 @@ __all__ = [
     "open_cycle",
     "plan_consolidation",
     "plan_due_report",
+    "plan_evaluation",
     "plan_final_report",
     "plan_policy_preview",
     "plan_report",

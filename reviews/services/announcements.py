@@ -1,12 +1,13 @@
 """What the outside is told about reviews, in the transactions of `cycles.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from plum_site.lib.announcements import address_of, announce
 from plum_site.lib.periods import month_text
 from reviews.choices import Severity
-from reviews.models import ReviewCycle
+from reviews.models import FlagCase, ReviewCycle
 
 TELL_WITHIN = timedelta(days=40)  # after a month's end: a history that is loaded and reviewed late alarms nobody
 GRAVITY = {severity: rank for rank, severity in enumerate(Severity.values)}
@@ -30,12 +31,11 @@ def announce_closing(*, cycle: ReviewCycle, at: datetime) -> None:
     announce(type="review.finalized", program_id=cycle.program_id, key=str(cycle.pk), data=data, at=at)
 
 
-def announce_flags(*, cycle: ReviewCycle, opened: Mapping[str, Sequence[str]], at: datetime) -> None:
+def announce_flags(*, cycle: ReviewCycle, opened: Sequence[FlagCase], at: datetime) -> None:
     """
-    Partners crossed rules: one announcement a partner, with the rules that it had not crossed before.
+    Partners were flagged: one announcement a partner, with the rules whose flags were opened.
 
-    opened: external id of the partner to the codes of the new flags' rules. A rule that a later consolidation finds
-    crossed, not crossed and crossed again is told once.
+    opened: what follow_flags gives, so that a flag which goes and comes back is told once, over the months too.
 
     Raises: nothing.
     Writes: what listeners write.
@@ -43,15 +43,17 @@ def announce_flags(*, cycle: ReviewCycle, opened: Mapping[str, Sequence[str]], a
     if at - cycle.ends_at > TELL_WITHIN:
         return
     month = month_text(cycle.month_start_date)
-    severities = {rule["code"]: rule["severity"] for rule in cycle.config["rules"]}
-    for partner, rules in sorted(opened.items()):
+    by_partner: dict[str, list[FlagCase]] = defaultdict(list)
+    for case in opened:
+        by_partner[case.partner.external_id].append(case)
+    for partner, cases in sorted(by_partner.items()):
         data = {
             "program": cycle.program.code,
             "month": month,
             "partner": partner,
-            "rules": list(rules),
-            "severity": max((severities[rule] for rule in rules), key=GRAVITY.__getitem__),
+            "rules": sorted({case.rule.code for case in cases}),
+            "severity": max((case.seen["severity"] for case in cases), key=GRAVITY.__getitem__),
             "url": address_of("api:scorecard", month, partner),
         }
-        key = f"{cycle.pk}:{partner}:{','.join(rules)}"
+        key = f"{cycle.pk}:{partner}:{','.join(str(case.pk) for case in cases)}"
         announce(type="partner.flagged", program_id=cycle.program_id, key=key, data=data, at=at)

@@ -10,6 +10,7 @@ from activity.selectors import head_of
 from activity.services import seal_ledger
 from partners.models import Program
 from plum_site.lib import audit, jobs
+from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.errors import DomainError, NotFound
 from plum_site.lib.models import User
 from plum_site.lib.periods import first_instant, local_date, month_bounds, month_start, month_text, next_month
@@ -29,6 +30,7 @@ from reviews.selectors import (
 )
 from reviews.services.announcements import announce_closing, announce_flags
 from reviews.services.decisions import decide_by_rule
+from reviews.services.flags import follow_flags
 from reviews.services.gaps import keep_gaps
 from reviews.services.notices import tell_owners_of_flags
 from reviews.services.reports import plan_final_report
@@ -128,15 +130,19 @@ def consolidate_cycle(
 
     A scorecard for every partner that had an offer live at any instant of the month or any event in it, and for no
     other. Flags, standings and decisions by rule are made anew; what people decided stays where standing and flags
-    did; flags that were not there before are announced, and
-    told to the partners' owners by mail. It freezes once the month is over and the program's ready day
-    has come, or at once by hand (by_hand; empty: if a person asks). A frozen month is consolidated anew by hand only; a
-    closed one never: it comes back as it is.
+    did. What becomes of flags follows; those that were opened are announced, and told to their owners by mail, once. It
+    freezes once the month is over and the program's ready day has come, or at once by hand (by_hand; empty: if a person
+    asks). A frozen month is consolidated anew by hand only; a closed one never: it comes back as it is.
+
+    A month that runs is consolidated hundreds of times a day: the audit log gets a row where a person asked, where it is the
+    first time, and where flags came or went.
 
     Raises: UnableToOpenCycle, as open_cycle.
-    Writes: reviews_reviewcycle, reviews_scorecard, reviews_flag, reviews_decision, reviews_cycletransition,
-    plum_auditevent; what seal_ledger, open_cycle and keep_gaps write. One transaction for the review, under the cycle's lock.
-    Source: docs/rules/standing.md, docs/rules/flags.md, docs/rules/digest.md, docs/rules/coverage.md
+    Writes: reviews_reviewcycle, reviews_scorecard, reviews_flag, reviews_flagcase, reviews_flagtransition, reviews_decision,
+    reviews_cycletransition, plum_auditevent, plum_outbox; what seal_ledger, open_cycle and keep_gaps write. One
+    transaction for the review, under the cycle's lock.
+    Source: docs/rules/standing.md, docs/rules/flags.md, docs/rules/flag-lifecycle.md, docs/rules/digest.md,
+    docs/rules/coverage.md
     """
     is_by_hand = isinstance(actor, User) if by_hand is None else by_hand
     step = _steps(progress)
@@ -165,15 +171,25 @@ def consolidate_cycle(
         before = {"cutoff": cycle.cutoff, "digest": cycle.digest} if cycle.consolidated_at else None
         cycle.cutoff, cycle.config, cycle.digest, cycle.consolidated_at = cutoff, config, digest, at
         cycle.save(update_fields=["cutoff", "config", "digest", "consolidated_at"])
-        opened = replace_scorecards(cycle=cycle, cards=cards, actor=actor, at=at)
+        have_flags_changed = replace_scorecards(cycle=cycle, cards=cards, actor=actor, at=at)
+        crashpoint("review.after_scorecards")
+        opened = follow_flags(cycle=cycle, cards=cards, at=at)
+        crashpoint("review.after_flags")
         announce_flags(cycle=cycle, opened=opened, at=at)
         tell_owners_of_flags(cycle=cycle, opened=opened, at=at)
         decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
-        flags = sum(len(card.flags) for card in cards)
-        after = {"cutoff": cutoff, "digest": digest, "scorecards": len(cards), "flags": flags, "decided_by_rule": decided}
-        audit.record(
-            program_id=program_id, actor=actor, action="reviews.consolidate_cycle", row=cycle, at=at, before=before, after=after
-        )
+        if before is None or have_flags_changed or is_by_hand or cycle.ends_at <= at:
+            flags = sum(len(card.flags) for card in cards)
+            after = {"cutoff": cutoff, "digest": digest, "scorecards": len(cards), "flags": flags, "decided_by_rule": decided}
+            audit.record(
+                program_id=program_id,
+                actor=actor,
+                action="reviews.consolidate_cycle",
+                row=cycle,
+                at=at,
+                before=before,
+                after=after,
+            )
         if cycle.ends_at <= at and (is_by_hand or at >= freezes_at(cycle, program)):
             _change_state(cycle, "freeze_again" if cycle.state == CycleState.READY else "freeze", actor, at)
     if progress is not None:

@@ -1,7 +1,7 @@
 """What owners of partners are told by mail: new flags, and decisions that are overdue."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -14,44 +14,33 @@ from plum_site.lib.choices import Role
 from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import Outbox, RoleGrant, User
 from plum_site.lib.periods import local_date, month_text, next_month
-from reviews.models import Flag, ReviewCycle, Scorecard
-from reviews.selectors import find_due_report, list_scorecards, say_flag
+from reviews.models import FlagCase, ReviewCycle, Scorecard
+from reviews.selectors import find_due_report, list_scorecards, say_flag_case
 from reviews.selectors.subscriptions import REPORT_WITHIN
 
 ESCALATES_AFTER = timedelta(days=3)  # overdue: then the program's admins are told too
 
 
-def tell_owners_of_flags(*, cycle: ReviewCycle, opened: Mapping[str, Sequence[str]], at: datetime) -> int:
+def tell_owners_of_flags(*, cycle: ReviewCycle, opened: Sequence[FlagCase], at: datetime) -> int:
     """
-    Partners crossed rules: one mail to each owner, with the flags they were not told before; how many mails.
+    Flags were opened: one mail to each owner with all of theirs; how many mails.
 
-    opened: external id of the partner to the codes of the new flags' rules. Nothing for a month that ended over 40 days ago,
-    and nothing to owners who may no longer read reviews here or have no address.
+    opened: what follow_flags gives, so that a flag which goes and comes back is told once. Nothing for a month that ended
+    over 40 days ago, and nothing to owners who may no longer read reviews here or have no address.
 
     Raises: nothing.
     Writes: plum_outbox, in the transaction of the consolidation.
     """
     if not opened or at - cycle.ends_at > REPORT_WITHIN:
         return 0
-    flags = (
-        Flag.objects.filter(scorecard__cycle=cycle, scorecard__partner__external_id__in=opened)
-        .select_related("rule_version__rule", "scorecard__partner__owner")
-        .order_by("scorecard__partner__name", "scorecard__partner_id", "rule_version__rule__code")
-    )
     insiders = _list_insiders(cycle.program_id)
-    by_owner: dict[User, list[Flag]] = defaultdict(list)
-    for flag in flags:
-        owner, partner = flag.scorecard.partner.owner, flag.scorecard.partner.external_id
-        if owner is not None and _may_be_told(owner, insiders) and flag.rule_version.rule.code in opened[partner]:
-            by_owner[owner].append(flag)
-    count = 0
-    for owner, all_of_them in by_owner.items():
-        told = _list_told(cycle, owner)
-        new = [flag for flag in all_of_them if _name_of(flag) not in told]
-        if new:
-            _send_flags(cycle, owner, new, at)
-            count += 1
-    return count
+    by_owner: dict[User, list[FlagCase]] = defaultdict(list)
+    for case in sorted(opened, key=lambda case: (case.partner.name, case.partner_id, case.rule.code, case.target_key)):
+        if case.owner is not None and _may_be_told(case.owner, insiders):
+            by_owner[case.owner].append(case)
+    for owner, cases in by_owner.items():
+        _send_flags(cycle, owner, cases, at)
+    return len(by_owner)
 
 
 def remind_owners(*, program_id: int, at: datetime) -> int:
@@ -108,33 +97,22 @@ def _may_be_told(person: User, insiders: set[int]) -> bool:
     return bool(person.email) and person.is_active and (person.is_superuser or person.pk in insiders)
 
 
-def _name_of(flag: Flag) -> str:
-    return f"{flag.scorecard.partner.external_id}|{flag.rule_version.rule.code}"
-
-
-def _list_told(cycle: ReviewCycle, owner: User) -> set[str]:
-    """The flags of this month that an owner was told about; a flag that goes and comes back is told once."""
-    prefix = f"flags:{cycle.pk}:{owner.pk}:"
-    lists = Outbox.objects.filter(dedup_key__startswith=prefix).values_list("payload__about", flat=True)
-    return {name for names in lists if names for name in names}
-
-
-def _send_flags(cycle: ReviewCycle, owner: User, flags: Sequence[Flag], at: datetime) -> Outbox:
-    by_partner: dict[int, tuple[Scorecard, list[str]]] = {}
-    for flag in flags:
-        by_partner.setdefault(flag.scorecard_id, (flag.scorecard, []))[1].append(f"{say_flag(flag)}.")
-    names = sorted({flag.scorecard.partner.name for flag in flags})
+def _send_flags(cycle: ReviewCycle, owner: User, cases: Sequence[FlagCase], at: datetime) -> Outbox:
+    by_partner: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for case in cases:
+        by_partner[case.partner.name].append((f"{say_flag_case(case)}.", _link("admin:reviews_flagcase_change", case.pk)))
+    names = list(by_partner)
     who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-    number = "1 new flag" if len(flags) == 1 else f"{len(flags)} new flags"
+    number = "1 new flag" if len(cases) == 1 else f"{len(cases)} new flags"
     return _send_notice(
         cycle,
         owner,
         "flags",
         f"{number} in {cycle.month_start_date:%B %Y}: {who}",
-        {"partners": [(card, lines, _link("admin:reviews_scorecard_change", card.pk)) for card, lines in by_partner.values()]},
-        f"flags:{cycle.pk}:{owner.pk}:{at:%Y%m%dT%H%M%S.%f}",
+        {"partners": list(by_partner.items())},
+        f"flags:{owner.pk}:{min(case.pk for case in cases)}",  # opened once, so told once
         at,
-        about=[_name_of(flag) for flag in flags],
+        about=[f"{case.partner.external_id}|{case.rule.code}|{case.target_key}" for case in cases],
     )
 
 

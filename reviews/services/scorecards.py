@@ -1,9 +1,12 @@
-"""Storing what a consolidation found: scorecards, flags, and the decisions that survive it."""
+"""Storing what a consolidation found, where it moved: scorecards, flags, and the decisions that survive it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model
 
 from partners.models import Partner
@@ -14,30 +17,58 @@ from reviews.rules import Card
 
 FIGURES = ("standing", "score", "rank", "metrics", "previous", "settled", "expected", "peers", "trend", "evidence", "diagnosis")
 FLAG_FIGURES = ("target", "metric", "observed", "threshold", "evidence")
+Verdict = tuple[str, list[tuple[str, str]]]  # a standing, and the rules and target keys of the flags
 
 
-def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User | str, at: datetime) -> dict[str, list[str]]:
+def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User | str, at: datetime) -> bool:
     """
     Make the stored scorecards and flags of a cycle that is not closed those of a new consolidation.
 
-    Returns the flags that were not there before: external id of the partner to the codes of their rules, in order.
-
-    Rows of partners and rules that are still there are kept, with their ids and the instant at which a flag was opened.
-    Decisions made by rule go; those made by people go where standing or flags changed, each with an audit row.
+    Returns whether flags came or went. Rows of partners and rules that are still there are kept, with their ids and the
+    instant at which a flag was opened, and written only where a figure moved. Decisions made by people go where standing or
+    flags changed, each with an audit row; so do those made by rule, and at the end of the month all of them, to be made anew.
     Runs in the transaction of the consolidation, under the cycle's lock.
 
     Raises: nothing.
     Writes: reviews_scorecard, reviews_flag, reviews_decision, plum_auditevent.
     """
-    old = {
-        card.partner.external_id: (str(card.standing), sorted(flag.rule_version.rule.code for flag in card.flags.all()))
-        for card in Scorecard.objects.filter(cycle=cycle).select_related("partner").prefetch_related("flags__rule_version__rule")
+    stored = {
+        row.partner.external_id: row
+        for row in Scorecard.objects.filter(cycle=cycle).select_related("partner").prefetch_related("flags__rule_version__rule")
     }
-    new = {card.partner: (card.standing, sorted(flag.rule for flag in card.flags)) for card in cards}
-    changed = [partner for partner, verdict in old.items() if new.get(partner) != verdict]
+    old = {partner: _verdict_of(row) for partner, row in stored.items()}
+    new: dict[str, Verdict] = {
+        card.partner: (card.standing, sorted((flag.rule, flag.target_key) for flag in card.flags)) for card in cards
+    }
+    _withdraw_decisions(cycle, [partner for partner, verdict in old.items() if new.get(partner) != verdict], actor, at)
+    gone = set(old) - set(new)
+    if gone:
+        Flag.objects.filter(scorecard__cycle=cycle, scorecard__partner__external_id__in=gone).delete()
+        Scorecard.objects.filter(cycle=cycle, partner__external_id__in=gone).delete()
+    ids = {partner: row.pk for partner, row in stored.items() if partner not in gone}
+    ids |= _write_cards(cycle, [card for card in cards if _has_moved(card, stored.get(card.partner))])
+    _replace_flags(cycle, cards, ids, [flag for row in stored.values() for flag in row.flags.all()], at)
+    return _flags_of(old) != _flags_of(new)
+
+
+def _verdict_of(row: Scorecard) -> Verdict:
+    return str(row.standing), sorted((flag.rule_version.rule.code, flag.target_key) for flag in row.flags.all())
+
+
+def _flags_of(verdicts: dict[str, Verdict]) -> dict[str, list[tuple[str, str]]]:
+    return {partner: flags for partner, (_, flags) in verdicts.items() if flags}
+
+
+def _withdraw_decisions(cycle: ReviewCycle, changed: Sequence[str], actor: User | str, at: datetime) -> None:
+    """Take back what was decided about partners whose standing or flags changed."""
     decisions = Decision.objects.filter(scorecard__cycle=cycle)
-    decisions.filter(is_by_rule=True).delete()
-    overtaken = decisions.filter(scorecard__partner__external_id__in=changed)
+    by_rule = decisions.filter(is_by_rule=True)
+    if cycle.ends_at > at:  # a running month is consolidated again and again: what still holds stays
+        by_rule = by_rule.filter(scorecard__partner__external_id__in=changed)
+    by_rule.delete()
+    if not changed:
+        return
+    overtaken = decisions.filter(is_by_rule=False, scorecard__partner__external_id__in=changed)
     for decision in overtaken:
         audit.record(
             program_id=cycle.program_id,
@@ -49,47 +80,44 @@ def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User
             comment="A new consolidation changed the standing or the flags.",
         )
     overtaken.delete()
-    gone = set(old) - set(new)
-    if gone:
-        Flag.objects.filter(scorecard__cycle=cycle, scorecard__partner__external_id__in=gone).delete()
-        Scorecard.objects.filter(cycle=cycle, partner__external_id__in=gone).delete()
-    partners = dict(Partner.objects.filter(program_id=cycle.program_id).values_list("external_id", "id"))
-    _upsert(
-        Scorecard,
-        [
-            Scorecard(
-                cycle=cycle,
-                partner_id=partners[card.partner],
-                standing=card.standing,
-                score=card.score,
-                rank=card.rank,
-                metrics=card.metrics,
-                previous=card.previous,
-                settled=card.settled,
-                expected=card.expected,
-                peers=card.peers,
-                trend=card.trend,
-                evidence=card.evidence,
-                diagnosis=card.diagnosis,
-            )
-            for card in cards
-        ],
-        ["cycle", "partner"],
-        FIGURES,
-    )
-    _replace_flags(cycle, cards, at)
-    opened = {partner: sorted(set(rules) - set(old[partner][1] if partner in old else ())) for partner, (_, rules) in new.items()}
-    return {partner: rules for partner, rules in opened.items() if rules}
 
 
-def _replace_flags(cycle: ReviewCycle, cards: Sequence[Card], at: datetime) -> None:
-    rules = [(rule["code"], rule["number"]) for rule in cycle.config["rules"]]
+def _has_moved(card: Card, row: Scorecard | None) -> bool:
+    """Whether a scorecard says anything else than what is stored."""
+    return row is None or any(as_stored(getattr(card, name)) != as_stored(getattr(row, name)) for name in FIGURES)
+
+
+def as_stored(value: Any) -> Any:
+    """A figure as it comes back from the database, whichever it is."""
+    if value is None or isinstance(value, str | int | Decimal):
+        return value
+    return json.loads(json.dumps(value, cls=DjangoJSONEncoder))
+
+
+def _write_cards(cycle: ReviewCycle, cards: Sequence[Card]) -> dict[str, int]:
+    """Store some scorecards; external id of the partner to id of the row."""
+    if not cards:
+        return {}
+    names = [card.partner for card in cards]
+    partners = dict(Partner.objects.filter(program_id=cycle.program_id, external_id__in=names).values_list("external_id", "id"))
+    rows = [
+        Scorecard(cycle=cycle, partner_id=partners[card.partner], **{name: getattr(card, name) for name in FIGURES})
+        for card in cards
+    ]
+    _upsert(Scorecard, rows, ["cycle", "partner"], FIGURES)
+    return dict(Scorecard.objects.filter(cycle=cycle).values_list("partner__external_id", "id"))
+
+
+def _replace_flags(cycle: ReviewCycle, cards: Sequence[Card], ids: dict[str, int], stored: Iterable[Flag], at: datetime) -> None:
+    """Store the flags of the scorecards, remove those that are there no more."""
+    old = {(flag.scorecard_id, flag.rule_version_id, flag.target_key): flag for flag in stored}
+    if not old and not any(card.flags for card in cards):
+        return
     versions = {
         (version.rule.code, version.number): version
         for version in RuleVersion.objects.filter(rule__program_id=cycle.program_id).select_related("rule")
     }
-    version_of = {code: versions[code, number] for code, number in rules}
-    ids = dict(Scorecard.objects.filter(cycle=cycle).values_list("partner__external_id", "id"))
+    version_of = {rule["code"]: versions[rule["code"], rule["number"]] for rule in cycle.config["rules"]}
     flags = [
         Flag(
             scorecard_id=ids[card.partner],
@@ -105,10 +133,14 @@ def _replace_flags(cycle: ReviewCycle, cards: Sequence[Card], at: datetime) -> N
         for card in cards
         for crossing in card.flags
     ]
-    kept = {(flag.scorecard_id, flag.rule_version_id, flag.target_key) for flag in flags}
-    stored = Flag.objects.filter(scorecard__cycle=cycle).values_list("id", "scorecard_id", "rule_version_id", "target_key")
-    Flag.objects.filter(pk__in=[pk for pk, *key in stored if tuple(key) not in kept]).delete()
-    _upsert(Flag, flags, ["scorecard", "rule_version", "target_key"], FLAG_FIGURES)
+    kept = {(flag.scorecard_id, flag.rule_version_id, flag.target_key): flag for flag in flags}
+    Flag.objects.filter(pk__in=[flag.pk for key, flag in old.items() if key not in kept]).delete()
+    moved = [
+        flag
+        for key, flag in kept.items()
+        if key not in old or any(as_stored(getattr(flag, name)) != as_stored(getattr(old[key], name)) for name in FLAG_FIGURES)
+    ]
+    _upsert(Flag, moved, ["scorecard", "rule_version", "target_key"], FLAG_FIGURES)
 
 
 def _upsert(model: type[Model], rows: Sequence[Model], key: Sequence[str], figures: Sequence[str]) -> None:

@@ -125,7 +125,15 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_cycle_ready_is_frozen": (ReviewCycle, {"state": CycleState.READY, "cutoff": None}),
     "reviews_cycle_both_closed_at_and_closed_by_set": (ReviewCycle, {"closed_at": AT}),
     "reviews_flagcase_state_known": (FlagCase, {"state": "lost", "resolution": "", "ended_at": None}),
-    "reviews_flagcase_end_is_complete": (FlagCase, {"state": FlagState.DISMISSED, "ended_at": AT, "reason": ""}),
+    "reviews_flagcase_end_is_complete": (
+        FlagCase,
+        {"state": FlagState.DISMISSED, "ended_at": AT, "ended_month_date": date(2026, 6, 1), "reason": ""},
+    ),
+    "reviews_flagcase_months_in_order": (
+        FlagCase,
+        {"first_month_date": date(2026, 7, 1), "newest_month_date": date(2026, 6, 1)},
+    ),
+    "reviews_flagcase_ended_in_a_month": (FlagCase, {"ended_month_date": date(2026, 6, 1)}),
     "reviews_datagap_ends_after_start": (DataGap, {"starts_at": LATER, "ends_at": AT}),
     "reviews_datagap_both_accepted_at_and_accepted_by_set": (
         DataGap,

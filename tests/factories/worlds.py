@@ -14,6 +14,7 @@ from plum_site.lib.clock import now
 from reviews.models import DataGap
 from reviews.services import consolidate_cycle
 from tests.factories.exports import ask
+from tests.factories.flags import make_case
 from tests.factories.ledger import event, record
 from tests.factories.offers import make_offer, make_segment
 from tests.factories.partners import make_partner
@@ -46,4 +47,5 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     consolidate_cycle(program_id=program.pk, month_start_date=month_start_date, actor="system", at=AT)
     source = EventSource.objects.get(program=program, code=f"S{mark}")
     DataGap.objects.create(pk=int(f"9000{mark}"), program=program, source=source, starts_at=CREATED_AT, ends_at=AT, found_at=AT)
+    make_case(program, 4000 + int(mark), month_start_date)
     return program

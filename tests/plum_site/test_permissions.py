@@ -24,7 +24,7 @@ from plum_site.lib.models import ApiToken
 from plum_site.reference import PAGES
 from reviews.models import Rule
 from reviews.selectors import list_rules_in_force
-from reviews.workflow import RULE_TRANSITIONS
+from reviews.workflow import FLAG_DATA_TRANSITIONS, FLAG_TRANSITIONS, RULE_TRANSITIONS
 from reviews.workflow import TRANSITIONS as REVIEW_TRANSITIONS
 from tests.factories.events import make_event
 from tests.factories.offers import make_offer
@@ -65,6 +65,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "/api/v1/reviews/2026-06/scorecards/P404",
     ),
     "/api/v1/data-gaps/{gap_id}/accept": tuple(f"/api/v1/data-gaps/{n}/accept" for n in ("90001", "90009", "90404")),
+    "/api/v1/flags/{flag_id}": ("/api/v1/flags/4001", "/api/v1/flags/4009", "/api/v1/flags/4404"),
+    "/api/v1/flags/{flag_id}/transitions": tuple(f"/api/v1/flags/{n}/transitions" for n in (4001, 4009, 4404)),
     "/api/v1/exports/{uuid}": tuple(f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}" for n in ("001", "009", "404")),
     "/api/v1/exports/{uuid}/download": tuple(
         f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}/download" for n in ("001", "009", "404")
@@ -95,6 +97,7 @@ NAMES = (
     *(f"{name}{mark}" for name in ("P", "O", "D", "M", "S", "s", "prefix", "rule") for mark in ("1", "9", "404")),
     *("2026-05", "2026-04"),
     *("90001", "90009", "90404"),
+    *("4001", "4009", "4404"),
     *UUIDS,
 )
 # What is put at an address is made there if it is new: a foreign id looks like an unknown one here too.
@@ -138,6 +141,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/rules": {"code": "new", **RULE},
     "PUT /api/v1/rules/{code}": RULE,
     "POST /api/v1/rules/{code}/transitions": {"name": "deactivate"},
+    "POST /api/v1/flags/{flag_id}/transitions": {"name": "acknowledge"},
 }
 # A step of a lifecycle needs the scope of that step: one for those who may publish, one for those who may only draft.
 STEPS = {
@@ -184,8 +188,14 @@ def test_every_page_with_one_method_is_listed_with_that_method_and_its_operation
             assert row.id == address.view.operation, address.target
 
 
+ALL_TRANSITIONS = (
+    *(OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, EXPORT_TRANSITIONS),
+    *(RULE_TRANSITIONS, FLAG_TRANSITIONS, FLAG_DATA_TRANSITIONS),
+)
+
+
 def test_every_transition_names_an_operation_that_writes() -> None:
-    for table in (OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, RULE_TRANSITIONS, EXPORT_TRANSITIONS):
+    for table in ALL_TRANSITIONS:
         for transition in table.values():
             assert operations()[transition.operation].writes, transition.name
 

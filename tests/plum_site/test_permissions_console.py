@@ -54,7 +54,11 @@ PREVIEWS = {
     "admin:reviews_reviewpolicy_preview": "reviews.preview_policy",
     "admin:reviews_reviewpolicy_save": "reviews.preview_policy",
 }
-TRANSITIONS = {"admin:offers_offer_do": "submit", "admin:partners_partner_do": "put_on_notice"}
+TRANSITIONS = {
+    "admin:offers_offer_do": "submit",
+    "admin:partners_partner_do": "put_on_notice",
+    "admin:reviews_flagcase_do": "acknowledge",
+}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the reviews API gives to read: reviews, scorecards, flags."""
+"""What the reviews API gives to read: reviews and scorecards."""
 
 import json
 from datetime import date
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from partners.models import Program
-from reviews.selectors import get_review, list_open_flags
+from reviews.selectors import get_review
 from tests.factories.tokens import TokenClient, make_client
 from tests.factories.worlds import make_world
 
@@ -47,11 +47,6 @@ def test_a_scorecard_in_the_standard_form(client: TokenClient) -> None:
     body = get(client, "reviews/2026-06/scorecards/P1")
     assert (body["month"], body["partner"], body["metrics"]["views"]) == ("2026-06", "P1", 1)
     assert {"previous", "settled", "expected", "peers", "trend", "standing", "flags", "decision"} <= set(body)
-
-
-def test_open_flags(client: TokenClient, program: Program) -> None:
-    rows = get(client, "flags")["data"]
-    assert [row["id"] for row in rows] == [flag.pk for flag in list_open_flags(program.pk)]
 
 
 @pytest.mark.parametrize("month", ["2026-13", "June", "2026-6"])

@@ -112,12 +112,12 @@ def test_by_standing_decides_about_the_undecided_only(cycle: ReviewCycle, ada: U
 
 def test_progress_and_open_flags(cycle: ReviewCycle, ada: User) -> None:
     assert str(summarise_progress(cycle.pk)) == "3 decided by rule, 0 by people, 2 need you"
-    assert [flag.scorecard.partner.external_id for flag in list_open_flags(cycle.program_id)] == ["fell", "sank"]
+    assert sorted({case.partner.external_id for case in list_open_flags(cycle.program_id)}) == ["fell", "sank"]
 
     decide(scorecard_id=card(cycle, "fell").pk, kind="act", actor=ada, at=IN_JULY)
 
     assert str(summarise_progress(cycle.pk)) == "3 decided by rule, 1 by people, 1 need you"
-    assert [flag.scorecard.partner.external_id for flag in list_open_flags(cycle.program_id)] == ["sank"]
+    assert sorted({case.partner.external_id for case in list_open_flags(cycle.program_id)}) == ["fell", "sank"], "not ended"
 
 
 def test_what_people_decided_is_taken_back_and_the_rule_decides_again(cycle: ReviewCycle, ada: User) -> None:

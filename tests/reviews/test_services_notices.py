@@ -51,7 +51,7 @@ def test_an_owner_gets_one_mail_for_all_new_flags_of_a_consolidation(program: Pr
     assert mail.payload["text"].count("\n- ") == count
     assert "8 activations of 90 unlocks" in mail.payload["text"]
     assert "Partner P3" not in mail.payload["text"]
-    assert "/console/reviews/scorecard/" in mail.payload["html"]
+    assert "/console/reviews/flagcase/" in mail.payload["html"]
 
 
 def test_what_an_owner_was_told_is_not_told_again_though_it_goes_and_comes_back(program: Program) -> None:

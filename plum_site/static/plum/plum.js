@@ -17,7 +17,8 @@
 
     // "Select all" above a column of boxes, and how many are chosen.
     each('form[data-selects]', (form) => {
-        const boxes = [...form.querySelectorAll('input[type=checkbox][name=scorecard]')];
+        // Also boxes that stand elsewhere on the page and name this form.
+        const boxes = [...form.elements].filter((field) => field.type === 'checkbox' && field.name);
         const all = form.querySelector('input[data-all]');
         const shown = form.querySelector('[data-chosen]');
         const tell = () => {

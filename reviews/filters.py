@@ -1,0 +1,39 @@
+"""What lists of flags can be narrowed down by."""
+
+from typing import Any
+
+from django.core.validators import RegexValidator
+from django.db.models import QuerySet
+from django_filters import BooleanFilter, CharFilter, ChoiceFilter, FilterSet
+
+from plum_site.lib.periods import parse_month
+from reviews.choices import FlagState, Severity
+from reviews.models import FlagCase
+from reviews.rules import ACTIVE
+
+MONTH = RegexValidator(r"^(19|20)\d{2}-(0[1-9]|1[0-2])$", "Write a month as YYYY-MM, for example 2026-03.")
+
+
+class FlagFilter(FilterSet):
+    """Flags by state, whether they are active, partner, rule, severity, owner (user name) and a month in which they stood."""
+
+    state = ChoiceFilter(choices=FlagState.choices)
+    active = BooleanFilter(method="filter_active", label="Open or acknowledged")
+    partner = CharFilter(field_name="partner__external_id", label="External id of the partner")
+    rule = CharFilter(field_name="rule__code", label="Code of the rule")
+    severity = ChoiceFilter(choices=Severity.choices, field_name="seen__severity")
+    owner = CharFilter(field_name="owner__username", label="User name of the owner")
+    month = CharFilter(method="filter_month", validators=[MONTH], label="YYYY-MM: a month in which it stood")
+
+    class Meta:
+        model = FlagCase
+        fields: list[str] = []
+
+    def filter_active(self, queryset: QuerySet[FlagCase], name: str, value: Any) -> QuerySet[FlagCase]:
+        """Open and acknowledged ones, or the others."""
+        return queryset.filter(state__in=ACTIVE) if value else queryset.exclude(state__in=ACTIVE)
+
+    def filter_month(self, queryset: QuerySet[FlagCase], name: str, value: Any) -> QuerySet[FlagCase]:
+        """Those that stood in a month: from the first one in which they were seen to the newest."""
+        month = parse_month(value)
+        return queryset.filter(first_month_date__lte=month, newest_month_date__gte=month)
