@@ -205,14 +205,16 @@ ROWS = (
     ),
 )  # fmt: skip
 
-# Jobs that somebody asks for: they are planned by a service and kept alive by the sweep, so they stand in no row.
+# Jobs that are planned by a service, for somebody or when there is something to do, and kept alive by the sweep: in no row.
 ASKED_FOR = frozenset(
     {
         "activity.apply_import",
         "activity.check_import",
         "activity.retry_quarantine",
         "exports.write_export",
+        "reviews.backtest_rule",
         "reviews.evaluate_month",
+        "reviews.preview_policy",
     }
 )
 

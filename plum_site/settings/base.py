@@ -224,6 +224,7 @@ SPECTACULAR_SETTINGS = {
         "OfferState": "offers.choices.PresentState",
         "ReviewState": "reviews.choices.CycleState",
         "TimeUnit": "reviews.choices.TimeUnit",
+        "FlagState": "reviews.choices.FlagState",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
