@@ -1,5 +1,5 @@
 """
-The states of a review cycle and of a flag as transition tables.
+The states of a review cycle, a rule and a flag as transition tables.
 
 A closed cycle has no way out: a restatement is a new revision. What people do about a flag is in FLAG_TRANSITIONS; what
 consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which nobody is offered.
