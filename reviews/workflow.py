@@ -7,12 +7,14 @@ consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which 
 
 from plum_site.lib.workflow import Transition, make_table
 from reviews.choices import CycleState as S
+from reviews.choices import DecisionKind
 from reviews.choices import FlagState as F
 from reviews.choices import RuleState
 
 EDIT = "rule.edit"
 RUN = "review.run"
 CLOSE = "review.close"
+DECIDE = "review.decide"
 HANDLE = "flag.handle"
 
 TRANSITIONS = make_table(
@@ -41,4 +43,12 @@ FLAG_DATA_TRANSITIONS = make_table(
     Transition("open", frozenset({""}), F.OPEN, RUN, "Opened"),
     Transition("resolve_by_data", ACTIVE_FLAGS, F.RESOLVED, RUN, "Resolved by the data"),
     Transition("reopen_by_data", frozenset({F.RESOLVED}), F.OPEN, RUN, "Reopened by the data"),
+)
+
+# Decisions about one partner of a month that waits for them, told as actions; the cycle stays as it is.
+DECISIONS = make_table(
+    *(
+        Transition(kind.value, frozenset({S.READY}), S.READY, DECIDE, kind.label, needs_comment=kind == DecisionKind.EXEMPT)
+        for kind in DecisionKind
+    )
 )

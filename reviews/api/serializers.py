@@ -10,7 +10,7 @@ from plum_site.lib.periods import month_text
 from reviews.choices import CycleState, DecisionKind, FlagState, Resolution, RuleTarget, Severity, Standing
 from reviews.models import Flag, FlagCase, ReviewCycle
 from reviews.selectors import list_flag_transitions, list_sightings, say_flag_case
-from reviews.workflow import FLAG_TRANSITIONS
+from reviews.workflow import FLAG_TRANSITIONS, TRANSITIONS
 
 
 class ReviewRow(serializers.Serializer):
@@ -24,10 +24,16 @@ class ReviewRow(serializers.Serializer):
     opened_at = serializers.DateTimeField()
     consolidated_at = serializers.DateTimeField(allow_null=True)
     closed_at = serializers.DateTimeField(allow_null=True)
+    allowed_actions = serializers.SerializerMethodField(help_text="What this token may do with it now.")
 
     def get_month(self, cycle: ReviewCycle) -> str:
         """As YYYY-MM."""
         return month_text(cycle.month_start_date)
+
+    @extend_schema_field(AllowedAction(many=True))
+    def get_allowed_actions(self, cycle: ReviewCycle) -> list[dict[str, Any]]:
+        """From the table of a cycle's states."""
+        return list_allowed_actions(self.context["request"], TRANSITIONS, cycle.state)
 
 
 class CrossingOutput(serializers.Serializer):
@@ -73,6 +79,7 @@ class ReviewOutput(serializers.Serializer):
     digest = serializers.CharField()
     recorded_stages = serializers.ListField(child=serializers.CharField())
     partners = ReviewedPartner(many=True)
+    allowed_actions = AllowedAction(many=True, help_text="What this token may do with the review now.")
 
 
 class ScorecardOutput(ReviewedPartner):
@@ -86,6 +93,7 @@ class ScorecardOutput(ReviewedPartner):
     expected = serializers.DictField()
     peers = serializers.DictField()
     trend = serializers.ListField(child=serializers.DictField(), help_text="The months up to this one, oldest first.")
+    allowed_actions = AllowedAction(many=True, help_text="The decisions that this token may make about the partner now.")
 
 
 class FlagRow(serializers.Serializer):

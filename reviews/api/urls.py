@@ -1,9 +1,11 @@
 from django.urls import path
 
-from reviews.api import comparisons, flags, gaps, rules, views
+from reviews.api import comparisons, flags, gaps, rules, scorecards, views
 
 urlpatterns = [
     path("comparisons", comparisons.ComparisonsView.as_view(), name="comparisons"),
+    path("coverage", scorecards.CoverageView.as_view(), name="coverage"),
+    path("scorecards", scorecards.ScorecardsView.as_view(), name="scorecards"),
     path("reviews", views.ReviewsView.as_view(), name="reviews"),
     path("reviews/<str:month>", views.ReviewView.as_view(), name="review"),
     path("reviews/<str:month>/scorecards/<path:external_id>", views.ScorecardView.as_view(), name="scorecard"),

@@ -9,10 +9,12 @@ from rest_framework.response import Response
 
 from partners.selectors import get_program_by_id
 from plum_site.lib.api import ApiView, ListView
+from plum_site.lib.api_writes import list_allowed_actions
 from plum_site.lib.periods import month_text, parse_month
 from reviews.api.serializers import ReviewOutput, ReviewRow, ScorecardOutput
 from reviews.models import ReviewCycle, Scorecard
 from reviews.selectors import describe_scorecard, get_review, get_scorecard, list_cycles
+from reviews.workflow import DECISIONS, TRANSITIONS
 
 STANDARD_FORM = ("previous", "settled", "expected", "peers", "trend")
 
@@ -37,9 +39,10 @@ class ReviewView(ApiView):
     Output = ReviewOutput
 
     def get(self, request: Request, month: str) -> Response:
-        """The newest revision, as `run_review` prints it."""
+        """The newest revision, as `run_review` prints it, and what may be done with it."""
         self.read_query(request)
-        return Response(get_review(get_program_by_id(self.program_id), parse_month(month)))
+        review = get_review(get_program_by_id(self.program_id), parse_month(month))
+        return Response(review | {"allowed_actions": list_allowed_actions(request, TRANSITIONS, review["state"])})
 
 
 class ScorecardView(ApiView):
@@ -52,7 +55,8 @@ class ScorecardView(ApiView):
     def get(self, request: Request, month: str, external_id: str) -> Response:
         """By the partner's external id."""
         self.read_query(request)
-        return Response(as_document(get_scorecard(self.program_id, parse_month(month), external_id)))
+        card = get_scorecard(self.program_id, parse_month(month), external_id)
+        return Response(as_document(card) | {"allowed_actions": list_allowed_actions(request, DECISIONS, card.cycle.state)})
 
 
 def as_document(card: Scorecard) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def get(client: TokenClient, path: str) -> Any:
 
 def test_a_review_is_what_the_command_prints(client: TokenClient, program: Program) -> None:
     body = get(client, "reviews/2026-06")
+    assert body.pop("allowed_actions") == []  # no scope runs or closes a review
     assert body == json.loads(json.dumps(get_review(program, date(2026, 6, 1))))
     assert [row["partner"] for row in body["partners"]] == ["P1"]
 
@@ -46,7 +47,7 @@ def test_the_list_has_every_month(client: TokenClient) -> None:
 def test_a_scorecard_in_the_standard_form(client: TokenClient) -> None:
     body = get(client, "reviews/2026-06/scorecards/P1")
     assert (body["month"], body["partner"], body["metrics"]["views"]) == ("2026-06", "P1", 1)
-    assert {"previous", "settled", "expected", "peers", "trend", "standing", "flags", "decision"} <= set(body)
+    assert {"previous", "settled", "expected", "peers", "trend", "standing", "flags", "decision", "allowed_actions"} <= set(body)
 
 
 @pytest.mark.parametrize("month", ["2026-13", "June", "2026-6"])
