@@ -5,7 +5,8 @@ from activity.admin.attributes import show_attributes
 from activity.admin.imports import ImportAdmin
 from activity.admin.ledger import EventAdmin, IngestBatchAdmin, SealAdmin
 from activity.admin.members import MemberAdmin
-from activity.admin.panels import fill_token_panel, show_recent_offers, show_recent_partners
+from activity.admin.panels import fill_token_panel
+from activity.admin.recent import show_recent_offers, show_recent_partners
 from activity.admin.segments import fill_segment_panel
 from activity.admin.sources import EventSourceAdmin
 

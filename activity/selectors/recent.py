@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
-from activity.choices import Kind, Measure
+from activity.choices import Kind, Measure, Status
 from activity.metrics import Tally
 from activity.models import DayOfferRollup, DayPartnerRollup, Event, IngestBatch
 from activity.models.ledger import POSITIONS
@@ -47,6 +47,30 @@ def tally_recent(
         own = tail if ids is None else tail.filter(**{f"{event_key}__in": ids})
         add_tail(tallies, own, event_key)
     return tallies
+
+
+@snapshot()
+def count_recent_days(
+    program_id: int, grain: str, kind: int, starts_date: date, ends_date: date, ids: Collection[int]
+) -> dict[int, dict[date, int]]:
+    """
+    How many confirmed events of one kind some partners or offers had, day by day over `[starts_date, ends_date)`.
+
+    Shape: row id to day to events, sealed and unsealed; a day without an event is missing.
+    """
+    rollup, key, event_key = GRAINS[grain]
+    days = Q(program_id=program_id, local_date__gte=starts_date, local_date__lt=ends_date, kind=kind, status=Status.CONFIRMED)
+    cells = rollup.objects.filter(days, **{f"{key}__in": ids, "measure": Measure.EVENTS})
+    counted: dict[int, dict[date, int]] = {}
+    for row_id, day, number in cells.values_list(key, "local_date").annotate(n=Sum("event_count")).order_by():
+        counted.setdefault(row_id, {})[day] = number
+    tail = find_tail(program_id, days)
+    if tail is not None:
+        own = tail.filter(**{f"{event_key}__in": ids})
+        for row_id, day, number in own.values_list(F(event_key), "local_date").annotate(n=Count("id")).order_by():
+            found = counted.setdefault(row_id, {})
+            found[day] = found.get(day, 0) + number
+    return counted
 
 
 def tally_program(program_id: int, starts_date: date, ends_date: date) -> Tally:

@@ -74,7 +74,7 @@ class PresentStateFilter(SimpleListFilter):
 
 @console_admin(Offer)
 class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
-    """Offers, with what apps higher up add: the last 30 days."""
+    """Offers, with what apps higher up add: the last 30 days, the partner's standing, flags and diagnosis."""
 
     read_operation = "catalog.read"
     add_operation = change_operation = "catalog.edit"
@@ -83,7 +83,8 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
     change_state = change_offer_state
     resource_classes = [OfferResource]
     form = OfferForm
-    list_display = ["external_id", "partner", "offer_type", "state_today", "starts_date", "ends_date", "face_value"]
+    list_display = ["external_id", "partner", "state_today", "offer_type", "starts_date", "ends_date", "face_value"]
+    leading = 3
     list_filter = [PresentStateFilter, "offer_type", "partner"]
     list_select_related = ["partner", "program"]
     search_fields = ["external_id", "partner__name", "category"]

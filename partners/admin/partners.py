@@ -68,7 +68,7 @@ class OwnerForm(forms.Form):
 
 @console_admin(Partner)
 class PartnerAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
-    """Partners, with what apps higher up add: the last 30 days, standing and flags."""
+    """Partners, with what apps higher up add: the last 30 days, standing, flags and diagnosis."""
 
     read_operation = "catalog.read"
     add_operation = change_operation = "catalog.edit"
@@ -77,7 +77,8 @@ class PartnerAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
     change_state = change_partner_state
     resource_classes = [PartnerResource]
     form = PartnerForm
-    list_display = ["name", "external_id", "category", "country", "state_now", "owner"]
+    list_display = ["name", "state_now", "category", "country", "owner", "external_id"]
+    leading = 2
     list_filter = ["state", "category", "country", "owner"]
     list_select_related = ["category", "owner"]
     search_fields = ["name", "external_id"]

@@ -1,5 +1,5 @@
 """
-Panels and columns: what an app higher up adds to the page of a row, or to a list, that it does not own.
+Panels, columns and filters: what an app higher up adds to the page of a row, or to a list, that it does not own.
 
 Reviews registers one for "partners.Partner"; the partner's page renders whatever is registered, and imports nobody.
 """
@@ -47,6 +47,7 @@ class Column:
 Values = Callable[[HttpRequest, Sequence[Any]], dict[Any, Any]]
 PANELS: dict[str, list[Panel]] = {}
 COLUMNS: dict[str, list[Column]] = {}
+FILTERS: dict[str, list[tuple[str, type[Any]]]] = {}  # (operation, a class as Django's list_filter takes it)
 
 
 def panel(model_label: str, *, title: str, template: str, operation: str) -> Callable[[Contents], Contents]:
@@ -83,3 +84,19 @@ def column(model_label: str, *, title: str, operation: str) -> Callable[[Values]
 def columns_for(request: HttpRequest, model_label: str, program_id: int) -> list[Column]:
     """The added columns of one list that this person may see, in the order of registration."""
     return [entry for entry in COLUMNS.get(model_label, []) if may(actor_of(request), entry.operation, program_id)]
+
+
+def list_filter(*model_labels: str, operation: str) -> Callable[[type[Any]], type[Any]]:
+    """Register a class, as Django's list_filter takes it, for the lists of these models."""
+
+    def register(cls: type[Any]) -> type[Any]:
+        for model_label in model_labels:
+            FILTERS.setdefault(model_label, []).append((operation, cls))
+        return cls
+
+    return register
+
+
+def filters_for(request: HttpRequest, model_label: str, program_id: int) -> list[type[Any]]:
+    """The added filters of one list that this person may use, in the order of registration."""
+    return [cls for operation, cls in FILTERS.get(model_label, []) if may(actor_of(request), operation, program_id)]

@@ -5,7 +5,7 @@ Three kinds of nothing look different: "–" no data (a rate without divisor), "
 record the stage) and "suppressed" (the group is too small to show).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -80,6 +80,18 @@ def change(now: float | None, before: float | None) -> SafeString | str:
     difference = (now - before) / before
     arrow = "▲" if difference > 0 else "▼" if difference < 0 else "="
     return format_html('<span class="plum-change">{} {}</span>', arrow, rate(abs(difference), 0))
+
+
+def spark(values: Sequence[int], label: str) -> SafeString:
+    """Numbers as a small line from zero up, with what it shows in words for who cannot see it."""
+    top, last = max([*values, 1]), max(len(values) - 1, 1)
+    points = " ".join(f"{100 * index / last:.1f},{22 - 20 * value / top:.1f}" for index, value in enumerate(values))
+    return format_html(
+        '<svg class="plum-spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<polyline points="{}"/></svg>',
+        label,
+        points,
+    )
 
 
 def _rounded(value: float | Decimal, places: int) -> Decimal:

@@ -21,7 +21,7 @@ from django.utils.text import capfirst
 from plum_site.lib.access import actor_of, check
 from plum_site.lib.admin.frame import Button, View, allowed, guarded, program_of, show, url_of
 from plum_site.lib.models import AuditEvent
-from plum_site.lib.panels import Column, columns_for, panels_for
+from plum_site.lib.panels import Column, columns_for, filters_for, panels_for
 from plum_site.lib.people import names_of
 from plum_site.lib.present import NO_DATA, Table, instant
 
@@ -110,6 +110,7 @@ class ProgramModelAdmin(admin.ModelAdmin):
     change_form_template = "plum/detail.html"
     change_list_template = "plum/list.html"
     formfield_overrides = {models.DateField: {"widget": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}}
+    leading: ClassVar[int | None] = None  # how many columns stand before those that apps higher up add; None: all
     intro: ClassVar[str] = ""
     has_history: ClassVar[bool] = True
     empty_text: ClassVar[str] = "Nothing here yet."
@@ -124,10 +125,18 @@ class ProgramModelAdmin(admin.ModelAdmin):
         return ColumnedChangeList
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The columns of the class, and those that apps higher up add."""
+        """The columns of the class, and those that apps higher up add after the first `leading` of them."""
         program = program_of(request)
         added = columns_for(request, self.model._meta.label, program.pk) if program is not None else []
-        return [*self.list_display, *(cell_of(column) for column in added)]
+        own = list(self.list_display)
+        leading = len(own) if self.leading is None else self.leading
+        return [*own[:leading], *(cell_of(column) for column in added), *own[leading:]]
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """The filters of the class, and those that apps higher up add."""
+        program = program_of(request)
+        added = filters_for(request, self.model._meta.label, program.pk) if program is not None else []
+        return [*super().get_list_filter(request), *added]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", within(request, db_field.remote_field.model))
