@@ -121,7 +121,7 @@ class CoverageOutput(serializers.Serializer):
     revision = serializers.IntegerField()
     state = serializers.ChoiceField(choices=CycleState.choices)
     complete = serializers.BooleanField(help_text="Whether there is no gap.")
-    required = serializers.IntegerField(help_text="Partners that had to be reviewed.")
+    required = serializers.IntegerField(help_text="Partners that had to be reviewed.")  # type: ignore[assignment]
     gaps = serializers.ListField(child=serializers.CharField(), help_text="Each in a sentence.")
     partners = CoveredPartner(many=True)
     allowed_actions = serializers.SerializerMethodField(help_text="What this token may do with the month's review now.")
