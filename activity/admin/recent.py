@@ -107,7 +107,7 @@ def rate_cells(request: HttpRequest, grain: str, rows: Sequence[Any]) -> dict[An
         figures, before = found.figures[row.pk], found.before[row.pk]
         lines = [
             format_html(
-                '<span class="plum-line">{} {} <span class="plum-none">before {}</span></span>',
+                '<span class="plum-line">{} {} <span class="plum-none">({})</span></span>',
                 METRICS[key].label.removesuffix(" rate"),
                 rate(figures[key]),
                 rate(before[key]),
@@ -125,7 +125,7 @@ def show_recent_partners(request: HttpRequest, rows: Sequence[Any]) -> dict[Any,
     return volume_cells(request, "partner", rows)
 
 
-@column("partners.Partner", title="Rates", operation="metric.read")
+@column("partners.Partner", title="Rates (before)", operation="metric.read")
 def show_partner_rates(request: HttpRequest, rows: Sequence[Any]) -> dict[Any, Any]:
     """The rates of partners."""
     return rate_cells(request, "partner", rows)
@@ -137,7 +137,7 @@ def show_recent_offers(request: HttpRequest, rows: Sequence[Any]) -> dict[Any, A
     return volume_cells(request, "offer", rows)
 
 
-@column("offers.Offer", title="Rates", operation="metric.read")
+@column("offers.Offer", title="Rates (before)", operation="metric.read")
 def show_offer_rates(request: HttpRequest, rows: Sequence[Any]) -> dict[Any, Any]:
     """The rates of offers."""
     return rate_cells(request, "offer", rows)

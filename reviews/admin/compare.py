@@ -210,6 +210,7 @@ def make_group(group: Group, found: ComparedPartners, index: int, links: Mapping
         "fewest": FEWEST_PEERS,
         "table": make_ranked(group, found, links),
         "apart": make_apart(group, found, links),
+        "suppressed": len(group.suppressed),
     }
 
 
@@ -263,7 +264,7 @@ def make_apart(group: Group, found: ComparedPartners, links: Mapping[str, tuple[
     if group.suppressed:
         note += "Suppressed: too few members stand behind it, or behind another that it would give away."
     headers = ["Partner", "Category", "From", "The rate is between", "Why"]
-    return Table("Not ranked", headers, rows, "", frozenset({2, 3}), note)
+    return Table("", headers, rows, "", frozenset({2, 3}), note)
 
 
 def make_overview(found: ComparedPartners, label: str) -> Table:

@@ -77,7 +77,7 @@ def test_a_list_of_partners_says_how_they_do_and_why(client: Client, program: Pr
 
     found = cells(client, PARTNERS)
 
-    assert list(found["P2"]) == ["Last 30 days", "Rates", "Standing", "Open flags", "Diagnosis"]
+    assert list(found["P2"]) == ["Last 30 days", "Rates (before)", "Standing", "Open flags", "Diagnosis"]
     assert "2" in found["P2"]["Open flags"]
     assert found["P1"]["Open flags"] == "0"
     assert SENTENCE in found["P2"]["Diagnosis"]
@@ -102,8 +102,8 @@ def test_the_last_days_are_those_of_the_metric_layer(client: Client, program: Pr
     assert f"{now['unlocks']} unlocks" in cell["Last 30 days"]
     assert (now["unlocks"], before["unlocks"]) == (20, 90)
     assert "▼ 78 %" in cell["Last 30 days"]
-    assert "Unlock 6.7 %" in cell["Rates"]
-    assert "before 30.0 %" in cell["Rates"]
+    assert "Unlock 6.7 %" in cell["Rates (before)"]
+    assert "(30.0 %)" in cell["Rates (before)"]
     assert 'aria-label="Redemptions by day: 40, at most 4 on one day"' in cell["Last 30 days"]
 
 
@@ -113,7 +113,7 @@ def test_a_list_of_offers_names_its_own_flags_and_what_it_carries(client: Client
 
     found = cells(client, OFFERS)
 
-    assert list(found["O-P2"]) == ["Last 30 days", "Rates", "Partner's standing", "Open flags", "Diagnosis"]
+    assert list(found["O-P2"]) == ["Last 30 days", "Rates (before)", "Partner's standing", "Open flags", "Diagnosis"]
     assert "1" in found["O-P2"]["Open flags"]
     assert "carries 71 % of its partner's fall" in found["O-P2"]["Diagnosis"].replace("&#x27;", "'")
     assert "No data" in found["O-P1"]["Diagnosis"]

@@ -180,6 +180,7 @@ def test_what_is_wrong_with_the_form_is_said_and_nothing_is_compared(program: Pr
         page = client.get(reverse("admin:compare_partners"), asked)
         assert (page.status_code, list(errors_of(page))) == (200, [field])
         assert page.context.get("found") is None
+        assert "Nothing was compared." in text_of(page)
         assert client.get(reverse("admin:compare_csv"), asked).status_code == 400
 
 
