@@ -7,9 +7,8 @@ consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which 
 
 from plum_site.lib.workflow import Transition, make_table
 from reviews.choices import CycleState as S
-from reviews.choices import DecisionKind
+from reviews.choices import DecisionKind, RuleState
 from reviews.choices import FlagState as F
-from reviews.choices import RuleState
 
 EDIT = "rule.edit"
 RUN = "review.run"

@@ -17,7 +17,7 @@ from activity.selectors import PARTS, summarise
 from activity.selectors.figures import MEMBERS
 from offers.models import Offer
 from partners.models import Partner
-from plum_site.lib.admin import ADMINS, allowed, program_of, url_of
+from plum_site.lib.admin import allowed, program_of, url_of
 from plum_site.lib.clock import now
 from plum_site.lib.panels import column, list_filter, panel
 from plum_site.lib.periods import local_date, month_start, month_text, next_month, parse_month
@@ -26,7 +26,7 @@ from reviews.choices import Cause, FlagState, Standing
 from reviews.figures import show_value
 from reviews.models import FlagCase, Scorecard
 from reviews.pages import show_decision, show_standing
-from reviews.selectors import find_latest_cycle
+from reviews.selectors import find_latest_cycle, list_open_flags
 from reviews.selectors.worklist import (
     count_flags_of_offers,
     count_flags_of_partners,
@@ -34,8 +34,7 @@ from reviews.selectors.worklist import (
     find_share,
     keep_flagged_offers,
     keep_flagged_partners,
-    list_unended_flags,
-    list_unended_flags_of,
+    list_open_flags_of,
 )
 
 LAST_MONTHS = 12
@@ -177,10 +176,10 @@ def make_open_flags(cases: Sequence[FlagCase], empty: str) -> Table:
     """The flags that are not ended: what, on what, since when, and where they stand."""
     rows = [
         [
-            link(url_of(case), case.rule.name) if FlagCase in ADMINS else case.rule.name,
+            link(url_of(case), case.rule.name),
             case.target_key.replace("=", " ") or "the whole partner",
             badge(case.get_state_display(), "bad" if case.state == FlagState.OPEN else "warn"),
-            day(local_date(case.opened_at, case.partner.program.time_zone)),
+            day(local_date(case.opened_at, case.program.time_zone)),
         ]
         for case in cases
     ]
@@ -217,7 +216,7 @@ def fill_partner_panel(request: HttpRequest, row: Any) -> dict[str, Any]:
     headers = ["Month", "Standing", "Score", *(METRICS[key].label for key in keys), "Flags", "Decision"]
     numeric = frozenset(range(2, 3 + len(keys)))
     newest = read_cards(request, [row.pk]).get(row.pk)
-    cases = list(list_unended_flags(program.pk).filter(partner=row).select_related("rule", "partner__program"))
+    cases = list(list_open_flags(program.pk).filter(partner=row))
     return {
         "newest": newest,
         "newest_url": url_of(newest) if newest else "",
@@ -236,7 +235,7 @@ def fill_offer_panel(request: HttpRequest, row: Any) -> dict[str, Any]:
     """The partner's standing, the offer's open flags, what it carries of a fall, and its own last twelve months."""
     newest = read_cards(request, [row.partner_id]).get(row.partner_id)
     share = find_share(newest.diagnosis, row.external_id) if newest else None
-    cases = list(list_unended_flags_of(row).select_related("rule", "partner__program"))
+    cases = list(list_open_flags_of(row))
     return {
         "newest": newest,
         "newest_url": url_of(newest) if newest else "",

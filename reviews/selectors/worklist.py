@@ -7,11 +7,11 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 
 from offers.models import Offer
-from reviews.choices import FlagState, RuleTarget
+from reviews.choices import RuleTarget
 from reviews.models import FlagCase, Scorecard
+from reviews.rules import ACTIVE
 from reviews.selectors.cycles import find_latest_cycle
-
-UNENDED = (FlagState.OPEN, FlagState.ACKNOWLEDGED)
+from reviews.selectors.flags import list_open_flags
 
 
 def find_newest_cards(program_id: int, partner_ids: Iterable[int]) -> dict[int, Scorecard]:
@@ -31,23 +31,15 @@ def find_newest_cards(program_id: int, partner_ids: Iterable[int]) -> dict[int, 
     return found
 
 
-def list_unended_flags(program_id: int) -> QuerySet[FlagCase]:
-    """
-    The flags that nobody and nothing has ended yet: open and acknowledged ones.
-
-    Shape: FlagCases with rule and partner, the longest open first.
-    """
-    return FlagCase.objects.filter(program_id=program_id, state__in=UNENDED).select_related("rule", "partner").order_by("id")
-
-
-def list_unended_flags_of(offer: Offer) -> QuerySet[FlagCase]:
+def list_open_flags_of(offer: Offer) -> QuerySet[FlagCase]:
     """
     The flags of one offer that are not ended yet.
 
-    Shape: FlagCases, as list_unended_flags gives them.
+    Shape: FlagCases, as list_open_flags gives them.
     """
-    cases = list_unended_flags(offer.program_id)
-    return cases.filter(partner_id=offer.partner_id, target=RuleTarget.OFFER, target_key=offer.external_id)
+    return list_open_flags(offer.program_id).filter(
+        partner_id=offer.partner_id, target=RuleTarget.OFFER, target_key=offer.external_id
+    )
 
 
 def count_flags_of_partners(program_id: int, partner_ids: Iterable[int]) -> Counter[int]:
@@ -56,7 +48,7 @@ def count_flags_of_partners(program_id: int, partner_ids: Iterable[int]) -> Coun
 
     Shape: partner's row id to a number; 0 where there is none.
     """
-    cases = FlagCase.objects.filter(program_id=program_id, state__in=UNENDED, partner_id__in=list(partner_ids))
+    cases = FlagCase.objects.filter(program_id=program_id, state__in=ACTIVE, partner_id__in=list(partner_ids))
     return Counter(cases.values_list("partner_id", flat=True))
 
 
@@ -69,7 +61,7 @@ def count_flags_of_offers(program_id: int, offers: Sequence[Offer]) -> Counter[i
     ids = {(offer.partner_id, offer.external_id): offer.pk for offer in offers}
     cases = FlagCase.objects.filter(
         program_id=program_id,
-        state__in=UNENDED,
+        state__in=ACTIVE,
         target=RuleTarget.OFFER,
         target_key__in=[offer.external_id for offer in offers],
     )
@@ -83,7 +75,7 @@ def keep_flagged_partners(program_id: int) -> QuerySet[Any]:
 
     Shape: partner's row ids.
     """
-    return FlagCase.objects.filter(program_id=program_id, state__in=UNENDED).order_by().values("partner_id")
+    return FlagCase.objects.filter(program_id=program_id, state__in=ACTIVE).order_by().values("partner_id")
 
 
 def keep_flagged_offers(program_id: int) -> QuerySet[Offer]:
@@ -92,7 +84,7 @@ def keep_flagged_offers(program_id: int) -> QuerySet[Offer]:
 
     Shape: Offers.
     """
-    cases = Q(partner__flag_cases__state__in=UNENDED, partner__flag_cases__target=RuleTarget.OFFER)
+    cases = Q(partner__flag_cases__state__in=ACTIVE, partner__flag_cases__target=RuleTarget.OFFER)
     same = Q(partner__flag_cases__target_key=F("external_id"))
     return Offer.objects.filter(cases & same, program_id=program_id)
 

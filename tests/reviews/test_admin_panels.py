@@ -20,6 +20,7 @@ from reviews.choices import FlagState, RuleTarget
 from reviews.models import FlagCase, Rule, Scorecard
 from reviews.selectors import find_latest_cycle
 from reviews.selectors.worklist import find_share
+from tests.factories.flags import watch_alone
 from tests.factories.ledger import record
 from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, make_reviewable_program, month_of_events, record_month, reviewed
@@ -45,6 +46,7 @@ PARTNERS, OFFERS = "admin:partners_partner_changelist", "admin:offers_offer_chan
 def program(db: None) -> Program:
     """Three partners with two months; P2 does badly in June, P3 did nothing then."""
     program = make_reviewable_program("P1", "P2", "P3")
+    watch_alone(program)  # by a rule that nothing here crosses
     record_month(program, "2026-05", {"P1": GOOD, "P2": GOOD, "P3": GOOD})
     record_month(program, "2026-06", {"P1": GOOD, "P2": BAD})
     reviewed(program)
@@ -121,7 +123,7 @@ def test_a_list_of_offers_names_its_own_flags_and_what_it_carries(client: Client
 
 @pytest.mark.parametrize("state", [FlagState.RESOLVED, FlagState.DISMISSED])
 def test_flags_that_are_ended_do_not_count(client: Client, program: Program, state: str) -> None:
-    ended = {"ended_at": datetime(2026, 7, 2, tzinfo=UTC), "reason": "It was a holiday."}
+    ended = {"ended_at": datetime(2026, 7, 2, tzinfo=UTC), "ended_month_date": date(2026, 6, 1), "reason": "A holiday."}
     raise_flag(program, state=state, resolution="data" if state == FlagState.RESOLVED else "", **ended)
 
     assert cells(client, PARTNERS)["P2"]["Open flags"] == "0"
@@ -143,6 +145,7 @@ def test_filters(client: Client, program: Program) -> None:
 
 def test_flags_of_another_program_are_its_own(client: Client, program: Program) -> None:
     other = make_reviewable_program("P1", "P2", code="other")
+    watch_alone(other)
     record_month(other, "2026-06", {"P1": GOOD, "P2": GOOD})
     reviewed(other)
     raise_flag(other, target=RuleTarget.OFFER, target_key="O-P2")
