@@ -63,7 +63,7 @@ def show_backtest(program: Program, result: Mapping[str, Any]) -> dict[str, Any]
         _figure("Busiest month", count(totals["most_flags"]), _name_month(totals["busiest_month"])),
         _figure(
             "Recovered unaided",
-            f"{totals['recovered_unaided']} of {known}",
+            f"{totals['recovered_unaided']} of {known}" if known else NO_DATA,
             "of the flags whose next month is known: not crossed any more, and nobody acted. Many mean a rule too eager.",
         ),
     ]
