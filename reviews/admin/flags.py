@@ -34,7 +34,7 @@ from reviews.forms import FlagOwnerForm, FlagStepForm
 from reviews.models import FlagCase, Scorecard
 from reviews.pages import say_evidence, show_decision, show_flag_state, show_measured, show_severity
 from reviews.rules import ACTIVE
-from reviews.selectors import find_card, list_flag_transitions, list_sightings, say_seen
+from reviews.selectors import find_card, list_flag_transitions, list_sightings, say_rule_of, say_seen
 from reviews.services import assign_flag, change_flag_state, change_flags_in_bulk
 from reviews.workflow import FLAG_TRANSITIONS
 
@@ -140,6 +140,7 @@ def show_flag(case: FlagCase, card: Scorecard | None) -> dict[str, Any]:
         ("About", RuleTarget(case.target).label + (f": {case.target_key}" if case.target_key else "")),
         ("Seen in", month_span(case)),
         ("Rule", link(url_of(case.rule), f"{case.rule.name}, version {seen['rule_number']}")),
+        ("What the rule says", say_rule_of(case.rule_id, seen["rule_number"]) or NO_DATA),
         ("Partner", link(url_of(case.partner), case.partner)),
         ("Owner", (case.owner.get_full_name() or case.owner.username) if case.owner else NO_DATA),
     ]

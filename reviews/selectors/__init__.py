@@ -18,6 +18,7 @@ from reviews.selectors.config import (
     list_rules_in_force,
     policy_of,
     read_config,
+    say_rule_of,
     say_version,
     spec_of,
 )
@@ -162,6 +163,7 @@ __all__ = [
     "say_cause",
     "say_flag",
     "say_flag_case",
+    "say_rule_of",
     "say_seen",
     "say_version",
     "spec_of",

@@ -8,10 +8,10 @@ from typing import Any
 from partners.models import Program
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.periods import month_text, next_month, parse_month
-from reviews.choices import CycleState, DecisionKind, TimeUnit
+from reviews.choices import CycleState, DecisionKind
 from reviews.models import Decision, ReviewCycle, Rule, RuleVersion
 from reviews.rules import Card, ReviewInput, RuleSpec, make_cards, months_needed, say_rule
-from reviews.selectors.config import spec_of
+from reviews.selectors.config import cooldown_months, spec_of
 from reviews.selectors.inputs import read_input
 from reviews.selectors.months import list_months_back
 
@@ -223,9 +223,8 @@ def _list_cooling(rule: RuleSpec, month_start_date: date, before: Sequence[_Foun
     """The partners that the rule flagged within its cooldown before a month."""
     if not rule.cooldown:
         return
-    months = rule.cooldown if rule.cooldown_unit == TimeUnit.CYCLES else 1
     for found in before:
-        if next_month(month_start_date, -months) <= found.month_start_date < month_start_date:
+        if next_month(month_start_date, -cooldown_months(rule)) <= found.month_start_date < month_start_date:
             yield from (partner for partner, _, _ in found.flags)
 
 

@@ -18,7 +18,7 @@ from partners.models import Partner, Program
 from partners.selectors import get_seasonal_index
 from plum_site.lib.errors import NotFound
 from plum_site.lib.periods import first_instant, month_bounds, month_text, next_month
-from reviews.choices import CycleState
+from reviews.choices import CycleState, TimeUnit
 from reviews.models import Flag, ReviewPolicy, Rule, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text, say_rule
 from reviews.selectors.gaps import list_gaps
@@ -165,6 +165,16 @@ def say_version(version: RuleVersion) -> str:
     return say_rule(spec_of(version))
 
 
+def say_rule_of(rule_id: int, number: int) -> str:
+    """
+    One version of a rule as one sentence; "" where there is no such version.
+
+    Shape: text with its full stop.
+    """
+    version = RuleVersion.objects.filter(rule_id=rule_id, number=number).select_related("rule").first()
+    return say_version(version) if version is not None else ""
+
+
 def policy_of(policy: ReviewPolicy) -> PolicySpec:
     """
     What a stored policy says.
@@ -198,10 +208,19 @@ def list_cooling(program_id: int, month_start_date: date, rules: list[RuleSpec])
                 rule_version__rule__code=rule.code,
                 scorecard__cycle__program_id=program_id,
                 scorecard__cycle__month_start_date__lt=month_start_date,
-                scorecard__cycle__month_start_date__gte=next_month(month_start_date, -rule.cooldown),
+                scorecard__cycle__month_start_date__gte=next_month(month_start_date, -cooldown_months(rule)),
             ).exclude(scorecard__cycle__state=CycleState.OPEN)
             pairs |= {(rule.code, partner) for partner in flags.values_list("scorecard__partner__external_id", flat=True)}
     return [list(pair) for pair in sorted(pairs)]
+
+
+def cooldown_months(rule: RuleSpec) -> int:
+    """
+    How many months after one that it flagged a rule stays silent; a cooldown in days reaches into the month after.
+
+    Shape: a number of months.
+    """
+    return rule.cooldown if rule.cooldown_unit == TimeUnit.CYCLES else min(rule.cooldown, 1)
 
 
 def _read_seasons(program_id: int, months: list[date]) -> dict[str, dict[str, str]]:

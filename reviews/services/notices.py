@@ -15,7 +15,7 @@ from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import Outbox, RoleGrant, User
 from plum_site.lib.periods import local_date, month_text, next_month
 from reviews.models import FlagCase, ReviewCycle, Scorecard
-from reviews.selectors import find_due_report, list_scorecards, say_flag_case
+from reviews.selectors import find_due_report, list_scorecards, say_flag_case, say_rule_of
 from reviews.selectors.subscriptions import REPORT_WITHIN
 
 ESCALATES_AFTER = timedelta(days=3)  # overdue: then the program's admins are told too
@@ -100,7 +100,8 @@ def _may_be_told(person: User, insiders: set[int]) -> bool:
 def _send_flags(cycle: ReviewCycle, owner: User, cases: Sequence[FlagCase], at: datetime) -> Outbox:
     by_partner: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for case in cases:
-        by_partner[case.partner.name].append((f"{say_flag_case(case)}.", _link("admin:reviews_flagcase_change", case.pk)))
+        said = f"{say_flag_case(case)}. The rule: {say_rule_of(case.rule_id, case.seen['rule_number'])}"
+        by_partner[case.partner.name].append((said, _link("admin:reviews_flagcase_change", case.pk)))
     names = list(by_partner)
     who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     number = "1 new flag" if len(cases) == 1 else f"{len(cases)} new flags"

@@ -64,9 +64,10 @@ def program() -> Program:
         replace(LOW, persistence=2),
         replace(REVERSED, cooldown=1),
         replace(REVERSED, cooldown=2),
+        replace(REVERSED, cooldown=30, cooldown_unit="days"),
         replace(LOW, code="views_fall", metric="unlocks", threshold=Decimal(60), minimum_denominator=1),
     ],
-    ids=lambda rule: f"{rule.code}, {rule.persistence} in a row, {rule.cooldown} silent",
+    ids=lambda rule: f"{rule.code}, {rule.persistence} in a row, {rule.cooldown} {rule.cooldown_unit} silent",
 )
 def test_it_equals_reviewing_every_month_with_the_rule(program: Program, rule: RuleSpec) -> None:
     other = make_history("other", rule)

@@ -190,3 +190,15 @@ def test_all_that_is_wrong_is_said_at_once(program: Program) -> None:
 
     assert set(refusal.value.fields) == {"name", "metric", "threshold", "window_days", "lookback_months", "code"}
     assert "Did you mean unlock_rate?" in refusal.value.fields["metric"]
+
+
+def test_a_cooldown_in_days_is_not_one_in_months(program: Program) -> None:
+    rule = next(rule for rule in default_rules("view_first") if rule.spec.code == "reversal_rate_high")
+    spec = replace(rule.spec, cooldown=30, cooldown_unit="days")
+    save_rule(program_id=program.pk, name=rule.name, spec=spec, actor="system", at=IN_JULY)
+    for month in ("2026-04", "2026-05", "2026-06"):
+        record_month(program, month, {"P1": {"redemptions": 40, "reversals": 20}})
+
+    flagged = [Flag.objects.filter(scorecard__cycle=reviewed(program, month)).count() for month in (APRIL, MAY, JUNE)]
+
+    assert flagged == [1, 0, 1]
