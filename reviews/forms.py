@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import QuerySet
 
 from activity.metrics import METRICS
 from partners.models import Program
@@ -150,9 +151,7 @@ class RuleForm(forms.Form):
     def __init__(self, data: Any = None, *, program: Program, rule: "WrittenRule | None" = None, code: str = "") -> None:
         """rule: what the form begins with. code: of the rule that is changed; it cannot be changed itself."""
         super().__init__(data)
-        people = RoleGrant.objects.filter(program_id=program.pk).values("user_id")
-        owners = User.objects.filter(pk__in=people, is_active=True).order_by("username")
-        self.fields["owner"].queryset = owners  # type: ignore[attr-defined] # mypy knows it as a plain field
+        self.fields["owner"].queryset = list_people(program)  # type: ignore[attr-defined] # mypy knows it as a plain field
         self.code_kept = code
         if code:
             del self.fields["code"]
@@ -336,8 +335,13 @@ class FlagOwnerForm(forms.Form):
 
     def __init__(self, *args: Any, program: Program, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        people = RoleGrant.objects.filter(program_id=program.pk).values("user_id")
-        self.fields["owner"].queryset = User.objects.filter(pk__in=people, is_active=True).order_by("username")
+        self.fields["owner"].queryset = list_people(program)  # type: ignore[attr-defined] # mypy knows it as a plain field
+
+
+def list_people(program: Program) -> QuerySet[User]:
+    """Who has a role in a program and may sign in."""
+    people = RoleGrant.objects.filter(program_id=program.pk).values("user_id")
+    return User.objects.filter(pk__in=people, is_active=True).order_by("username")
 
 
 class SubscriptionForm(forms.ModelForm):

@@ -110,9 +110,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 4000, "socket_connect_t
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-# A message is a wake-up: it has done its work when a process takes it up, and the job of a worker that died comes back by
-# its lease. Acknowledged only at the end, the task that runs while the broker restarts would take its worker down: kombu
-# 5.7 acknowledges over the channel that is gone.
+# A message is a wake-up: it has done its work when a process takes it up; the job of a dead worker comes back by its lease.
+# Acknowledged at the end, a task would take its worker down while the broker restarts: kombu 5.7 uses the channel that is gone.
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_SOFT_TIME_LIMIT = 3600
 CELERY_TASK_TIME_LIMIT = 3660
@@ -223,8 +222,7 @@ SPECTACULAR_SETTINGS = {
         "PartnerState": "partners.choices.PartnerState",
         "OfferState": "offers.choices.PresentState",
         "ReviewState": "reviews.choices.CycleState",
-        "TimeUnit": "reviews.choices.TimeUnit",
-        "FlagState": "reviews.choices.FlagState",
+        **{name: f"reviews.choices.{name}" for name in ("FlagState", "TimeUnit")},
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
