@@ -32,11 +32,11 @@ def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User
     Raises: nothing.
     Writes: reviews_scorecard, reviews_flag, reviews_decision, plum_auditevent.
     """
-    stored = {
-        row.partner.external_id: row
-        for row in Scorecard.objects.filter(cycle=cycle).select_related("partner").prefetch_related("flags__rule_version__rule")
-    }
-    old = {partner: _verdict_of(row) for partner, row in stored.items()}
+    stored = {row.partner.external_id: row for row in Scorecard.objects.filter(cycle=cycle).select_related("partner")}
+    flags: dict[int, list[Flag]] = {}
+    for flag in Flag.objects.filter(scorecard__cycle=cycle).select_related("rule_version__rule"):
+        flags.setdefault(flag.scorecard_id, []).append(flag)
+    old = {partner: _verdict_of(row, flags.get(row.pk, ())) for partner, row in stored.items()}
     new: dict[str, Verdict] = {
         card.partner: (card.standing, sorted((flag.rule, flag.target_key) for flag in card.flags)) for card in cards
     }
@@ -47,12 +47,12 @@ def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User
         Scorecard.objects.filter(cycle=cycle, partner__external_id__in=gone).delete()
     ids = {partner: row.pk for partner, row in stored.items() if partner not in gone}
     ids |= _write_cards(cycle, [card for card in cards if _has_moved(card, stored.get(card.partner))])
-    _replace_flags(cycle, cards, ids, [flag for row in stored.values() for flag in row.flags.all()], at)
+    _replace_flags(cycle, cards, ids, [flag for each in flags.values() for flag in each], at)
     return _flags_of(old) != _flags_of(new)
 
 
-def _verdict_of(row: Scorecard) -> Verdict:
-    return str(row.standing), sorted((flag.rule_version.rule.code, flag.target_key) for flag in row.flags.all())
+def _verdict_of(row: Scorecard, flags: Iterable[Flag]) -> Verdict:
+    return str(row.standing), sorted((flag.rule_version.rule.code, flag.target_key) for flag in flags)
 
 
 def _flags_of(verdicts: dict[str, Verdict]) -> dict[str, list[tuple[str, str]]]:
@@ -84,14 +84,16 @@ def _withdraw_decisions(cycle: ReviewCycle, changed: Sequence[str], actor: User 
 
 def _has_moved(card: Card, row: Scorecard | None) -> bool:
     """Whether a scorecard says anything else than what is stored."""
-    return row is None or any(as_stored(getattr(card, name)) != as_stored(getattr(row, name)) for name in FIGURES)
+    return row is None or any(_differs(getattr(card, name), getattr(row, name)) for name in FIGURES)
 
 
-def as_stored(value: Any) -> Any:
-    """A figure as it comes back from the database, whichever it is."""
-    if value is None or isinstance(value, str | int | Decimal):
-        return value
-    return json.loads(json.dumps(value, cls=DjangoJSONEncoder))
+def _differs(found: Any, stored: Any) -> bool:
+    """Whether a figure is another one than the one that came from the database, where JSON knows lists alone."""
+    if found == stored:
+        return False
+    if found is None or isinstance(found, str | int | Decimal):
+        return True
+    return bool(json.loads(json.dumps(found, cls=DjangoJSONEncoder)) != stored)
 
 
 def _write_cards(cycle: ReviewCycle, cards: Sequence[Card]) -> dict[str, int]:
@@ -138,7 +140,7 @@ def _replace_flags(cycle: ReviewCycle, cards: Sequence[Card], ids: dict[str, int
     moved = [
         flag
         for key, flag in kept.items()
-        if key not in old or any(as_stored(getattr(flag, name)) != as_stored(getattr(old[key], name)) for name in FLAG_FIGURES)
+        if key not in old or any(_differs(getattr(flag, name), getattr(old[key], name)) for name in FLAG_FIGURES)
     ]
     _upsert(Flag, moved, ["scorecard", "rule_version", "target_key"], FLAG_FIGURES)
 
