@@ -9,6 +9,7 @@ from activity.selectors import summarise
 from partners.models import Program
 from plum_site.lib.periods import next_month, parse_month
 from reviews.rules import DataGapFacts, Figures, PartnerInput, PolicySpec, ReviewInput, RuleSpec, has_no_activity
+from reviews.selectors.history import summarise_before
 
 # Members, their attributes and audiences are as known now, not as of the cut-off: these may move without any event.
 UNFROZEN = frozenset({"eligible_members", "reach_rate", "engagement_rate"})
@@ -33,16 +34,8 @@ def read_input(program: Program, config: Mapping[str, Any], cutoff: int) -> Revi
     current = {row["partner"]: figures_of(row, "partner") for row in present.rows}
     earlier: dict[tuple[str, str], Figures] = {}
     if len(months) > 1:
-        before = summarise(
-            program=frozen,
-            starts_date=parse_month(months[-1]),
-            ends_date=newest,
-            by=["month", "partner"],
-            cutoff=cutoff,
-            recorded_stages=stages,
-            leave_out=("eligible", "settled", "funnel"),
-        )
-        rows = {(row["month"], row["partner"]): figures_of(row, "month", "partner") for row in before.rows}
+        before = summarise_before(frozen, months, cutoff, stages, may_keep=not config.get("is_over", True))
+        rows = {(row["month"], row["partner"]): figures_of(row, "month", "partner") for row in before}
         earlier = {key: figures for key, figures in rows.items() if not has_no_activity(figures)}
     nothing = measure(Tally(members={}, eligible=0, funnel=[]), stages, settled=Tally(), program=Tally())
     active = {partner for partner, figures in current.items() if not has_no_activity(figures)}

@@ -13,11 +13,11 @@ from plum_site.lib import jobs
 from plum_site.lib.choices import JobState
 from plum_site.lib.models import AuditEvent, Job, Outbox
 from reviews.models import FlagCase, ReviewCycle, Scorecard
-from reviews.selectors import find_month_to_evaluate
+from reviews.selectors import find_month_to_evaluate, history
 from reviews.services import cycles, evaluate_running_month, plan_evaluation, scorecards
 from reviews.services.evaluation import EVALUATE
 from reviews.tasks import FOLLOW
-from tests.factories.flags import FELL, make_watched_program, the_case
+from tests.factories.flags import FELL, consolidate, make_watched_program, the_case
 from tests.factories.reviews import GOOD, JULY, record_month
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -214,3 +214,37 @@ def test_scorecards_that_did_not_move_are_not_written(program: Program, monkeypa
 
     after = {row["partner__external_id"]: row for row in Scorecard.objects.values("partner__external_id", *scorecards.FIGURES)}
     assert sorted(written) == sorted(partner for partner in after if after[partner] != before[partner])
+
+
+def test_the_months_before_are_read_again_only_where_something_of_them_was_sealed(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Any] = []
+    whole = history.summarise
+
+    def note(**asked: Any) -> Any:
+        reads.append(asked["cutoff"])
+        return whole(**asked)
+
+    monkeypatch.setattr(history, "summarise", note)
+    monkeypatch.setattr(history, "_kept", {})
+    arrive(program, {"P1": GOOD}, "a")
+    evaluate(program)
+    arrive(program, {"P1": {"views": 1}}, "b", NOW + SECOND)
+    evaluate(program, NOW + SECOND)
+    assert len(reads) == 1
+
+    record_month(program, "2026-06", {"P1": {"views": 5}}, tag="late", at=NOW + 2 * SECOND)
+    arrive(program, {"P1": {"views": 1}}, "c", NOW + 2 * SECOND)
+    evaluate(program, NOW + 2 * SECOND)
+
+    assert len(reads) == 2
+    assert Scorecard.objects.get(partner__external_id="P1").previous["views"] == 5
+
+
+def test_a_month_that_is_over_is_always_read_whole(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrive(program, {"P1": GOOD}, "a")
+    evaluate(program)
+    monkeypatch.setattr(history, "_still_holds", lambda *_: pytest.fail("what was kept was looked at"))
+
+    consolidate(program, JULY, datetime(2026, 8, 2, tzinfo=UTC))
