@@ -52,7 +52,7 @@ GROUPS = (
         (
             "reviews.ReviewCycle",
             "reviews.Scorecard",
-            "reviews.Flag",
+            "reviews.FlagCase",
             "compare_partners",
             "reviews.DataGap",
             "reviews.Rule",
