@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from http.client import HTTPConnection, HTTPException
 from itertools import count
 from pathlib import Path
@@ -160,7 +159,7 @@ class Door:
         """The instant at which the mail that tells of a partner arrived; 0 where none has."""
         for path in self.mails.glob("*.eml"):
             if path not in self.read:
-                message = cast(EmailMessage, message_from_bytes(path.read_bytes(), policy=policy.default))
+                message = message_from_bytes(path.read_bytes(), policy=policy.default)
                 body = message.get_body(("plain",))
                 self.read[path] = (path.stat().st_mtime, body.get_content() if body is not None else "")
         named = re.compile(rf"^Partner {partner}\r?$", re.MULTILINE)

@@ -10,7 +10,6 @@ from activity.selectors import head_of
 from activity.services import seal_ledger
 from partners.models import Program
 from plum_site.lib import audit, jobs
-from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.errors import DomainError, NotFound
 from plum_site.lib.models import User
 from plum_site.lib.periods import first_instant, local_date, month_bounds, month_start, month_text, next_month
@@ -172,9 +171,7 @@ def consolidate_cycle(
         cycle.cutoff, cycle.config, cycle.digest, cycle.consolidated_at = cutoff, config, digest, at
         cycle.save(update_fields=["cutoff", "config", "digest", "consolidated_at"])
         have_flags_changed = replace_scorecards(cycle=cycle, cards=cards, actor=actor, at=at)
-        crashpoint("review.after_scorecards")
         opened = follow_flags(cycle=cycle, cards=cards, at=at)
-        crashpoint("review.after_flags")
         announce_flags(cycle=cycle, opened=opened, at=at)
         tell_owners_of_flags(cycle=cycle, opened=opened, at=at)
         decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)

@@ -141,18 +141,17 @@ def test_sealing_wakes_it(program: Program, sent: list[dict[str, Any]], django_c
     assert {"name": FOLLOW, "ids": {"program_id": program.pk}} in sent
 
 
-@pytest.mark.parametrize("place", ["review.after_scorecards", "review.after_flags"])
+@pytest.mark.parametrize("place", ["follow_flags", "announce_flags", "tell_owners_of_flags", "decide_by_rule"])
 def test_a_worker_that_dies_in_between_leaves_nothing_and_the_next_one_tells_once(
     program: Program, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrive(program, {"P1": FELL, "P2": GOOD}, "a")
 
-    def die(name: str) -> None:
-        if name == place:
-            raise KeyboardInterrupt
+    def die(**_: Any) -> None:
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cycles, "crashpoint", die)
+        patch.setattr(cycles, place, die)
         with pytest.raises(KeyboardInterrupt):
             evaluate(program)
     left = [Scorecard.objects.count(), FlagCase.objects.count(), Outbox.objects.filter(channel="mail").count()]

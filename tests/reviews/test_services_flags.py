@@ -8,6 +8,7 @@ from partners.models import Program
 from plum_site.lib.choices import Role
 from plum_site.lib.errors import DomainError, InvalidInput, NotFound
 from plum_site.lib.models import AuditEvent, Outbox, User
+from plum_site.lib.verify import run
 from reviews.choices import FlagState, Resolution
 from reviews.models import Flag, FlagCase, FlagTransition
 from reviews.services import assign_flag, change_flag_state, change_flags_in_bulk, deactivate_rule
@@ -319,3 +320,14 @@ def test_a_rule_that_is_no_longer_in_force_ends_its_flags(program: Program) -> N
 
     case = the_case(program)
     assert (case.state, case.resolution, case.reason) == ("resolved", "data", "The rule is no longer in force.")
+
+
+def test_verify_names_flags_that_nothing_follows_and_histories_that_do_not_fit(program: Program) -> None:
+    reviewed(program)
+    assert not [violation for finding in run("cycles") for violation in finding.violations if "flag" in violation]
+
+    FlagCase.objects.update(state=FlagState.ACKNOWLEDGED, first_month_date=AUGUST, newest_month_date=AUGUST)
+
+    said = " ".join(violation for finding in run("cycles") for violation in finding.violations)
+    assert f"nothing says what becomes of the flag {RULE} of P1" in said
+    assert "is acknowledged, and its history says otherwise: open" in said

@@ -5,8 +5,8 @@ import pytest
 from plum_site.lib.access import operations
 from plum_site.lib.errors import DomainError
 from plum_site.lib.workflow import available, find_transition
-from reviews.choices import CycleState
-from reviews.workflow import TRANSITIONS
+from reviews.choices import CycleState, FlagState
+from reviews.workflow import FLAG_TRANSITIONS, TRANSITIONS
 
 ALLOWED = {
     (CycleState.OPEN, "freeze"): CycleState.READY,
@@ -23,6 +23,28 @@ def test_every_state_against_every_transition(state: CycleState, name: str) -> N
         return
     with pytest.raises(DomainError) as refusal:
         find_transition(TRANSITIONS, name, state)
+    assert refusal.value.code == "transition_refused"
+
+
+FLAGS_ALLOWED = {
+    (FlagState.OPEN, "acknowledge"): FlagState.ACKNOWLEDGED,
+    (FlagState.OPEN, "resolve"): FlagState.RESOLVED,
+    (FlagState.OPEN, "dismiss"): FlagState.DISMISSED,
+    (FlagState.ACKNOWLEDGED, "resolve"): FlagState.RESOLVED,
+    (FlagState.ACKNOWLEDGED, "dismiss"): FlagState.DISMISSED,
+    (FlagState.RESOLVED, "reopen"): FlagState.OPEN,
+    (FlagState.DISMISSED, "reopen"): FlagState.OPEN,
+}
+
+
+@pytest.mark.parametrize("state", FlagState)
+@pytest.mark.parametrize("name", FLAG_TRANSITIONS)
+def test_every_state_of_a_flag_against_every_step(state: FlagState, name: str) -> None:
+    if (state, name) in FLAGS_ALLOWED:
+        assert find_transition(FLAG_TRANSITIONS, name, state).target == FLAGS_ALLOWED[state, name]
+        return
+    with pytest.raises(DomainError) as refusal:
+        find_transition(FLAG_TRANSITIONS, name, state)
     assert refusal.value.code == "transition_refused"
 
 
