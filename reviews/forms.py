@@ -344,6 +344,23 @@ def list_people(program: Program) -> QuerySet[User]:
     return User.objects.filter(pk__in=people, is_active=True).order_by("username")
 
 
+class RestatementForm(forms.Form):
+    """Why a closed review has to be made anew."""
+
+    reason = forms.CharField(
+        label="Why",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For example: the shop sent a file of June after the closing. Whoever approves it reads this.",
+    )
+
+
+class AnswerForm(forms.Form):
+    """What is said to whoever asked."""
+
+    answer = forms.CharField(label="Answer", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
+
+
 class SubscriptionForm(forms.ModelForm):
     """Who gets the monthly report, and about which partners."""
 

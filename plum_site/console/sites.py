@@ -55,6 +55,7 @@ GROUPS = (
             "reviews.FlagCase",
             "compare_partners",
             "reviews.DataGap",
+            "reviews.Restatement",
             "reviews.Rule",
             "reviews.ReviewPolicy",
             "reviews.Subscription",

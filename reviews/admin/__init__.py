@@ -8,6 +8,7 @@ from reviews.admin.gaps import DataGapAdmin
 from reviews.admin.panels import fill_partner_panel
 from reviews.admin.policies import PolicyAdmin
 from reviews.admin.reports import preview_report
+from reviews.admin.restatements import RestatementAdmin
 from reviews.admin.rules import RuleAdmin
 from reviews.admin.scorecards import ScorecardAdmin
 from reviews.admin.subscriptions import SubscriptionAdmin
@@ -17,6 +18,7 @@ __all__ = [
     "DataGapAdmin",
     "FlagCaseAdmin",
     "PolicyAdmin",
+    "RestatementAdmin",
     "RuleAdmin",
     "ScorecardAdmin",
     "SubscriptionAdmin",

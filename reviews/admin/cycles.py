@@ -31,6 +31,7 @@ from plum_site.lib.periods import local_date, month_text
 from plum_site.lib.present import badge, count, instant, month
 from plum_site.lib.resources import safe_cell
 from reviews.admin.gaps import make_gaps
+from reviews.admin.restatements import make_revisions, restatement_buttons
 from reviews.choices import CycleState, DecisionKind
 from reviews.forms import DecisionForm, WithdrawalForm
 from reviews.models import ReviewCycle, Scorecard
@@ -110,6 +111,7 @@ class CycleAdmin(ReadOnlyModelAdmin):
             context = {
                 **show_cycle(cycle, request.GET.get("show", ""), at),
                 "gaps": make_gaps(cycle),
+                "revisions": make_revisions(cycle),
                 "title": f"Review of {month(cycle.month_start_date)}",
                 "may_decide": is_over and cycle.consolidated_at is not None and allowed(request, "review.decide"),
                 "decisions": [*DecisionKind.choices, (TAKE_BACK, "Take back what people decided")],
@@ -126,6 +128,7 @@ class CycleAdmin(ReadOnlyModelAdmin):
         coverage = Button("Coverage certificate", reverse("admin:reviews_reviewcycle_coverage", args=[row.pk]))
         report = Button("Monthly report", reverse("admin:reviews_reviewcycle_report", args=[row.pk]))
         certificate = [report, coverage] if row.consolidated_at is not None else []
+        certificate += restatement_buttons(request, row)
         if row.state == CycleState.CLOSED:
             return certificate
         buttons = []

@@ -26,7 +26,7 @@ from reviews.choices import Cause, FlagState, Standing
 from reviews.figures import show_value
 from reviews.models import FlagCase, Scorecard
 from reviews.pages import show_decision, show_standing
-from reviews.selectors import find_latest_cycle, list_open_flags
+from reviews.selectors import find_latest_cycle, list_open_flags, list_valid_cycles
 from reviews.selectors.worklist import (
     count_flags_of_offers,
     count_flags_of_partners,
@@ -197,7 +197,7 @@ def fill_partner_panel(request: HttpRequest, row: Any) -> dict[str, Any]:
     program = program_of(request)
     keys = [key for key in (*shown_rates(program.stage_order), *LOSSES) if METRICS[key].is_recorded(program.recorded_stages)]
     cards = list(
-        Scorecard.objects.filter(partner=row)
+        Scorecard.objects.filter(partner=row, cycle__in=list_valid_cycles(program.pk))
         .select_related("cycle", "decision")
         .prefetch_related("flags__rule_version__rule")
         .order_by("-cycle__month_start_date", "-cycle__revision")[:LAST_MONTHS]

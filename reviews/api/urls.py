@@ -1,6 +1,6 @@
 from django.urls import path
 
-from reviews.api import comparisons, flags, gaps, rules, scorecards, views
+from reviews.api import comparisons, flags, gaps, restatements, rules, scorecards, views
 
 urlpatterns = [
     path("comparisons", comparisons.ComparisonsView.as_view(), name="comparisons"),
@@ -17,4 +17,6 @@ urlpatterns = [
     path("flags", flags.FlagsView.as_view(), name="flags"),
     path("flags/<int:flag_id>", flags.FlagView.as_view(), name="flag"),
     path("flags/<int:flag_id>/transitions", flags.FlagTransitionsView.as_view(), name="flag_transitions"),
+    path("restatements", restatements.RestatementsView.as_view(), name="restatements"),
+    path("reviews/<str:month>/restatements", restatements.AskRestatementView.as_view(), name="ask-restatement"),
 ]

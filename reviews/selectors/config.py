@@ -21,6 +21,7 @@ from plum_site.lib.periods import first_instant, month_bounds, month_text, next_
 from reviews.choices import CycleState, TimeUnit
 from reviews.models import Flag, ReviewPolicy, Rule, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text, say_rule
+from reviews.selectors.cycles import list_valid_cycles
 from reviews.selectors.gaps import list_gaps
 from reviews.selectors.late import count_late_events
 from reviews.selectors.months import list_months_back
@@ -206,7 +207,7 @@ def list_cooling(program_id: int, month_start_date: date, rules: list[RuleSpec])
         if rule.cooldown:
             flags = Flag.objects.filter(
                 rule_version__rule__code=rule.code,
-                scorecard__cycle__program_id=program_id,
+                scorecard__cycle__in=list_valid_cycles(program_id),
                 scorecard__cycle__month_start_date__lt=month_start_date,
                 scorecard__cycle__month_start_date__gte=next_month(month_start_date, -cooldown_months(rule)),
             ).exclude(scorecard__cycle__state=CycleState.OPEN)

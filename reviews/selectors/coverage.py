@@ -18,7 +18,7 @@ from plum_site.lib.periods import month_text, next_month
 from reviews.models import ReviewCycle, Scorecard
 from reviews.rules import EVENTS, LIVE, Gap, Outcome, find_gaps
 from reviews.selectors.config import list_live_partners
-from reviews.selectors.cycles import find_cycle
+from reviews.selectors.cycles import find_valid_cycle
 
 ONE_DAY = timedelta(days=1)
 
@@ -41,7 +41,7 @@ def check_months(program: Program, months: list[date]) -> Coverage:
     """
     coverage = Coverage()
     for month in months:
-        cycle = find_cycle(program.pk, month)
+        cycle = find_valid_cycle(program.pk, month)
         coverage.months += 1
         if cycle is None or cycle.consolidated_at is None:
             coverage.gaps.append(Gap(month_text(month), "", "has no consolidated review"))

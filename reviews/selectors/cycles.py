@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from partners.models import Program
 from plum_site.lib.audit import reference
@@ -30,20 +30,31 @@ class Progress:
 
 def get_cycle(program_id: int, month_start_date: date) -> ReviewCycle:
     """
-    The newest revision of a month's review.
+    The review of a month that counts: its newest revision, but for one that is still being made beside a closed one.
 
     Shape: one ReviewCycle.
     Raises: NotFound.
     """
-    cycle = find_cycle(program_id, month_start_date)
+    cycle = find_valid_cycle(program_id, month_start_date)
     if cycle is None:
         raise NotFound("review of", month_text(month_start_date))
     return cycle
 
 
+def find_valid_cycle(program_id: int, month_start_date: date) -> ReviewCycle | None:
+    """
+    The review of a month that counts, as get_cycle gives it, or None.
+
+    Shape: one ReviewCycle or None.
+    """
+    cycles = list(ReviewCycle.objects.filter(program_id=program_id, month_start_date=month_start_date).order_by("-revision")[:2])
+    made = [cycle for cycle in cycles if cycle.revision == 1 or cycle.state != CycleState.OPEN]
+    return made[0] if made else None
+
+
 def find_cycle(program_id: int, month_start_date: date) -> ReviewCycle | None:
     """
-    The newest revision of a month's review, or None.
+    The newest revision of a month's review, whatever its state, or None: the one that can be worked on.
 
     Shape: one ReviewCycle or None.
     """
@@ -69,6 +80,20 @@ def list_cycles(program_id: int) -> QuerySet[ReviewCycle]:
     Shape: ReviewCycles, newest month first, then newest revision.
     """
     return ReviewCycle.objects.filter(program_id=program_id).order_by("-month_start_date", "-revision")
+
+
+def list_valid_cycles(program_id: int) -> QuerySet[ReviewCycle]:
+    """
+    The reviews that count: of each month the newest revision that is not being made any more, else the only one.
+
+    Shape: ReviewCycles, newest month first.
+    """
+    newer = ReviewCycle.objects.filter(
+        program_id=OuterRef("program_id"), month_start_date=OuterRef("month_start_date"), revision__gt=OuterRef("revision")
+    ).exclude(state=CycleState.OPEN)
+    open_again = ReviewCycle.objects.filter(pk=OuterRef("pk"), state=CycleState.OPEN, revision__gt=1)
+    cycles = ReviewCycle.objects.filter(program_id=program_id).filter(~Exists(newer), ~Exists(open_again))
+    return cycles.order_by("-month_start_date", "-revision")
 
 
 def list_consolidated_cycles(program_id: int) -> QuerySet[ReviewCycle]:

@@ -15,7 +15,7 @@ from reviews.choices import CycleState, DecisionKind, Severity, Standing
 from reviews.models import Flag, ReviewCycle, Scorecard
 from reviews.rules import has_no_activity
 from reviews.rules import report as words
-from reviews.selectors.cycles import list_scorecards
+from reviews.selectors.cycles import list_scorecards, list_valid_cycles
 from reviews.selectors.inputs import as_frozen
 
 MOST_NAMES = 8
@@ -264,8 +264,7 @@ def _list_commitments(cycle: ReviewCycle, cards: Sequence[Scorecard], names: Map
     """What was decided to be acted upon or watched the month before, and how these partners stand now."""
     before = next_month(cycle.month_start_date, -1)
     older = Scorecard.objects.filter(
-        cycle__program_id=cycle.program_id,
-        cycle__month_start_date=before,
+        cycle__in=list_valid_cycles(cycle.program_id).filter(month_start_date=before),
         decision__kind__in=(DecisionKind.ACT, DecisionKind.MONITOR),
         decision__is_by_rule=False,
         partner_id__in=[card.partner_id for card in cards],

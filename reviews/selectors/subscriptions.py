@@ -10,7 +10,7 @@ from plum_site.lib.models import Outbox, RoleGrant
 from plum_site.lib.periods import next_month
 from reviews.choices import CycleState, SubscriptionScope, SubscriptionState
 from reviews.models import ReviewCycle, Scorecard, Subscription
-from reviews.selectors.cycles import find_cycle
+from reviews.selectors.cycles import find_valid_cycle
 from reviews.selectors.months import list_reviewed_months
 
 MOST_ROWS = 60  # partners in the table of a mail; the file has all
@@ -68,7 +68,7 @@ def find_due_report(program: Program, on: date) -> ReviewCycle | None:
     Shape: one ReviewCycle or None.
     """
     month = find_report_month(program, on)
-    cycle = find_cycle(program.pk, month) if month else None
+    cycle = find_valid_cycle(program.pk, month) if month else None
     return cycle if cycle and cycle.consolidated_at and cycle.state != CycleState.CLOSED else None
 
 

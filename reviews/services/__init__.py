@@ -35,6 +35,13 @@ from reviews.services.reports import (
     send_report_by_hand,
     send_report_to_me,
 )
+from reviews.services.restatements import (
+    UnableToRestate,
+    approve_restatement,
+    ask_restatement,
+    person_behind,
+    refuse_restatement,
+)
 from reviews.services.rules import activate_rule, check_named_rule, deactivate_rule, install_default_rules, save_policy, save_rule
 from reviews.services.subscriptions import change_subscription, read_unsubscribe_token, subscribe, unsubscribe, unsubscribe_url
 
@@ -48,10 +55,13 @@ __all__ = [
     "UnableToFreezeCycle",
     "UnableToOpenCycle",
     "UnableToReplay",
+    "UnableToRestate",
     "UnableToSavePreview",
     "UnableToSendReport",
     "accept_gap",
     "activate_rule",
+    "approve_restatement",
+    "ask_restatement",
     "assign_flag",
     "change_flag_state",
     "change_flags_in_bulk",
@@ -73,6 +83,7 @@ __all__ = [
     "keep_gaps",
     "kind_of",
     "open_cycle",
+    "person_behind",
     "plan_consolidation",
     "plan_due_report",
     "plan_evaluation",
@@ -81,6 +92,7 @@ __all__ = [
     "plan_report",
     "plan_rule_preview",
     "read_unsubscribe_token",
+    "refuse_restatement",
     "remind_owners",
     "render_for",
     "replay",

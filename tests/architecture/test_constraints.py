@@ -143,11 +143,11 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_restatement_has_reason": (Restatement, {"reason": ""}),
     "reviews_restatement_both_answered_at_and_answered_by_set": (
         Restatement,
-        {"state": RestatementState.APPROVED, "answered_at": None},
+        {"state": RestatementState.REFUSED, "answered_at": None},
     ),
     "reviews_restatement_by_two_people": (
         Restatement,
-        {"state": RestatementState.APPROVED, "asked_by": "a", "answered_by": "a", "answered_at": AT},
+        {"state": RestatementState.REFUSED, "asked_by": "a", "answered_by": "a", "answered_at": AT},
     ),
     "reviews_scorecard_standing_known": (Scorecard, {"standing": "splendid"}),
     "reviews_scorecard_score_in_range": (Scorecard, {"score": Decimal("100.01")}),

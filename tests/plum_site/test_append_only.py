@@ -1,6 +1,7 @@
 """The database itself refuses to edit what is only appended, on both engines, row by row and table by table."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from django.db import IntegrityError, connection, models, transaction
@@ -22,8 +23,8 @@ from offers.models import Listing, OfferTransition, RankingRevision
 from partners.models import PartnerTransition
 from plum_site.lib import append_only
 from plum_site.lib.models import AuditEvent
-from reviews.choices import CycleState
-from reviews.models import CycleTransition, Decision, Flag, ReviewCycle, ReviewPolicy, RuleVersion, Scorecard
+from reviews.choices import CycleState, RestatementState
+from reviews.models import CycleTransition, Decision, Flag, Restatement, ReviewCycle, ReviewPolicy, RuleVersion, Scorecard
 from tests.support.rows import AT, LATER, Rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -67,7 +68,9 @@ EXPIRED = {
     "bytes": 1,
     "sha256": "h",
 }
-PROTECTED = ALWAYS | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED
+ONCE_ANSWERED: dict[type[models.Model], dict[str, object]] = {Restatement: {"reason": "other"}}
+ANSWERED = {"state": RestatementState.REFUSED, "answered_by": "user:2", "answered_at": AT}
+PROTECTED = ALWAYS | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED
 
 
 @pytest.fixture
@@ -208,6 +211,19 @@ def test_what_has_expired_stays_as_it_was(model: type[models.Model], changes: di
         delete(row)
 
 
+@pytest.mark.parametrize(("model", "changes"), ONCE_ANSWERED.items(), ids=str)
+def test_what_was_answered_stays_as_it_was(model: type[models.Model], changes: dict[str, object], rows: Rows) -> None:
+    row = rows.the(model)
+    assert edit(row, changes) == 1
+
+    assert edit(row, ANSWERED) == 1
+
+    with pytest.raises(IntegrityError, match="append-only: UPDATE refused"):
+        edit(row, changes)
+    with pytest.raises(IntegrityError, match="append-only: DELETE refused"):
+        delete(row)
+
+
 @pytest.mark.parametrize("model", [Scorecard, Flag, Decision], ids=str)
 def test_nothing_is_added_to_what_is_closed(model: type[models.Model], rows: Rows) -> None:
     rows.the(Scorecard if model is not Scorecard else ReviewCycle)
@@ -219,7 +235,7 @@ def test_nothing_is_added_to_what_is_closed(model: type[models.Model], rows: Row
 
 def test_a_scorecard_is_not_moved_into_a_closed_cycle(rows: Rows) -> None:
     card = rows.make(Scorecard)
-    closed = rows.make(ReviewCycle, revision=2, state=CycleState.CLOSED, **FROZEN)
+    closed = rows.make(ReviewCycle, month_start_date=date(2026, 6, 1), state=CycleState.CLOSED, **FROZEN)
 
     with pytest.raises(IntegrityError, match=r"UPDATE into what is closed refused"):
         edit(card, {"cycle": closed})

@@ -22,7 +22,8 @@ from plum_site.lib.access import ANYONE, Operation, operations
 from plum_site.lib.choices import Scope
 from plum_site.lib.models import ApiToken
 from plum_site.reference import PAGES
-from reviews.models import Rule
+from reviews.choices import CycleState
+from reviews.models import ReviewCycle, Rule
 from reviews.selectors import list_rules_in_force
 from reviews.workflow import FLAG_DATA_TRANSITIONS, FLAG_TRANSITIONS, RULE_TRANSITIONS
 from reviews.workflow import TRANSITIONS as REVIEW_TRANSITIONS
@@ -32,6 +33,7 @@ from tests.factories.people import make_person
 from tests.factories.tokens import TokenClient, make_client, make_token
 from tests.factories.worlds import make_world
 from tests.support.addresses import walk
+from tests.support.rows import AT, Rows
 
 # What stands for the names in an address: in the caller's own program, in another one, and nowhere.
 OWN, FOREIGN, UNKNOWN = 0, 1, 2
@@ -59,6 +61,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "/api/v1/members/M404/timeline",
     ),
     "/api/v1/reviews/{month}": ("/api/v1/reviews/2026-06", "/api/v1/reviews/2026-05", "/api/v1/reviews/2026-04"),
+    "/api/v1/reviews/{month}/restatements": tuple(f"/api/v1/reviews/2026-{n}/restatements" for n in ("03", "02", "01")),
     "/api/v1/reviews/{month}/scorecards/{external_id}": (
         "/api/v1/reviews/2026-06/scorecards/P1",
         "/api/v1/reviews/2026-06/scorecards/P9",
@@ -95,7 +98,7 @@ NEEDED = {
 UUIDS = tuple(f"00000000-0000-0000-0000-{number:012d}" for number in (1, 9, 404))
 NAMES = (
     *(f"{name}{mark}" for name in ("P", "O", "D", "M", "S", "s", "prefix", "rule") for mark in ("1", "9", "404")),
-    *("2026-05", "2026-04"),
+    *("2026-05", "2026-04", "2026-02", "2026-01"),
     *("90001", "90009", "90404"),
     *("4001", "4009", "4404"),
     *UUIDS,
@@ -142,6 +145,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/rules/{code}": RULE,
     "POST /api/v1/rules/{code}/transitions": {"name": "deactivate"},
     "POST /api/v1/flags/{flag_id}/transitions": {"name": "acknowledge"},
+    "POST /api/v1/reviews/{month}/restatements": {"reason": "Late files."},
 }
 # A step of a lifecycle needs the scope of that step: one for those who may publish, one for those who may only draft.
 STEPS = {
@@ -257,6 +261,9 @@ def make_worlds() -> Program:
     for program, mark in ((own, "1"), (make_world("other", "9", date(2026, 5, 1)), "9")):
         make_offer(program, f"D{mark}", state=OfferState.DRAFT, partner_external_id=f"P{mark}")
         token, _ = make_token(program)
+        closed = {"cutoff": 1, "consolidated_at": AT, "digest": "d", "closed_at": AT, "closed_by": "user:1"}
+        month = date(2026, 3 if mark == "1" else 2, 1)
+        Rows().make(ReviewCycle, program=program, month_start_date=month, state=CycleState.CLOSED, **closed)
         ApiToken.objects.filter(pk=token.pk).update(prefix=f"prefix{mark}")
         [version, *_] = list_rules_in_force(program.pk)
         Rule.objects.filter(pk=version.rule_id).update(code=f"rule{mark}")

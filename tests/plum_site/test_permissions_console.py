@@ -24,7 +24,7 @@ from plum_site.lib.admin import ADMINS
 from plum_site.lib.choices import Role
 from plum_site.lib.models import Job, Outbox, User
 from plum_site.lib.signin import make_link_token
-from reviews.models import Flag, RuleVersion, Scorecard, Subscription
+from reviews.models import Flag, Restatement, ReviewCycle, RuleVersion, Scorecard, Subscription
 from reviews.rules import default_policy
 from reviews.selectors import list_rules_in_force, spec_of
 from reviews.services import plan_policy_preview, plan_rule_preview, subscribe, unsubscribe_url
@@ -119,6 +119,7 @@ def furnish(program: Program) -> None:
     rows.make(Outbox, program_id=program.pk, channel="mail", dedup_key=program.code, message_id=program.code)
     rows.make(Import, program=program, created_by=User.objects.latest("pk"), kind="people", state="applied", **confirmed())
     rows.make(Job, program_id=program.pk, key=program.code)
+    rows.make(Restatement, cycle=ReviewCycle.objects.get(program=program), reason="Late files.")
     subscribe(program_id=program.pk, email=f"{program.code}@example.org", actor="system", at=CREATED_AT)
     preview_changes(program)
 
