@@ -1,0 +1,58 @@
+"""What processes of a lab are asked to do with months: make a history of them, sweep as beat does, work as workers do."""
+
+import sys
+from datetime import UTC, datetime
+
+from activity.choices import Origin
+from activity.rules import check_event
+from activity.services import record_events
+from plum_site import schedule
+from plum_site.lib import jobs
+from plum_site.lib.choices import JobState
+from plum_site.lib.models import Job
+from reviews.services import check_sources
+from tests.factories.offers import make_offer
+from tests.factories.partners import make_partner
+from tests.factories.programs import make_program
+
+CODE = "months"
+BEGAN_AT = datetime(2026, 1, 10, tzinfo=UTC)
+ALIVE_AT = datetime(2026, 2, 4, tzinfo=UTC)  # the last time that beat was heard of
+BACK_AT = datetime(2026, 5, 20, tzinfo=UTC)  # and the next one, three months later
+MONTHS = ["2026-01-01", "2026-02-01", "2026-03-01", "2026-04-01", "2026-05-01"]
+
+
+def history() -> None:
+    """A program with some events in every month; beat and worker were there until the beginning of February."""
+    program = make_program(CODE, recorded_stages=["viewed"], at=BEGAN_AT)
+    make_partner(program, "P1")
+    make_offer(program, "O1", partner_external_id="P1")
+    days = [f"2026-0{month}-{day:02d}" for month in range(1, 6) for day in (11, 12, 13)]
+    rows = [{"event_id": day, "occurred_at": f"{day}T10:00:00Z", "kind": "viewed", "member": "M1", "offer": "O1"} for day in days]
+    checked = [check_event(row, source="file", at=BACK_AT) for row in rows]
+    record_events(program=program, events=checked, origin=Origin.FILE, at=BACK_AT)
+    schedule.dispatch_due(ALIVE_AT)
+    _work(ALIVE_AT)
+    check_sources(program_id=program.pk, at=ALIVE_AT)
+
+
+def beat() -> None:
+    """Say `ready`, wait to be told, sweep, at an instant three months after the last sweep."""
+    _wait()
+    print(schedule.dispatch_due(BACK_AT))
+
+
+def work() -> None:
+    """Say `ready`, wait to be told, take every job there is, as often as one finds one; print how they ended."""
+    _wait()
+    print(",".join(_work(BACK_AT)))
+
+
+def _wait() -> None:
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+
+def _work(at: datetime) -> list[str]:
+    due = Job.objects.filter(name="reviews.consolidate_month", state=JobState.DUE, due_at__lte=at).order_by("key")
+    return [jobs.run_job(job.pk, at) for job in list(due)]
