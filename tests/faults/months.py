@@ -3,6 +3,7 @@
 import sys
 from datetime import UTC, datetime
 
+import plum_site.tasks  # noqa: F401 - registers every handler, as a worker does
 from activity.choices import Origin
 from activity.rules import check_event
 from activity.services import record_events

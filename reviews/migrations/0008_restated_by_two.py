@@ -17,7 +17,7 @@ NOT_APPROVED = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reviews", "0006_flag_cases_gaps_restatements")]
+    dependencies = [("reviews", "0007_flag_cases_by_month")]
 
     operations = [
         # An approved one is finished once its revision is there.
