@@ -30,6 +30,7 @@ from plum_site.lib.models import Job
 from plum_site.lib.periods import local_date, month_text
 from plum_site.lib.present import badge, count, instant, month
 from plum_site.lib.resources import safe_cell
+from reviews.admin.commitments import make_commitments, make_late_lines
 from reviews.admin.gaps import make_gaps
 from reviews.admin.restatements import make_revisions, restatement_buttons
 from reviews.choices import CycleState, DecisionKind
@@ -108,9 +109,12 @@ class CycleAdmin(ReadOnlyModelAdmin):
         if cycle is not None and self.has_view_permission(request, cycle):
             at = now()
             is_over = cycle.state != CycleState.CLOSED and cycle.ends_at <= at
+            cards = list(list_scorecards(cycle.pk))
             context = {
                 **show_cycle(cycle, request.GET.get("show", ""), at),
                 "gaps": make_gaps(cycle),
+                "commitments": make_commitments(cycle, cards),
+                "late": make_late_lines(cards),
                 "revisions": make_revisions(cycle),
                 "title": f"Review of {month(cycle.month_start_date)}",
                 "may_decide": is_over and cycle.consolidated_at is not None and allowed(request, "review.decide"),

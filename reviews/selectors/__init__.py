@@ -1,6 +1,7 @@
 """Reads of reviews: cycles and scorecards, what is due, and what a review is computed from."""
 
 from reviews.selectors.backtest import MOST_KEPT, Backtest, backtest_rule, find_version_in_force, list_closed_cycles
+from reviews.selectors.commitments import Commitment, LateMonth, list_commitments, summarise_late
 from reviews.selectors.compare import (
     ComparedPartners,
     check_metric,
@@ -98,10 +99,12 @@ __all__ = [
     "UNFROZEN",
     "Backtest",
     "Certificate",
+    "Commitment",
     "ComparedPartners",
     "Coverage",
     "FoundGap",
     "LateEvent",
+    "LateMonth",
     "PolicyPreview",
     "Progress",
     "Report",
@@ -148,6 +151,7 @@ __all__ = [
     "get_scorecard",
     "keep_in_scope",
     "list_closed_cycles",
+    "list_commitments",
     "list_comparable",
     "list_consolidated_cycles",
     "list_cycles",
@@ -189,5 +193,6 @@ __all__ = [
     "say_seen",
     "say_version",
     "spec_of",
+    "summarise_late",
     "summarise_progress",
 ]
