@@ -309,17 +309,6 @@ class WithdrawalForm(forms.Form):
     comment = forms.CharField(required=False, max_length=2000, help_text="Kept in the audit log.")
 
 
-class AcceptanceForm(forms.Form):
-    """Why a month may be judged without what is missing."""
-
-    reason = forms.CharField(
-        label="Why",
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="For example: the shop was closed, or the file is lost and is not coming.",
-    )
-
-
 class FlagStepForm(forms.Form):
     """Why."""
 
@@ -342,23 +331,6 @@ def list_people(program: Program) -> QuerySet[User]:
     """Who has a role in a program and may sign in."""
     people = RoleGrant.objects.filter(program_id=program.pk).values("user_id")
     return User.objects.filter(pk__in=people, is_active=True).order_by("username")
-
-
-class RestatementForm(forms.Form):
-    """Why a closed review has to be made anew."""
-
-    reason = forms.CharField(
-        label="Why",
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="For example: the shop sent a file of June after the closing. Whoever approves it reads this.",
-    )
-
-
-class AnswerForm(forms.Form):
-    """What is said to whoever asked."""
-
-    answer = forms.CharField(label="Answer", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 class SubscriptionForm(forms.ModelForm):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
@@ -24,13 +25,23 @@ from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.people import names_of
 from plum_site.lib.present import NO_DATA, Table, badge, count, instant, link, month, words
-from reviews.forms import AcceptanceForm
 from reviews.models import DataGap, ReviewCycle
 from reviews.pages import show_state
 from reviews.selectors import list_cycles, list_data_gaps_between, list_gap_months
 from reviews.services import accept_gap
 
 MOST_NAMED = 20
+
+
+class AcceptanceForm(forms.Form):
+    """Why a month may be judged without what is missing."""
+
+    reason = forms.CharField(
+        label="Why",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For example: the shop was closed, or the file is lost and is not coming.",
+    )
 
 
 def show_acceptance(gap: DataGap) -> SafeString:

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
@@ -27,7 +28,6 @@ from plum_site.lib.people import names_of
 from plum_site.lib.present import NO_DATA, Table, badge, count, instant, link, month, words
 from reviews.choices import CycleState, DecisionKind, RestatementState, Standing
 from reviews.figures import show_value
-from reviews.forms import AnswerForm, RestatementForm
 from reviews.models import Restatement, ReviewCycle
 from reviews.pages import show_state, stages_of
 from reviews.selectors import (
@@ -42,6 +42,23 @@ from reviews.services import approve_restatement, ask_restatement, refuse_restat
 
 TONES = {RestatementState.ASKED: "warn", RestatementState.APPROVED: "good", RestatementState.REFUSED: "idle"}
 MOST_SHOWN = 500
+
+
+class RestatementForm(forms.Form):
+    """Why a closed review has to be made anew."""
+
+    reason = forms.CharField(
+        label="Why",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For example: the shop sent a file of June after the closing. Whoever approves it reads this.",
+    )
+
+
+class AnswerForm(forms.Form):
+    """What is said to whoever asked."""
+
+    answer = forms.CharField(label="Answer", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 def show_answer(row: Restatement) -> SafeString:

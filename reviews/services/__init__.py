@@ -39,7 +39,6 @@ from reviews.services.restatements import (
     UnableToRestate,
     approve_restatement,
     ask_restatement,
-    person_behind,
     refuse_restatement,
 )
 from reviews.services.rules import activate_rule, check_named_rule, deactivate_rule, install_default_rules, save_policy, save_rule
@@ -83,7 +82,6 @@ __all__ = [
     "keep_gaps",
     "kind_of",
     "open_cycle",
-    "person_behind",
     "plan_consolidation",
     "plan_due_report",
     "plan_evaluation",

@@ -39,7 +39,7 @@ def ask_restatement(*, cycle_id: int, reason: str, actor: User | str, at: dateti
         raise UnableToRestate(
             "asked_already", f"A restatement of {cycle} was asked for already and waits for an answer. Nothing was changed."
         )
-    row = Restatement.objects.create(cycle=cycle, reason=reason.strip(), asked_by=person_behind(actor), asked_at=at)
+    row = Restatement.objects.create(cycle=cycle, reason=reason.strip(), asked_by=_person_behind(actor), asked_at=at)
     audit.record(
         program_id=cycle.program_id,
         actor=actor,
@@ -111,13 +111,8 @@ def refuse_restatement(*, restatement_id: int, actor: User, at: datetime, answer
     return row
 
 
-def person_behind(actor: User | str) -> str:
-    """
-    Who acts, as the four-eyes rule sees it: the person, and for a token whoever made it.
-
-    Raises: nothing.
-    Writes: nothing.
-    """
+def _person_behind(actor: User | str) -> str:
+    """Who acts, as the four-eyes rule sees it: the person, and for a token whoever made it."""
     name = audit.actor_name(actor)
     kind, _, number = name.partition(":")
     if kind == "token" and number.isdecimal():

@@ -261,7 +261,8 @@ def make_worlds() -> Program:
     for program, mark in ((own, "1"), (make_world("other", "9", date(2026, 5, 1)), "9")):
         make_offer(program, f"D{mark}", state=OfferState.DRAFT, partner_external_id=f"P{mark}")
         token, _ = make_token(program)
-        closed = {"cutoff": 1, "consolidated_at": AT, "digest": "d", "closed_at": AT, "closed_by": "user:1"}
+        frozen = {"config": ReviewCycle.objects.get(program=program).config, "cutoff": 1, "consolidated_at": AT, "digest": "d"}
+        closed = {**frozen, "closed_at": AT, "closed_by": "user:1"}
         month = date(2026, 3 if mark == "1" else 2, 1)
         Rows().make(ReviewCycle, program=program, month_start_date=month, state=CycleState.CLOSED, **closed)
         ApiToken.objects.filter(pk=token.pk).update(prefix=f"prefix{mark}")

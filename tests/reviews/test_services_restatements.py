@@ -22,7 +22,6 @@ from reviews.selectors import (
     get_cycle,
     get_review,
     list_due_months,
-    list_open_flags,
     list_revised,
     list_valid_cycles,
     read_config,
@@ -140,7 +139,6 @@ class TestTheWay:
             assert found == revised
         assert list(list_valid_cycles(program.pk)) == [revised]
         assert get_review(program, JUNE)["revision"] == 2
-        assert set(list_open_flags(program.pk).values_list("scorecard__cycle", flat=True)) <= {revised.pk}
 
     def test_the_next_month_reports_no_late_event_that_a_revision_counts(
         self, program: Program, asked: Restatement, bob: User
