@@ -61,7 +61,8 @@ def make_gaps(cycle: ReviewCycle) -> Table | None:
     rows: list[list[Any]] = []
     for frozen in cycle.config.get("gaps", []):
         gap = known.pop(frozen["source"], None)
-        concerned = f"{count(len(frozen['partners']))} ({count(len(frozen['offers']))} offers)"
+        offers = len(frozen["offers"])
+        concerned = f"{count(len(frozen['partners']))} ({count(offers)} offer{'' if offers == 1 else 's'})"
         starts_at, ends_at = (datetime.fromisoformat(text) if text else None for text in (frozen["starts_at"], frozen["ends_at"]))
         name = link(url_of(gap), frozen["source"]) if gap else frozen["source"]
         rows.append([name, instant(starts_at), instant(ends_at) if ends_at else "lasts", concerned, say_accepted(gap, people)])
