@@ -1,5 +1,6 @@
 """Reads of activity: figures, rollups, timelines, and the state of the ledger."""
 
+from activity.selectors.counts import count_by
 from activity.selectors.dimensions import refuse_personal
 from activity.selectors.figures import PARTS, Summary, settled_span, summarise
 from activity.selectors.funnel import read_funnel
@@ -18,6 +19,7 @@ __all__ = [
     "Standing",
     "Summary",
     "Unsealed",
+    "count_by",
     "count_unsealed",
     "head_of",
     "list_offer_states",

@@ -29,7 +29,8 @@ from reviews.admin.gaps import show_acceptance, show_end
 from reviews.choices import CycleState, Standing
 from reviews.figures import show_value
 from reviews.models import DataGap, FlagCase, ReviewCycle, Scorecard
-from reviews.pages import CORE, Headline, show_flag_state, show_measured, show_severity, show_standing, show_state
+from reviews.pages import CORE, Headline, show_standing, show_state
+from reviews.pages.flags import show_flag_state, show_measured, show_severity
 from reviews.selectors import (
     find_latest_cycle,
     list_cycles,

@@ -32,7 +32,8 @@ from plum_site.lib.present import NO_DATA, Table, count, link, month, rate
 from reviews.choices import CycleState, Direction, FlagState, Reference, RuleTarget, Severity
 from reviews.forms import FlagOwnerForm, FlagStepForm
 from reviews.models import FlagCase, Scorecard
-from reviews.pages import say_evidence, show_decision, show_flag_state, show_measured, show_severity
+from reviews.pages import show_decision
+from reviews.pages.flags import say_evidence, show_flag_state, show_measured, show_severity
 from reviews.rules import ACTIVE
 from reviews.selectors import find_card, list_flag_transitions, list_sightings, say_rule_of, say_seen
 from reviews.services import assign_flag, change_flag_state, change_flags_in_bulk

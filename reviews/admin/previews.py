@@ -13,7 +13,8 @@ from plum_site.lib.models import Job, User
 from plum_site.lib.periods import parse_month
 from plum_site.lib.present import NO_DATA, Table, badge, count, link, month
 from reviews.choices import Severity
-from reviews.pages import show_measured, show_standing
+from reviews.pages import show_standing
+from reviews.pages.flags import show_measured
 from reviews.rules import say_rule
 from reviews.selectors import PolicyPreview, RulePreview
 from reviews.selectors.backtest import AFTER_ACTION, STILL_CROSSED, UNAIDED

@@ -28,7 +28,7 @@ from plum_site.lib.present import NO_DATA, Table, badge, instant, link
 from reviews.admin.previews import show_backtest, show_rule_preview, summarise_backtest
 from reviews.forms import RuleForm, WrittenRule
 from reviews.models import Rule, RuleVersion
-from reviews.pages import show_severity
+from reviews.pages.flags import show_severity
 from reviews.selectors import get_rule_preview, say_version, spec_of
 from reviews.services import activate_rule, deactivate_rule, plan_rule_preview, save_previewed_rule
 

@@ -1,6 +1,16 @@
 """What a review computes, without a database: flags, standings, scorecards, digests, coverage. See docs/rules."""
 
-from reviews.rules.cards import Card, PartnerInput, ReviewInput, digest_cards, find_peers, make_cards, season_ratio
+from reviews.rules.cards import (
+    Card,
+    PartInput,
+    PartnerInput,
+    ReviewInput,
+    content_of,
+    digest_cards,
+    find_peers,
+    make_cards,
+    season_ratio,
+)
 from reviews.rules.compare import (
     Comparison,
     Dispersion,
@@ -13,10 +23,11 @@ from reviews.rules.compare import (
 from reviews.rules.coverage import EVENTS, LIVE, Gap, Outcome, find_gaps
 from reviews.rules.defaults import NamedRule, default_policy, default_rules
 from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text, review_content, review_digest
-from reviews.rules.flags import Crossing, Month, RuleSpec, check_rule, evaluate, months_needed
+from reviews.rules.flags import Crossing, RuleSpec, check_rule, months_needed
 from reviews.rules.gaps import DATA_GAP, DataGapFacts, blocks, list_gaps_of
 from reviews.rules.lifecycle import ACTIVE, Later, Placement, Step, Stretch, ends_with, place_flag
 from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, measure, rate_interval
+from reviews.rules.positions import Shift, ShownAt, find_shifts
 from reviews.rules.sentences import say_rule, say_share, say_threshold
 from reviews.rules.standing import (
     Candidate,
@@ -31,6 +42,7 @@ from reviews.rules.standing import (
     score_partners,
     shrink,
 )
+from reviews.rules.subjects import days_needed
 
 __all__ = [
     "ACTIVE",
@@ -50,9 +62,9 @@ __all__ = [
     "Figures",
     "Gap",
     "Later",
-    "Month",
     "NamedRule",
     "Outcome",
+    "PartInput",
     "PartnerInput",
     "Placed",
     "Placement",
@@ -62,6 +74,8 @@ __all__ = [
     "RuleSpec",
     "Sample",
     "Scored",
+    "Shift",
+    "ShownAt",
     "Step",
     "Stretch",
     "Verdict",
@@ -70,16 +84,18 @@ __all__ = [
     "check_policy",
     "check_rule",
     "compare_samples",
+    "content_of",
     "count_interval",
     "count_places",
+    "days_needed",
     "default_policy",
     "default_rules",
     "digest_cards",
     "ends_with",
-    "evaluate",
     "find_band",
     "find_gaps",
     "find_peers",
+    "find_shifts",
     "fit_prior",
     "funnel_limits",
     "has_no_activity",

@@ -1,16 +1,24 @@
 """A month's scorecards from its figures and the frozen configuration: a function, and nothing but a function."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from calendar import monthrange
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from activity.metrics import METRICS
+from reviews.choices import RuleTarget
+from reviews.rules.crossings import Pasts, find_crossings
+from reviews.rules.diagnosis import diagnose
 from reviews.rules.digest import Verdict, review_content, review_digest
-from reviews.rules.flags import Crossing, Month, RuleSpec, evaluate
-from reviews.rules.gaps import DATA_GAP, DataGapFacts, blocks, list_gaps_of
+from reviews.rules.flags import Crossing, RuleSpec
+from reviews.rules.gaps import DataGapFacts, list_gaps_of
 from reviews.rules.measures import DECIMALS, RATES, Figures
+from reviews.rules.parts import compare_parts
+from reviews.rules.positions import Shift
 from reviews.rules.standing import FEWEST_PEERS, Candidate, PolicySpec, Scored, sample_of, score_partners
+from reviews.rules.subjects import Subject
 
 PEER_VOLUME = 30  # observations that a rate must rest on to count among the peers
 VOLUMES = ("impressions", "views", "unlocks", "activations", "redemptions")
@@ -19,12 +27,30 @@ TREND = (*VOLUMES, "failures", "reversals", *RATES, "spend", "net_spend")
 
 @dataclass(frozen=True)
 class PartnerInput:
-    """What is known of one partner. months: figures by month, newest first, the reviewed one always there; settled: older."""
+    """
+    What is known of one partner. months: figures by month, newest first, the reviewed one always there; settled: older.
+
+    days: numbers of events of the last days, newest first, as far as rules look at days. offer_days: days on which offers
+    were live, by month. failed: failed unlocks, activations and redemptions of the reviewed month.
+    """
 
     partner: str
     category: str
     months: Sequence[Figures | None]
     settled: Figures | None = None
+    days: Sequence[Figures] = ()
+    offer_days: Sequence[int] = ()
+    failed: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PartInput:
+    """Numbers of events of one offer, or of a partner in one segment, by month, newest first. key: as in Crossing."""
+
+    partner: str
+    target: str
+    key: str
+    months: Sequence[Figures | None]
 
 
 @dataclass(frozen=True)
@@ -32,9 +58,11 @@ class ReviewInput:
     """
     Everything that the scorecards of one month depend on.
 
-    months: YYYY-MM of what PartnerInput.months holds, newest first. seasons: category to month to expected index.
-    cooling: (rule code, partner) pairs that were flagged within the rule's cooldown. late: partner to late events by
-    month of origin. is_over: whether the month had ended when it was consolidated. gaps: the data gaps that lie in it.
+    months: YYYY-MM of what PartnerInput.months holds, newest first. parts: offers and segments, where a rule looks at them.
+    seasons: category to month to expected index. cooling: (rule code, partner) pairs that were flagged within the rule's
+    cooldown. late: partner to late events by month of origin. is_over: whether the month had ended when it was consolidated.
+    elapsed: share of the reviewed month's volume that is to be expected by then. gaps: data gaps, each with its partners.
+    positions: reads what changed positions let expect of each partner, from the same part of the ledger.
     """
 
     program: str
@@ -48,7 +76,10 @@ class ReviewInput:
     cooling: frozenset[tuple[str, str]] = frozenset()
     late: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     is_over: bool = True
+    parts: Sequence[PartInput] = ()
+    elapsed: float = 1.0
     gaps: Sequence[DataGapFacts] = ()
+    positions: Callable[[], Mapping[str, Shift]] = field(default=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -70,17 +101,125 @@ class Card:
     diagnosis: dict[str, Any] | None = None
 
 
-def make_cards(given: ReviewInput) -> list[Card]:
+def make_cards(given: ReviewInput, remembered: dict[str, Pasts] | None = None) -> list[Card]:
     """
     The scorecard of every partner, in order of external id.
+
+    remembered: what the months before the reviewed one let expect, by rule; filled at first, and good for as long as they
+    stay the same.
 
     Source: docs/rules/standing.md, docs/rules/flags.md
     """
     scored = score_partners([Candidate(entry.partner, entry.category, _newest(entry)) for entry in given.partners], given.policy)
     peers = find_peers(given.partners)
+    subjects = make_subjects(given)
+    rules = [rule for rule in given.rules if METRICS[rule.metric].is_recorded(given.recorded_stages)]
+    crossings = find_crossings(
+        rules,
+        subjects,
+        cooling=given.cooling,
+        gaps=given.gaps,
+        is_over=given.is_over,
+        remembered=remembered,
+        positions=given.positions,
+    )
+    parts = compare_parts(rules, subjects, crossings)
     by_partner = {result.partner: result for result in scored}
     ordered = sorted(given.partners, key=lambda entry: entry.partner)
-    return [_make_card(given, entry, by_partner[entry.partner], peers.get(entry.category, {})) for entry in ordered]
+    return [
+        _make_card(
+            given,
+            entry,
+            by_partner[entry.partner],
+            peers.get(entry.category, {}),
+            crossings.get(entry.partner, []),
+            diagnose(entry.partner, crossings.get(entry.partner, []), entry.failed, parts.get(entry.partner, [])),
+        )
+        for entry in ordered
+    ]
+
+
+def make_subjects(given: ReviewInput) -> list[Subject]:
+    """
+    What rules look at: every partner, and the offers and segments that were read.
+
+    Source: docs/rules/flags.md
+    """
+    lengths = {entry.category: exposures(given, entry.category) for entry in given.partners}
+    category_of = {entry.partner: entry.category for entry in given.partners}
+    subjects = [
+        Subject(
+            partner=entry.partner,
+            category=entry.category,
+            months=entry.months,
+            exposures=lengths[entry.category][: len(entry.months)],
+            groups=(entry.category,),
+            days=entry.days,
+            days_of_month=days_of(given.months[0]),
+            elapsed=given.elapsed,
+            offer_days=entry.offer_days,
+        )
+        for entry in sorted(given.partners, key=lambda entry: entry.partner)
+    ]
+    for part in sorted(given.parts, key=lambda part: (part.partner, part.target, part.key)):
+        if part.partner in category_of:
+            category = category_of[part.partner]
+            subjects.append(
+                Subject(
+                    partner=part.partner,
+                    category=category,
+                    months=part.months,
+                    exposures=lengths[category][: len(part.months)],
+                    elapsed=given.elapsed,
+                    target=part.target,
+                    key=part.key,
+                    groups=(category, part.key) if part.target == RuleTarget.PARTNER_SEGMENT else (category,),
+                )
+            )
+    return subjects
+
+
+def exposures(given: ReviewInput, category: str) -> list[float]:
+    """
+    How much volume each month lets expect, against the others: its days, and the season.
+
+    Where there is a seasonal index for the month and for an earlier one, months without one say nothing: 0.
+    """
+    index = given.seasons.get(category, {})
+    known = given.months[0] in index and any(month in index for month in given.months[1:])
+    lengths = [days_of(month) * (index.get(month, 0.0) if known else 1.0) for month in given.months]
+    return [round(length, DECIMALS) for length in lengths]
+
+
+def days_of(month: str) -> int:
+    """How many days a month has, given as YYYY-MM."""
+    return monthrange(int(month[:4]), int(month[5:]))[1]
+
+
+def content_of(given: ReviewInput, cards: Sequence[Card]) -> dict[str, Any]:
+    """
+    What the digest of a review is made of.
+
+    Source: docs/rules/digest.md
+    """
+    verdicts = [
+        Verdict(
+            partner=card.partner,
+            figures=card.metrics,
+            standing=card.standing,
+            flags=[(flag.rule, flag.observed) for flag in card.flags],
+            cause=(card.diagnosis or {}).get("cause"),
+        )
+        for card in cards
+    ]
+    return review_content(
+        program=given.program,
+        month=given.months[0],
+        recorded_stages=given.recorded_stages,
+        rule_digests=[rule.digest for rule in given.rules],
+        metric_version=given.metric_version,
+        verdicts=verdicts,
+    )
 
 
 def digest_cards(given: ReviewInput, cards: Sequence[Card]) -> str:
@@ -89,25 +228,7 @@ def digest_cards(given: ReviewInput, cards: Sequence[Card]) -> str:
 
     Source: docs/rules/digest.md
     """
-    verdicts = [
-        Verdict(
-            card.partner,
-            card.metrics,
-            card.standing,
-            [(flag.rule, flag.observed) for flag in card.flags],
-            (card.diagnosis or {}).get("cause"),
-        )
-        for card in cards
-    ]
-    content = review_content(
-        program=given.program,
-        month=given.months[0],
-        recorded_stages=given.recorded_stages,
-        rule_digests=[rule.digest for rule in given.rules],
-        metric_version=given.metric_version,
-        verdicts=verdicts,
-    )
-    return review_digest(content)
+    return review_digest(content_of(given, cards))
 
 
 def find_peers(partners: Sequence[PartnerInput]) -> dict[str, dict[str, Any]]:
@@ -146,21 +267,16 @@ def _newest(entry: PartnerInput) -> Figures:
     return figures
 
 
-def _make_card(given: ReviewInput, entry: PartnerInput, scored: Scored, peers: dict[str, Any]) -> Card:
-    ratios = [
-        season_ratio(given.seasons, entry.category, month, before)
-        for month, before in zip(given.months, given.months[1:], strict=False)
-    ]
-    months = [
-        Month(figures, 1.0 if index >= len(ratios) or ratios[index] is None else float(ratios[index] or 1.0))
-        for index, figures in enumerate(entry.months)
-    ]
+def _make_card(
+    given: ReviewInput,
+    entry: PartnerInput,
+    scored: Scored,
+    peers: dict[str, Any],
+    crossings: Sequence[Crossing],
+    diagnosis: dict[str, Any] | None,
+) -> Card:
+    ratio = season_ratio(given.seasons, entry.category, *given.months[:2]) if len(given.months) > 1 else None
     gaps = list_gaps_of(given.gaps, entry.partner)
-    crossings = [
-        _without_gaps(crossing, rule, gaps)
-        for rule in sorted(given.rules, key=lambda rule: rule.code)
-        if (crossing := evaluate(rule, months, (rule.code, entry.partner) in given.cooling, given.is_over)) is not None
-    ]
     previous = entry.months[1] if len(entry.months) > 1 else None
     evidence = {
         "score": scored.parts,
@@ -176,11 +292,12 @@ def _make_card(given: ReviewInput, entry: PartnerInput, scored: Scored, peers: d
         metrics=_newest(entry),
         previous=previous,
         settled=entry.settled,
-        expected=_expect(previous, ratios[0] if ratios else None),
+        expected=_expect(previous, ratio),
         peers=peers,
         trend=_trend(given.months, entry.months),
         evidence=evidence,
         flags=[crossing for crossing in crossings if crossing.is_flag],
+        diagnosis=diagnosis,
     )
 
 
@@ -200,18 +317,13 @@ def _trend(months: Sequence[str], figures: Sequence[Figures | None]) -> list[dic
     return rows[::-1]
 
 
-def _without_gaps(crossing: Crossing, rule: RuleSpec, gaps: Sequence[DataGapFacts]) -> Crossing:
-    """A crossing that missing events can explain is no flag, however certain."""
-    if not crossing.is_flag or not blocks(gaps, rule.metric, rule.direction):
-        return crossing
-    return replace(crossing, is_flag=False, evidence={**crossing.evidence, "why_no_flag": DATA_GAP})
-
-
 def _as_json(crossing: Crossing) -> dict[str, Any]:
     return {
         "rule": crossing.rule,
         "metric": crossing.metric,
         "observed": crossing.observed,
         "threshold": crossing.threshold,
+        "target": crossing.target,
+        "target_key": crossing.target_key,
         **crossing.evidence,
     }

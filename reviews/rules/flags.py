@@ -1,4 +1,4 @@
-"""When a rule is crossed, for certain: fixed thresholds and shares of the previous month. docs/rules/flags.md."""
+"""What a rule says, and what it is when one is crossed. docs/rules/flags.md."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from typing import Any
 from plum_site.lib.errors import InvalidInput
 from reviews.choices import Direction, Reference, RuleTarget, Severity, TimeUnit
 from reviews.rules.digest import hash_json, number_text
-from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, Measured, measure
+from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Measured
 
-TARGETS = (RuleTarget.PARTNER,)
-REFERENCES = (Reference.FIXED, Reference.PREVIOUS)
+TARGETS = tuple(RuleTarget)
+REFERENCES = tuple(Reference)
 LARGEST_THRESHOLD = Decimal(10) ** 9
 LONGEST_MEMORY = 12  # cycles that persistence and cooldown may look back, and months of a trailing reference
 LONGEST_DAYS = 31  # days that persistence and cooldown may be
@@ -70,22 +70,14 @@ class RuleSpec:
     @classmethod
     def from_json(cls, frozen: Mapping[str, Any]) -> "RuleSpec":
         """The specification that `as_json` wrote; keys that stand beside it in a cycle are ignored."""
-        values = {name: frozen[name] for name in cls.__dataclass_fields__}
+        values = {name: frozen[name] for name in cls.__dataclass_fields__ if name in frozen}
         return cls(**{**values, "threshold": Decimal(frozen["threshold"])})
-
-
-@dataclass(frozen=True)
-class Month:
-    """A partner's figures in one month, and how much volume the season lets expect against the month before (1: as much)."""
-
-    figures: Figures | None
-    season_ratio: float = 1.0
 
 
 @dataclass(frozen=True)
 class Crossing:
     """
-    A rule that was crossed. is_flag: the interval is clear of the threshold, and the rule is not cooling down.
+    A rule that was crossed. is_flag: it is certain, and nothing else explains it; `why_no_flag` in the evidence says what does.
 
     target_key: "" for the whole partner, else the offer's external id, or attribute=value.
     """
@@ -124,7 +116,9 @@ def _check_observed(rule: RuleSpec) -> dict[str, str]:
         known = ", ".join([*RATES, *COUNTS])
         faults["metric"] = f"There is no metric {rule.metric!r} that a rule can look at. {hint}Choose one of {known}."
     if rule.target not in TARGETS:
-        faults["target"] = "Rules look at whole partners: choose partner."
+        faults["target"] = f"Choose one of {', '.join(TARGETS)}."
+    elif rule.target != RuleTarget.PARTNER and rule.metric.startswith("members_"):
+        faults["metric"] = "Numbers of members are known of whole partners only. Choose a number of events, or a rate."
     if rule.severity not in Severity.values:
         faults["severity"] = f"Choose one of {', '.join(Severity.values)}."
     return faults
@@ -135,6 +129,8 @@ def _check_limit(rule: RuleSpec) -> dict[str, str]:
     faults: dict[str, str] = {}
     if rule.reference not in REFERENCES:
         faults["reference"] = f"Compare with one of {', '.join(REFERENCES)}."
+    elif rule.reference == Reference.CATEGORY_MEDIAN and rule.metric not in RATES:
+        faults["reference"] = "Volumes of partners are not alike, so that their median says nothing. Choose a rate."
     if rule.direction not in Direction.values:
         faults["direction"] = f"Choose one of {', '.join(Direction.values)}."
     if not 0 <= rule.threshold < LARGEST_THRESHOLD or rule.threshold != round(rule.threshold, DECIMALS):
@@ -154,6 +150,10 @@ def _check_time(rule: RuleSpec) -> dict[str, str]:
     shortest, longest = WINDOWS
     if rule.window_days is not None and not shortest <= rule.window_days <= longest:
         faults["window_days"] = f"Write {shortest} to {longest} days, or leave it empty for the month."
+    elif rule.window_days is not None and rule.target != RuleTarget.PARTNER:
+        faults["window_days"] = "Only whole partners are looked at by days. Leave it empty for the month."
+    elif rule.window_days is not None and rule.metric.startswith("members_"):
+        faults["window_days"] = "Members of single days cannot be added up. Leave it empty for the month."
     for name, number, unit, fewest in (
         ("persistence", rule.persistence, rule.persistence_unit, 1),
         ("cooldown", rule.cooldown, rule.cooldown_unit, 0),
@@ -168,81 +168,21 @@ def _check_time(rule: RuleSpec) -> dict[str, str]:
             "persistence_unit",
             "Days in a row can be counted where the rule looks at the last days: say how many, or count months.",
         )
+    if rule.persistence_unit == TimeUnit.CYCLES and rule.persistence > 1 and rule.window_days is not None:
+        faults.setdefault(
+            "persistence_unit",
+            "Months in a row can be counted where the rule looks at the month: leave the days empty, or count days.",
+        )
     return faults
 
 
 def months_needed(rules: Sequence[RuleSpec]) -> int:
     """How many months, the reviewed one included, the rules look at."""
-    return max((rule.persistence + (rule.reference == Reference.PREVIOUS) for rule in rules), default=1)
-
-
-def evaluate(
-    rule: RuleSpec, months: Sequence[Month], recently_flagged: bool = False, month_is_over: bool = True
-) -> Crossing | None:
-    """
-    The crossing of one rule by one partner, or None.
-
-    months: newest first, at least `months_needed`. Crossed means in each of the last `persistence` months;
-    it is a flag if it was certain in each. recently_flagged: the rule flagged this partner within its cooldown, so that a
-    crossing, however certain, opens no second flag. month_is_over: while the newest month runs, a number that is too low
-    can still grow, so that it is never certain.
-    Source: docs/rules/flags.md
-    """
-    readings = []
-    for index in range(rule.persistence):
-        before = months[index + 1] if index + 1 < len(months) else Month(None)
-        reading = read_month(rule, months[index], before) if index < len(months) else None
-        if reading is None:
-            return None
-        readings.append(reading)
-    newest = readings[0]
-    can_grow = not month_is_over and rule.metric in COUNTS and rule.direction == Direction.BELOW
-    certain = all(reading.is_flag for reading in readings) and not can_grow
-    evidence = {**newest.evidence, "months_in_a_row": len(readings)}
-    if can_grow:
-        evidence["why_no_flag"] = "month_running"
-    elif not certain:
-        evidence["why_no_flag"] = "not_confirmed"
-    elif recently_flagged:
-        evidence["why_no_flag"] = "cooldown"
-    return Crossing(rule.code, rule.metric, newest.observed, newest.threshold, certain and not recently_flagged, evidence)
-
-
-def read_month(rule: RuleSpec, month: Month, before: Month) -> Crossing | None:
-    """One month's crossing of a rule, or None: not crossed, empty, or below the minimum denominator."""
-    now = measure(rule.metric, month.figures)
-    if now is None:
-        return None
-    if rule.reference == Reference.FIXED:
-        if now.denominator < rule.minimum_denominator and rule.metric in RATES:
-            return None
-        if month.figures is not None and rule.metric in COUNTS and int(month.figures["members_any"]) < rule.minimum_denominator:
-            return None
-        share, then = float(rule.threshold), Measured(1.0, 1, 1, 1.0, 1.0)
-    else:
-        earlier = measure(rule.metric, before.figures)
-        if earlier is None or earlier.denominator < rule.minimum_denominator:
-            return None
-        if rule.metric in RATES and now.denominator < rule.minimum_denominator:
-            return None
-        share, then = float(rule.threshold) * (month.season_ratio if rule.metric in COUNTS else 1.0), earlier
-    threshold = round(share * then.value, DECIMALS)
-    is_below = rule.direction == Direction.BELOW
-    if not (now.value < threshold if is_below else now.value > threshold):
-        return None
-    low, high = difference_interval(now, then, share)
-    evidence: dict[str, Any] = {
-        "numerator": now.numerator,
-        "denominator": now.denominator,
-        "interval": [round(now.low, DECIMALS), round(now.high, DECIMALS)],
-        "difference_interval": [round(low, DECIMALS), round(high, DECIMALS)],
-    }
-    if rule.reference == Reference.PREVIOUS:
-        evidence["previous"] = {"value": then.value, "numerator": then.numerator, "denominator": then.denominator}
-        if rule.metric in COUNTS:
-            evidence["season_ratio"] = round(month.season_ratio, DECIMALS)
-    certain = round(high, DECIMALS) < 0 if is_below else round(low, DECIMALS) > 0
-    return Crossing(rule.code, rule.metric, now.value, threshold, certain, evidence)
+    needed = [1]
+    for rule in rules:
+        before = {Reference.PREVIOUS: 1, Reference.TRAILING: rule.lookback_months}.get(Reference(rule.reference), 0)
+        needed.append(before + (rule.persistence if rule.persistence_unit == TimeUnit.CYCLES else 1))
+    return max(needed)
 
 
 def difference_interval(now: Measured, then: Measured, share: float) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from activity.metrics import METRICS, Unit
 from plum_site.lib.money import exponent, parse_minor
-from reviews.choices import Direction, Reference, Severity, Standing
+from reviews.choices import Direction, Reference, RuleTarget, Severity, Standing
 from reviews.rules.measures import RATES
 
 HEADLINES = ("views", "activations", "redemptions", "spend")  # the four that every report begins with
@@ -169,6 +169,27 @@ def write_evidence(metric: str, evidence: Mapping[str, Any]) -> str:
         parts.append(f"{numerator} {RATES[metric].numerator} of {denominator} {RATES[metric].denominator}")
     if "previous" in evidence:
         parts.append(f"the month before {write_measured(metric, evidence['previous']['value'])}")
-    if evidence.get("months_in_a_row", 1) > 1:
-        parts.append(f"{evidence['months_in_a_row']} months in a row")
+    if "reference" in evidence:
+        months = evidence["reference"]["months"]
+        since = "the month before" if months == 1 else f"the {months} months before"
+        parts.append(f"{since} let expect {write_measured(metric, evidence['reference']['value'])}")
+    if "chance" in evidence:
+        parts.append(write_chance(evidence["chance"]))
+    if "expected_by_chance" in evidence:
+        flagged, judged = write_count(evidence["flagged"]), write_count(evidence["judged"])
+        parts.append(f"{flagged} flagged of {judged} judged, at most {evidence['expected_by_chance']:g} of them by chance")
     return "; ".join(parts)
+
+
+def write_chance(chance: float) -> str:
+    """How often chance alone would show as much."""
+    if chance >= 0.01:
+        return f"by chance in {write_rate(chance, 0)} of the cases"
+    return f"by chance once in {write_count(min(10**9, round(1 / max(chance, 1e-9), -1 if chance > 1e-3 else -2)))}"
+
+
+def say_target(target: str, key: str) -> str:
+    """Which offer or segment a crossing is about, to follow a name; nothing for the whole partner."""
+    if target == RuleTarget.OFFER:
+        return f", offer {key}"
+    return f", {key.replace('=', ' ')}" if target == RuleTarget.PARTNER_SEGMENT else ""

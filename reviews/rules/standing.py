@@ -234,7 +234,9 @@ def _standing_without_score(figures: Figures) -> str:
 
 def has_no_activity(figures: Figures) -> bool:
     """Whether there is not one event, of any kind and status."""
-    return not any(int(figures[name]) for name in ("impressions", "views", "attempts", "failures", "reversals", "members_any"))
+    return not any(
+        int(figures[name] or 0) for name in ("impressions", "views", "attempts", "failures", "reversals", "members_any")
+    )
 
 
 def _score(partner: str, policy: PolicySpec, fitted: Mapping[str, Mapping[str, tuple[float, float]]]) -> Scored:

@@ -13,15 +13,16 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from activity.metrics import METRIC_VERSION
-from offers.selectors import list_live_offers, list_segments
+from offers.selectors import list_live_offers, list_segments, load_catalog
 from partners.models import Partner, Program
 from partners.selectors import get_seasonal_index
 from plum_site.lib.errors import NotFound
-from plum_site.lib.periods import first_instant, month_bounds, month_text, next_month
+from plum_site.lib.periods import first_instant, local_date, month_bounds, month_text, next_month
 from reviews.choices import CycleState, TimeUnit
 from reviews.models import Flag, ReviewPolicy, Rule, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text, say_rule
 from reviews.selectors.cycles import list_valid_cycles
+from reviews.selectors.elapsed import read_elapsed
 from reviews.selectors.gaps import list_gaps
 from reviews.selectors.late import count_late_events
 from reviews.selectors.months import list_months_back
@@ -55,6 +56,9 @@ def read_config(program: Program, month_start_date: date, cutoff: int, at: datet
         },
         "months": [month_text(month) for month in months],
         "is_over": at >= first_instant(next_month(month_start_date), program.time_zone),
+        "elapsed": number_text(read_elapsed(program, month_start_date, cutoff, at)),
+        "days_until": min(next_month(month_start_date), local_date(at, program.time_zone)).isoformat(),
+        "attributes": list(program.reporting_attributes),
         "policy": {"number": policy.number, **policy_of(policy).as_json()},
         "rules": [
             {**spec.as_json(), "name": version.rule.name, "number": version.number, "digest": version.digest}
@@ -63,6 +67,7 @@ def read_config(program: Program, month_start_date: date, cutoff: int, at: datet
         "segments": [{"code": segment.code, "name": segment.name, "rule": segment.rule} for segment in list_segments(program.pk)],
         "partners": describe_partners(program),
         "live": live,
+        "offer_days": count_offer_days(program, months),
         "seasons": _read_seasons(program.pk, months),
         "cooling": list_cooling(program.pk, month_start_date, specs),
         "late": late,
@@ -194,6 +199,23 @@ def list_live_partners(program: Program, month_start_date: date) -> list[str]:
     offers = list_live_offers(program.pk, *month_bounds(month_start_date, program.time_zone)).values()
     ids = {facts.partner_id for facts in offers}
     return sorted(Partner.objects.filter(pk__in=ids).values_list("external_id", flat=True))
+
+
+def count_offer_days(program: Program, months: list[date]) -> dict[str, list[int]]:
+    """
+    On how many days offers of each partner were live in each month, added up over its offers.
+
+    Shape: partner's external id to one number for each of `months`.
+    """
+    partners = dict(Partner.objects.filter(program=program).values_list("pk", "external_id"))
+    days: dict[str, list[int]] = {}
+    for facts in load_catalog(program.pk).values():
+        row = days.setdefault(partners[facts.partner_id], [0] * len(months))
+        for place, month in enumerate(months):
+            ends = next_month(month)
+            for start, end in facts.live:
+                row[place] += max(0, (min(end or ends, ends) - max(start or month, month)).days)
+    return dict(sorted(days.items()))
 
 
 def list_cooling(program_id: int, month_start_date: date, rules: list[RuleSpec]) -> list[list[str]]:

@@ -228,6 +228,6 @@ def describe_scorecard(card: Scorecard, config: dict[str, Any]) -> dict[str, Any
             for flag in flags
         ],
         "diagnosis": card.diagnosis,
-        "actions": [],
+        "actions": (card.diagnosis or {}).get("actions", []),
         "decision": None if decision is None else {"kind": decision.kind, "by_rule": decision.is_by_rule},
     }

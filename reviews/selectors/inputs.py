@@ -6,10 +6,12 @@ from typing import Any
 
 from activity.metrics import SETTLING, Tally, measure
 from activity.selectors import summarise
+from activity.selectors.counts import FAILED, count_by
 from partners.models import Program
 from plum_site.lib.periods import next_month, parse_month
 from reviews.rules import DataGapFacts, Figures, PartnerInput, PolicySpec, ReviewInput, RuleSpec, has_no_activity
 from reviews.selectors.history import summarise_before
+from reviews.selectors.parts import position_reader, read_days, read_parts
 
 # Members, their attributes and audiences are as known now, not as of the cut-off: these may move without any event.
 UNFROZEN = frozenset({"eligible_members", "reach_rate", "engagement_rate"})
@@ -37,8 +39,12 @@ def read_input(program: Program, config: Mapping[str, Any], cutoff: int) -> Revi
         before = summarise_before(frozen, months, cutoff, stages, may_keep=not config.get("is_over", True))
         rows = {(row["month"], row["partner"]): figures_of(row, "month", "partner") for row in before}
         earlier = {key: figures for key, figures in rows.items() if not has_no_activity(figures)}
+    rules = [RuleSpec.from_json(rule) for rule in config["rules"]]
     nothing = measure(Tally(members={}, eligible=0, funnel=[]), stages, settled=Tally(), program=Tally())
     active = {partner for partner, figures in current.items() if not has_no_activity(figures)}
+    failed = count_by(program=frozen, starts_date=newest, ends_date=next_month(newest), by=["partner"], cutoff=cutoff)
+    days = read_days(frozen, config, rules, cutoff)
+    offer_days = config.get("offer_days", {})
     partners = []
     for partner in sorted(active | set(config["live"])):
         figures = current.get(partner, nothing)
@@ -48,6 +54,9 @@ def read_input(program: Program, config: Mapping[str, Any], cutoff: int) -> Revi
                 category=config["partners"][partner]["category"],
                 months=[figures, *(earlier.get((month, partner)) for month in months[1:])],
                 settled={key: figures[f"settled_{key}"] for key in SETTLING},
+                days=days.get(partner, ()),
+                offer_days=offer_days.get(partner, ()),
+                failed={key: failed.get((partner,), {}).get(key, 0) for key in FAILED},
             )
         )
     return ReviewInput(
@@ -56,12 +65,15 @@ def read_input(program: Program, config: Mapping[str, Any], cutoff: int) -> Revi
         recorded_stages=stages,
         metric_version=config["metric_version"],
         policy=PolicySpec.from_json(config["policy"]),
-        rules=[RuleSpec.from_json(rule) for rule in config["rules"]],
+        rules=rules,
         partners=partners,
         seasons={category: {month: float(index) for month, index in row.items()} for category, row in config["seasons"].items()},
         cooling=frozenset((rule, partner) for rule, partner in config["cooling"]),
         late=config["late"],
         is_over=config.get("is_over", True),  # older cycles do not say
+        parts=read_parts(frozen, config, rules, cutoff),
+        elapsed=float(config.get("elapsed", 1)),
+        positions=position_reader(frozen, config, cutoff),
         gaps=[DataGapFacts.from_json(gap) for gap in config.get("gaps", [])],
     )
 

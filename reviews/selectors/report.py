@@ -11,7 +11,7 @@ from activity.selectors import summarise
 from activity.selectors.ledger import prefix_of
 from partners.models import Program
 from plum_site.lib.periods import next_month
-from reviews.choices import CycleState, DecisionKind, Severity, Standing
+from reviews.choices import Cause, CycleState, DecisionKind, Severity, Standing
 from reviews.models import Flag, ReviewCycle, Scorecard
 from reviews.rules import has_no_activity
 from reviews.rules import report as words
@@ -173,7 +173,7 @@ def say_flag(flag: Flag) -> str:
     limit = words.write_limit(flag.metric, version.direction, version.reference, version.threshold, flag.threshold)
     evidence = words.write_evidence(flag.metric, flag.evidence)
     seen = f"{METRICS[flag.metric].label.lower()} {words.write_measured(flag.metric, flag.observed)}, should be {limit}"
-    return f"{version.rule.name}: {seen}{f' ({evidence})' if evidence else ''}"
+    return f"{version.rule.name}{words.say_target(flag.target, flag.target_key)}: {seen}{f' ({evidence})' if evidence else ''}"
 
 
 def say_cause(card: Scorecard) -> str:
@@ -186,8 +186,8 @@ def say_cause(card: Scorecard) -> str:
     parts = [f"{say_flag(flag)}." for flag in flags[:2]]
     if len(flags) > 2:
         parts.append(f"{len(flags) - 2} more flags.")
-    if card.diagnosis and card.diagnosis.get("cause"):
-        parts.insert(0, f"Cause: {str(card.diagnosis['cause']).replace('_', ' ')}.")
+    if flags and card.diagnosis:
+        parts.insert(0, f"{Cause(card.diagnosis['cause']).label}. {card.diagnosis['sentence']}")
     if not parts:
         worst = min(card.evidence.get("score", []), key=lambda part: part["points"], default=None)
         score = f"Score {card.score:.0f} of 100" if card.score is not None else "No score"

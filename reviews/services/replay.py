@@ -10,7 +10,7 @@ from partners.models import Program
 from plum_site.lib.errors import DomainError, NotFound
 from plum_site.lib.periods import month_text, next_month, parse_month
 from reviews.models import ReviewCycle, Scorecard
-from reviews.rules import Card, Verdict, digest_cards, make_cards, review_content, review_digest
+from reviews.rules import Card, Verdict, content_of, make_cards, review_content, review_digest
 from reviews.selectors import UNFROZEN, LateEvent, code_version, list_late_events, list_scorecards, read_input
 from reviews.selectors.config import describe_partners
 from reviews.selectors.late import count_late_by
@@ -41,6 +41,7 @@ class Replay:
     A review computed again from the sealed prefix and the frozen configuration.
 
     digest: as stored with the cycle; recomputed: of the new computation; stored: of the scorecards as they are stored.
+    content: what `recomputed` is the SHA-256 of, as canonical JSON.
     """
 
     program: str
@@ -53,6 +54,7 @@ class Replay:
     code_version: str
     code_version_now: str
     differences: list[Difference] = field(default_factory=list)
+    content: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_equal(self) -> bool:
@@ -62,8 +64,8 @@ class Replay:
     def as_json(self) -> dict[str, Any]:
         """For commands and the API."""
         values = asdict(self)
-        differences = values.pop("differences")
-        return {**values, "equal": self.is_equal, "differences": differences}
+        differences, content = values.pop("differences"), values.pop("content")
+        return {**values, "equal": self.is_equal, "differences": differences, "content": content}
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def replay(*, cycle_id: int) -> Replay:
     cycle, program = _find_consolidated(cycle_id)
     given = read_input(program, cycle.config, cycle.cutoff or 0)
     computed = make_cards(given)
+    content = content_of(given, computed)
     stored = list(list_scorecards(cycle.pk))
     return Replay(
         program=program.code,
@@ -113,11 +116,12 @@ def replay(*, cycle_id: int) -> Replay:
         revision=cycle.revision,
         cutoff=cycle.cutoff or 0,
         digest=cycle.digest,
-        recomputed=digest_cards(given, computed),
+        recomputed=review_digest(content),
         stored=digest_stored(cycle=cycle, cards=stored),
         code_version=cycle.config["code_version"],
         code_version_now=code_version(),
         differences=sorted(_compare(stored, computed), key=lambda difference: (difference.partner, difference.field)),
+        content=content,
     )
 
 

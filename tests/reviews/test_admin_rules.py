@@ -137,23 +137,23 @@ def test_a_change_begins_with_what_is_in_force(client: Client, program: Program)
     page = client.get(reverse(WRITE, args=[rule.pk]))
     form = page.context["form"]
     values = {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
-    assert (values["threshold"], "code" in values) == ("8 %", False)
+    assert (values["threshold"], "code" in values) == ("10 %", False)
 
-    answer = client.post(reverse(PLAN, args=[rule.pk]), {**values, "is_strict": "", "threshold": "10%", "name": "Too many"})
+    answer = client.post(reverse(PLAN, args=[rule.pk]), {**values, "is_strict": "", "threshold": "12%", "name": "Too many"})
     run_due(name="reviews.backtest_rule")
     said = text_of(client.get(answer["Location"]))
-    assert "above 10 %" in said
+    assert "above 12 %" in said
     assert "Now in force" in said
-    assert "above 8 %" in said
+    assert "above 10 %" in said
     job = Job.objects.latest("pk")
     again = client.get(reverse(WRITE, args=[rule.pk]), {"preview": job.pk}).context["form"]
-    assert (again["threshold"].value(), again["name"].value()) == ("10 %", "Too many")
+    assert (again["threshold"].value(), again["name"].value()) == ("12 %", "Too many")
 
     client.post(reverse(SAVE, args=[job.pk]))
 
     version = find_version_in_force(program.pk, rule.code)
     assert version is not None
-    assert (version.number, version.rule.name, spec_of(version).threshold) == (2, "Too many", Decimal("0.1"))
+    assert (version.number, version.rule.name, spec_of(version).threshold) == (2, "Too many", Decimal("0.12"))
     client.post(reverse(SAVE, args=[job.pk]))
     assert rule.versions.count() == 2, "saved twice is saved once"
 
@@ -216,7 +216,7 @@ def test_a_rule_goes_out_of_force_and_comes_back(client: Client, program: Progra
 def test_the_list_says_every_rule_in_words(client: Client, program: Program) -> None:
     said = text_of(client.get(reverse("admin:reviews_rule_changelist")))
 
-    assert "Flag a partner when its reversal rate in the month is above 8 %, with at least 20 redemptions." in said
+    assert "Flag a partner when its reversal rate in the month is above 10 %, with at least 20 redemptions." in said
     assert "Write a rule" in said
 
 

@@ -52,10 +52,10 @@ def test_rules_are_read_in_words_with_their_metric(client: TokenClient) -> None:
     assert [rule["code"] for rule in listed] == sorted(rule["code"] for rule in listed)
     reversals = next(rule for rule in listed if rule["code"] == "reversal_rate_high")
     assert reversals["sentence"] == (
-        "Flag a partner when its reversal rate in the month is above 8 %, with at least 20 redemptions."
+        "Flag a partner when its reversal rate in the month is above 10 %, with at least 20 redemptions."
     )
     assert reversals["metric_definition"] == {"label": "Reversal rate", "formula": "reversals ÷ redemptions"}
-    assert (reversals["threshold"], reversals["number"], reversals["is_active"]) == (0.08, 1, True)
+    assert (reversals["threshold"], reversals["number"], reversals["is_active"]) == (0.1, 1, True)
     assert [action["name"] for action in reversals["allowed_actions"]] == ["deactivate"]
     one = client.get("/api/v1/rules/reversal_rate_high").json()
     assert [version["number"] for version in one["versions"]] == [1]

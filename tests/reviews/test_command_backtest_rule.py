@@ -84,7 +84,7 @@ def test_a_new_rule_comes_from_a_file_and_nothing_is_written(program: Program, t
 def test_the_table_says_the_rule_in_words(program: Program) -> None:
     printed = run("--rule", "unlock_rate_fall", "--set", "threshold=0.5")
 
-    assert "Flag a partner when its unlock rate in the month is below 50 % of what it was in the month before" in printed
+    assert "Flag a partner when its unlock rate in the month is below 50 % of its level in the 6 months before" in printed
     assert "Now in force" in printed
     assert "Flags: 1 in 3 months (0.3 a month; now 0.3), partners: 1. 1 of 1 whose next month is known recovered" in printed
 

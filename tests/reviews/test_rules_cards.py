@@ -53,7 +53,7 @@ def test_without_an_index_nothing_is_expected() -> None:
 
 
 def test_a_fall_that_the_season_explains_is_no_flag() -> None:
-    fall = partner("P1", {"views": 250}, {"views": 1000})
+    fall = partner("P1", {"views": 300}, {"views": 1000})
 
     assert [flag.rule for flag in make_cards(review(fall))[0].flags] == ["views_fall"]
     explained = make_cards(review(fall, seasons={"food": {"2026-06": 0.4, "2026-05": 1.0}}))[0]

@@ -183,7 +183,7 @@ def test_the_review_as_others_read_it(program: Program) -> None:
     assert (review["program"], review["month"], review["revision"], review["digest"]) == ("acme", "2026-06", 1, cycle.digest)
     assert [row["partner"] for row in review["partners"]] == ["P2", "P1"]
     ranked, quiet = review["partners"]
-    assert ranked["flags"] == [{"rule": "unlock_rate_fall", "metric": "unlock_rate", "observed": 0.03, "threshold": 0.18}]
+    assert ranked["flags"] == [{"rule": "unlock_rate_fall", "metric": "unlock_rate", "observed": 0.03, "threshold": 0.24}]
     assert (quiet["flags"], quiet["diagnosis"], quiet["actions"], quiet["standing"]) == ([], None, [], "no_activity")
 
 

@@ -143,7 +143,7 @@ def test_it_is_held_against_the_version_in_force(program: Program) -> None:
     stricter = backtest_rule(program, replace(REVERSED, threshold=Decimal("0.6")))
 
     assert stricter.present is not None
-    assert stricter.present.threshold == Decimal("0.08")
+    assert stricter.present.threshold == Decimal("0.1")
     assert [month.present_flags for month in stricter.months] == [1, 1, 1, 1]
     assert [month.only_present for month in stricter.months] == [["P3"]] * 4
     assert (stricter.totals()["flags"], stricter.totals()["dropped_flags"]) == (0, 4)

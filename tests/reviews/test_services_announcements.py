@@ -15,6 +15,7 @@ from tests.factories.reviews import GOOD, IN_JULY, JUNE, make_reviewable_program
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
 
 BAD = {"views": 300, "unlocks": 9}
+WELL = ("P7", "P8", "P9")
 LONG_OVER = datetime(2026, 6, 30, 22, 0, tzinfo=UTC) + timedelta(days=40, seconds=1)  # June ended at midnight in Berlin
 
 
@@ -27,10 +28,10 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[Announcement]:
 
 
 def falling(*partners: str) -> Program:
-    """A program in which these partners were well in May and fell in June; P9 stayed well."""
-    program = make_reviewable_program(*partners, "P9")
-    record_month(program, "2026-05", dict.fromkeys((*partners, "P9"), GOOD))
-    record_month(program, "2026-06", dict.fromkeys(partners, BAD) | {"P9": GOOD})
+    """A program in which these partners were well in May and fell in June; P7 to P9 stayed well, so it is not the market."""
+    program = make_reviewable_program(*partners, *WELL)
+    record_month(program, "2026-05", dict.fromkeys((*partners, *WELL), GOOD))
+    record_month(program, "2026-06", dict.fromkeys(partners, BAD) | dict.fromkeys(WELL, GOOD))
     return program
 
 

@@ -15,6 +15,7 @@ from plum_site.lib.errors import DomainError
 from plum_site.lib.models import AuditEvent, User
 from reviews.choices import CycleState, DecisionKind, Standing
 from reviews.models import CycleTransition, Decision, Flag, ReviewCycle, ReviewPolicy, Rule, Scorecard
+from reviews.rules import default_rules
 from reviews.services import (
     UnableToFreezeCycle,
     UnableToOpenCycle,
@@ -54,7 +55,7 @@ def test_the_first_cycle_brings_the_default_rules_once() -> None:
 
     assert (cycle.state, cycle.starts_at) == (CycleState.OPEN, datetime(2026, 5, 31, 22, 0, tzinfo=UTC))
     assert ReviewPolicy.objects.filter(program=program).count() == 1
-    assert Rule.objects.filter(program=program).count() == 6
+    assert Rule.objects.filter(program=program).count() == len(default_rules("view_first"))
     assert [row.name for row in CycleTransition.objects.filter(cycle=cycle)] == ["open"]
     assert AuditEvent.objects.filter(action="reviews.open_cycle").count() == 2
 
@@ -134,8 +135,9 @@ def test_partners_without_flags_that_are_fine_or_cannot_be_judged_are_decided_by
     assert {(decision.is_by_rule, decision.decided_by) for decision in decisions.values()} == {(True, "policy:1")}
     [flag] = Flag.objects.all()
     assert (flag.scorecard, flag.rule_version.rule.code) == (cards["fell"], "unlock_rate_fall")
-    assert (float(flag.observed), float(flag.threshold)) == (0.03, 0.18)
-    assert flag.evidence["previous"] == {"value": 0.3, "numerator": 90, "denominator": 300}
+    assert (float(flag.observed), float(flag.threshold)) == (0.03, 0.24)
+    assert (flag.evidence["numerator"], flag.evidence["denominator"]) == (9, 300)
+    assert flag.evidence["reference"] == {"value": 0.3, "months": 1, "movement": 1.0}
 
 
 @pytest.mark.parametrize(

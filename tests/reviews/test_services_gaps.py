@@ -198,7 +198,7 @@ def test_a_fall_of_volume_for_want_of_data_is_no_flag() -> None:
     record(program, stream("O-P2", 200, end=date(2026, 6, 1)), source="file", at=AT)  # ended for good with May
     cycle = consolidated(program, at=datetime(2026, 8, 15, 9, 30, tzinfo=UTC))
     cards = {card.partner.external_id: card for card in Scorecard.objects.filter(cycle=cycle)}
-    assert [one["why_no_flag"] for one in cards["P1"].evidence["crossed"] if one["metric"] == "views"] == ["data_gap"]
+    assert [one["why_no_flag"] for one in cards["P1"].evidence["crossed"] if one["rule"] == "views_fall"] == ["data_gap"]
     assert not cards["P1"].flags.exists()
     assert cards["P2"].flags.exists()
     assert replay(cycle_id=cycle.pk).is_equal

@@ -19,10 +19,11 @@ BAD = {"views": 300, "unlocks": 90, "activations": 8, "redemptions": 2}
 
 @pytest.fixture
 def program() -> Program:
-    """P1 and P2 fall behind in June; Otis owns both."""
-    made = make_reviewable_program("P1", "P2", "P3")
-    record_month(made, "2026-05", {"P1": GOOD, "P2": GOOD, "P3": GOOD}, tag="a")
-    record_month(made, "2026-06", {"P1": BAD, "P2": BAD, "P3": GOOD})
+    """P1 and P2 fall behind in June, the other three do not; Otis owns both."""
+    partners = ("P1", "P2", "P3", "P4", "P5")
+    made = make_reviewable_program(*partners)
+    record_month(made, "2026-05", dict.fromkeys(partners, GOOD), tag="a")
+    record_month(made, "2026-06", dict.fromkeys(partners, GOOD) | {"P1": BAD, "P2": BAD})
     made.partners.filter(external_id__in=["P1", "P2"]).update(owner=person(made, Role.PARTNER_OPS, "otis"))
     return made
 

@@ -1,12 +1,11 @@
 """What the pages of a review show: the standard form of a scorecard, and the workbench of a cycle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from activity.metrics import METRICS, shown_rates
@@ -15,12 +14,14 @@ from plum_site.lib.admin import url_of
 from plum_site.lib.charts import Chart
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import parse_month
-from plum_site.lib.present import Table, amounts, badge, change, count, link, month, rate, words
-from reviews.choices import CycleState, Direction, FlagState, Reference, Severity, Standing
+from plum_site.lib.present import Table, amounts, badge, change, count, month, rate, words
+from reviews.choices import CycleState, Standing
 from reviews.figures import draw_against_peers, draw_funnel, draw_rates, draw_volumes, show_value
-from reviews.models import Decision, Flag, ReviewCycle, Scorecard
+from reviews.models import Decision, ReviewCycle, Scorecard
+from reviews.pages.diagnosis import show_diagnosis
+from reviews.pages.flags import make_crossed, make_flags, say_flag
 from reviews.rules import RATES
-from reviews.selectors import count_after_cutoff, find_cases, list_scorecards
+from reviews.selectors import count_after_cutoff, list_scorecards
 from reviews.services.cycles import freezes_at
 
 CORE = ("views", "activations", "redemptions", "spend")  # the four that every headline has
@@ -34,9 +35,7 @@ STANDING_TONES = {
     Standing.INCOMPLETE: "info",
     Standing.EXEMPT: "idle",
 }
-SEVERITY_TONES = {Severity.NOTICE: "info", Severity.WARNING: "warn", Severity.CRITICAL: "bad"}
 CYCLE_TONES = {CycleState.OPEN: "info", CycleState.READY: "warn", CycleState.CLOSED: "good"}
-FLAG_TONES = {FlagState.OPEN: "bad", FlagState.ACKNOWLEDGED: "warn", FlagState.RESOLVED: "good", FlagState.DISMISSED: "idle"}
 DECISION_TONES = {"pass": "good", "monitor": "warn", "act": "bad", "exempt": "idle"}
 
 
@@ -54,16 +53,6 @@ class Headline:
 def show_standing(standing: str) -> SafeString:
     """A standing as a badge."""
     return badge(Standing(standing).label, STANDING_TONES[Standing(standing)])
-
-
-def show_severity(severity: str) -> SafeString:
-    """A severity as a badge."""
-    return badge(Severity(severity).label, SEVERITY_TONES[Severity(severity)])
-
-
-def show_flag_state(state: str) -> SafeString:
-    """The state of a flag as a badge."""
-    return badge(FlagState(state).label, FLAG_TONES[FlagState(state)])
 
 
 def show_state(cycle: ReviewCycle) -> SafeString:
@@ -181,89 +170,6 @@ def make_score(card: Scorecard) -> Table:
     return Table("How the score came about", headers, rows, empty, frozenset({1, 2, 3, 4}), note)
 
 
-def show_measured(metric: str, value: Any) -> SafeString | str:
-    """An observed value or a threshold in the unit of its metric."""
-    return rate(value) if metric in RATES else count(float(value))
-
-
-def say_limit(flag: Flag) -> str:
-    """What the rule allows, in words."""
-    version = flag.rule_version
-    side = "not below" if version.direction == Direction.BELOW else "not above"
-    limit = show_measured(flag.metric, flag.threshold)
-    if version.reference == Reference.FIXED:
-        return f"{side} {limit}"
-    share = rate(version.threshold, 0)
-    return f"{side} {limit} ({share} of {Reference(version.reference).label.removeprefix('A share of ')})"
-
-
-def say_evidence(metric: str, evidence: Mapping[str, Any]) -> str:
-    """What a crossing rests on, in a sentence."""
-    low, high = evidence.get("interval", [None, None])
-    parts = []
-    if metric in RATES:
-        parts.append(f"{count(evidence.get('numerator'))} of {count(evidence.get('denominator'))}")
-    if low is not None:
-        parts.append(f"surely between {show_measured(metric, max(low, 0))} and {show_measured(metric, high)}")
-    if "previous" in evidence:
-        parts.append(f"the month before {show_measured(metric, evidence['previous']['value'])}")
-    if evidence.get("season_ratio", 1) != 1:
-        parts.append(f"the season alone would make it {rate(evidence['season_ratio'], 0)} of that")
-    if evidence.get("months_in_a_row", 1) > 1:
-        parts.append(f"{evidence['months_in_a_row']} months in a row")
-    return "; ".join(parts)
-
-
-def say_flag(flag: Flag) -> SafeString:
-    """A flag as one line."""
-    rule, observed = flag.rule_version.rule, show_measured(flag.metric, flag.observed)
-    return format_html("{} {}: {}, {}", show_severity(flag.rule_version.severity), rule.name, observed, say_limit(flag))
-
-
-def make_flags(flags: Sequence[Flag]) -> Table:
-    """The flags of a scorecard: observed, allowed, evidence; each leads to what became of it."""
-    cases = find_cases(flags)
-    rows = [
-        [
-            format_html(
-                "{} {} {}",
-                link(url_of(cases.get(flag.pk, flag.rule_version.rule)), flag.rule_version.rule.name),
-                show_severity(flag.rule_version.severity),
-                show_flag_state(cases[flag.pk].state) if flag.pk in cases else "",
-            ),
-            METRICS[flag.metric].label,
-            show_measured(flag.metric, flag.observed),
-            say_limit(flag),
-            say_evidence(flag.metric, flag.evidence),
-        ]
-        for flag in flags
-    ]
-    return Table("Flags", ["Rule", "Metric", "Observed", "Allowed", "Evidence"], rows, "No rule was crossed.", frozenset({2}))
-
-
-def make_crossed(card: Scorecard) -> Table | None:
-    """Rules that were crossed and are not flags, or None."""
-    reasons = {
-        "month_running": "the month still runs: the number can still grow",
-        "not_confirmed": "not certain yet: it may be chance",
-        "cooldown": "flagged recently, so silent this month",
-        "data_gap": "events are missing: a source was silent",
-    }
-    names = {rule["code"]: rule["name"] for rule in card.cycle.config.get("rules", [])}
-    rows = [
-        [
-            names.get(one["rule"], one["rule"]),
-            show_measured(one["metric"], one["observed"]),
-            show_measured(one["metric"], one["threshold"]),
-            badge(reasons.get(one.get("why_no_flag", ""), "no flag"), "warn"),
-            say_evidence(one["metric"], one),
-        ]
-        for one in card.evidence.get("crossed", [])
-    ]
-    headers = ["Rule", "Observed", "Limit", "Why it is no flag", "Evidence"]
-    return Table("Crossed, not confirmed", headers, rows, numeric=frozenset({1, 2})) if rows else None
-
-
 def make_late(card: Scorecard) -> Table:
     """Events that arrived after the month they belong to was cut off."""
     rows = [[month(parse_month(one["month"])), count(one["events"])] for one in card.evidence.get("late", [])]
@@ -305,6 +211,7 @@ def show_scorecard(card: Scorecard) -> dict[str, Any]:
         "flags": make_flags(list(card.flags.all())),
         "flag_lines": [say_flag(flag) for flag in card.flags.all()],
         "crossed": make_crossed(card),
+        "diagnosis": show_diagnosis(card),
         "split": make_split(card, stages),
         "late": make_late(card),
         "trend": trend,

@@ -1,0 +1,140 @@
+"""What rules on offers, on segments and on days look at, from the sealed ledger and a frozen configuration."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from functools import cache
+from typing import Any
+
+from activity.selectors import PARTS, count_by, summarise
+from activity.selectors.dimensions import MEMBER_PREFIX
+from activity.selectors.positions import count_by_position
+from partners.models import Program
+from plum_site.lib.periods import next_month, parse_month
+from reviews.choices import RuleTarget
+from reviews.rules import Figures, PartInput, RuleSpec, Shift, ShownAt, days_needed, find_shifts, months_needed
+
+POSITION_MONTHS = 3  # before the reviewed one, with which its positions are compared
+
+
+def read_parts(program: Program, config: Mapping[str, Any], rules: Sequence[RuleSpec], cutoff: int) -> list[PartInput]:
+    """
+    The offers and segments that rules look at, month by month, once the month is over: there are many of them, and segments
+    are read from the ledger itself. Groups that are too small to be shown are left out of it.
+
+    Shape: PartInputs, in no order.
+    Source: docs/rules/flags.md
+    """
+    months = list(config["months"])[: months_needed([rule for rule in rules if rule.target != RuleTarget.PARTNER])]
+    targets = {rule.target for rule in rules}
+    parts: list[PartInput] = []
+    if not config.get("is_over", True):
+        return parts
+    if RuleTarget.OFFER in targets:
+        parts += _read_offers(program, months, cutoff)
+    if RuleTarget.PARTNER_SEGMENT in targets:
+        parts += _read_segments(program, months, cutoff, list(config.get("attributes", ())))
+    return parts
+
+
+def read_days(program: Program, config: Mapping[str, Any], rules: Sequence[RuleSpec], cutoff: int) -> dict[str, list[Figures]]:
+    """
+    Numbers of events of every partner on the last days that rules look at; none where no rule looks at days.
+
+    Shape: partner to one row of numbers for each day, newest first.
+    Source: docs/rules/flags.md
+    """
+    count = days_needed(rules)
+    if not count:
+        return {}
+    month = parse_month(config["months"][0])
+    ends_date = min(next_month(month), date.fromisoformat(config.get("days_until", "9999-12-31")))
+    starts_date = ends_date - timedelta(days=count)
+    counted = count_by(program=program, starts_date=starts_date, ends_date=ends_date, by=["partner", "day"], cutoff=cutoff)
+    nothing = dict.fromkeys(next(iter(counted.values()), {}), 0)
+    dates = [(ends_date - timedelta(days=back + 1)).isoformat() for back in range(count)]
+    partners = {partner for partner, _ in counted}
+    return {partner: [counted.get((partner, day), nothing) for day in dates] for partner in partners}
+
+
+def position_reader(program: Program, config: Mapping[str, Any], cutoff: int) -> Callable[[], Mapping[str, Shift]]:
+    """
+    A function that reads, once, what changed positions let expect of each partner: the reviewed month against the three before.
+
+    Shape: a function without arguments, to partner to Shift.
+    Source: docs/rules/diagnosis.md
+    """
+
+    @cache
+    def read() -> Mapping[str, Shift]:
+        months = list(config["months"])[: 1 + POSITION_MONTHS]
+        shown: list[dict[str, list[ShownAt]]] = [{}, {}]
+        for row in count_by_position(
+            program=program,
+            starts_date=parse_month(months[-1]),
+            ends_date=next_month(parse_month(months[0])),
+            cutoff=cutoff,
+        ):
+            place = shown[0 if row.month == months[0] else 1]
+            place.setdefault(row.partner, []).append(ShownAt(row.bucket, row.offer_days, row.views, row.unlocks))
+        return find_shifts(*shown)
+
+    return read
+
+
+def _read_offers(program: Program, months: Sequence[str], cutoff: int) -> list[PartInput]:
+    counted = _count(program, months, cutoff, ["month", "partner", "offer"])
+    return _as_parts(counted, months, RuleTarget.OFFER, "")
+
+
+def _read_segments(program: Program, months: Sequence[str], cutoff: int, attributes: Sequence[str]) -> list[PartInput]:
+    """The values of all attributes from one pass over the ledger: what has several is added up for each of them."""
+    if not attributes:
+        return []
+    names = [f"{MEMBER_PREFIX}{attribute}" for attribute in attributes]
+    counted = _count(program, months, cutoff, ["month", "partner", *names])
+    parts = []
+    for place, attribute in enumerate(attributes):
+        folded: dict[tuple[str, ...], dict[str, int]] = {}
+        for (month, partner, *values), counts in counted.items():
+            row = folded.setdefault((month, partner, values[place]), dict.fromkeys(counts, 0))
+            for name, count in counts.items():
+                row[name] += count
+        hidden = _find_hidden(program, months, cutoff, names[place])
+        shown = {key: row for key, row in folded.items() if not hidden & {key, (months[0], *key[1:])}}
+        parts += _as_parts(shown, months, RuleTarget.PARTNER_SEGMENT, f"{attribute}=")
+    return parts
+
+
+def _count(program: Program, months: Sequence[str], cutoff: int, by: Sequence[str]) -> dict[tuple[str, ...], dict[str, int]]:
+    starts_date, ends_date = parse_month(months[-1]), next_month(parse_month(months[0]))
+    return count_by(program=program, starts_date=starts_date, ends_date=ends_date, by=by, cutoff=cutoff)
+
+
+def _as_parts(counted: Mapping[tuple[str, ...], Figures], months: Sequence[str], target: str, prefix: str) -> list[PartInput]:
+    nothing = dict.fromkeys(next(iter(counted.values()), {}), 0)
+    return [
+        PartInput(
+            partner=partner,
+            target=target,
+            key=f"{prefix}{value}",
+            months=[
+                counted.get((months[0], partner, value), nothing),
+                *(counted.get((month, partner, value)) for month in months[1:]),
+            ],
+        )
+        for partner, value in sorted({key[1:] for key in counted})
+    ]
+
+
+def _find_hidden(program: Program, months: Sequence[str], cutoff: int, name: str) -> set[tuple[str, ...]]:
+    """(month, partner, value) of the groups that are too small to be shown, or give one of these away."""
+    by = ["month", "partner", name]
+    summary = summarise(
+        program=program,
+        starts_date=parse_month(months[-1]),
+        ends_date=next_month(parse_month(months[0])),
+        by=by,
+        cutoff=cutoff,
+        leave_out=PARTS,
+    )
+    return {tuple(row[key] for key in by) for row in summary.rows if row["suppressed"]}
