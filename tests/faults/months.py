@@ -7,6 +7,7 @@ import plum_site.tasks  # noqa: F401 - registers every handler, as a worker does
 from activity.choices import Origin
 from activity.rules import check_event
 from activity.services import record_events
+from partners.models import Program
 from plum_site import schedule
 from plum_site.lib import jobs
 from plum_site.lib.choices import JobState
@@ -55,5 +56,8 @@ def _wait() -> None:
 
 
 def _work(at: datetime) -> list[str]:
-    due = Job.objects.filter(name="reviews.consolidate_month", state=JobState.DUE, due_at__lte=at).order_by("key")
+    # The lab's other program was made today: at the instants of this one it has not begun.
+    own = Program.objects.get(code=CODE).pk
+    jobs_of_months = Job.objects.filter(name="reviews.consolidate_month", program_id=own, state=JobState.DUE)
+    due = jobs_of_months.filter(due_at__lte=at).order_by("key")
     return [jobs.run_job(job.pk, at) for job in list(due)]
