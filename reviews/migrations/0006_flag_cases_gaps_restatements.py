@@ -315,13 +315,6 @@ class Migration(migrations.Migration):
             migrations.AddConstraint(
                 model_name="flagcase",
                 constraint=models.CheckConstraint(
-                    condition=models.Q(("state__in", ["open", "acknowledged", "resolved", "dismissed"])),
-                    name="reviews_flagcase_state_known",
-                ),
-            ),
-            migrations.AddConstraint(
-                model_name="flagcase",
-                constraint=models.CheckConstraint(
                     condition=models.Q(
                         models.Q(("state__in", ["open", "acknowledged"]), ("ended_at__isnull", True), ("resolution", "")),
                         models.Q(("ended_at__isnull", False), ("state", "resolved"), models.Q(("resolution", ""), _negated=True)),

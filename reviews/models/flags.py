@@ -51,7 +51,6 @@ class FlagCase(models.Model):
                 condition=Q(state__in=[FlagState.OPEN, FlagState.ACKNOWLEDGED]),
                 name="reviews_flagcase_one_at_a_time",
             ),
-            models.CheckConstraint(condition=Q(state__in=FlagState.values), name="reviews_flagcase_state_known"),
             models.CheckConstraint(
                 condition=(Q(state__in=[FlagState.OPEN, FlagState.ACKNOWLEDGED]) & Q(ended_at__isnull=True, resolution=""))
                 | (Q(state=FlagState.RESOLVED, ended_at__isnull=False) & ~Q(resolution=""))

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from activity.metrics import METRICS
-from reviews.choices import RuleTarget
+from reviews.choices import RuleTarget, Standing
 from reviews.rules.crossings import Pasts, find_crossings
 from reviews.rules.diagnosis import diagnose
 from reviews.rules.digest import Verdict, review_content, review_digest
@@ -286,7 +286,7 @@ def _make_card(
     }
     return Card(
         partner=entry.partner,
-        standing=str(scored.standing),
+        standing=str(Standing.INCOMPLETE if gaps else scored.standing),
         score=scored.score,
         rank=scored.rank,
         metrics=_newest(entry),

@@ -120,9 +120,9 @@ def find_planted(
     """
     result = Found()
     for number in range(programs):
-        chosen = {
-            place * (partners // PLANTED_AT_ONCE): causes[(place + number) % len(causes)] for place in range(PLANTED_AT_ONCE)
-        }
+        # One further each time, so that they are not all of one category, which would be the market.
+        places = [place * (partners // PLANTED_AT_ONCE) + place for place in range(PLANTED_AT_ONCE)]
+        chosen = {partner: causes[(place + number) % len(causes)] for place, partner in enumerate(places)}
         faults = {partner: Fault(cause, FIRST_FAULT, left, is_slow) for partner, cause in chosen.items()}
         maker = Maker(partners, activations, seed + number, spread, faults)
         first: dict[str, tuple[int, str]] = {}

@@ -16,10 +16,12 @@ BY_STANDING = {
     Standing.ON_TRACK: DecisionKind.PASS,
     Standing.INSUFFICIENT_DATA: DecisionKind.EXEMPT,
     Standing.NO_ACTIVITY: DecisionKind.EXEMPT,
+    Standing.INCOMPLETE: DecisionKind.MONITOR,
 }
 REASONS = {
     DecisionKind.PASS: "No flag and a passing standing.",
     DecisionKind.EXEMPT: "No flag and too little activity to be judged.",
+    DecisionKind.MONITOR: "No flag, but events are missing: a source was silent.",
 }
 
 
@@ -107,8 +109,9 @@ def withdraw_decisions(
 
 def decide_by_rule(*, cycle: ReviewCycle, policy_number: int, at: datetime) -> int:
     """
-    Decide about the undecided partners that need nobody: those without a flag whose standing is good, who pass, or that
-    had too little activity to be judged, who are exempt. Returns how many; the others are for people.
+    Decide about the undecided partners that need nobody: those without a flag whose standing is good, who pass, that had too
+    little activity to be judged, who are exempt, or of whom events are missing, who are monitored. Returns how many; the
+    others are for people.
 
     Runs in the transaction of the consolidation, which writes the audit row.
 

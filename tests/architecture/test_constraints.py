@@ -124,7 +124,6 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_cycle_starts_on_first": (ReviewCycle, {"month_start_date": date(2026, 7, 2)}),
     "reviews_cycle_ready_is_frozen": (ReviewCycle, {"state": CycleState.READY, "cutoff": None}),
     "reviews_cycle_both_closed_at_and_closed_by_set": (ReviewCycle, {"closed_at": AT}),
-    "reviews_flagcase_state_known": (FlagCase, {"state": "lost", "resolution": "", "ended_at": None}),
     "reviews_flagcase_end_is_complete": (
         FlagCase,
         {"state": FlagState.DISMISSED, "ended_at": AT, "ended_month_date": date(2026, 6, 1), "reason": ""},

@@ -151,7 +151,7 @@ class TestTokens:
         with pytest.raises(NotAllowed, match="This needs the scope metrics:read"):
             check(actor, "metric.read", own.pk)
         with pytest.raises(NotAllowed, match="No API token may do this"):
-            check(actor, "rule.edit", own.pk)
+            check(actor, "review.run", own.pk)
         with pytest.raises(UnknownProgram):
             check(actor, "catalog.read", other.pk)
 

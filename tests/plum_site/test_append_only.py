@@ -24,7 +24,17 @@ from partners.models import PartnerTransition
 from plum_site.lib import append_only
 from plum_site.lib.models import AuditEvent
 from reviews.choices import CycleState, RestatementState
-from reviews.models import CycleTransition, Decision, Flag, Restatement, ReviewCycle, ReviewPolicy, RuleVersion, Scorecard
+from reviews.models import (
+    CycleTransition,
+    Decision,
+    Flag,
+    FlagTransition,
+    Restatement,
+    ReviewCycle,
+    ReviewPolicy,
+    RuleVersion,
+    Scorecard,
+)
 from tests.support.rows import AT, LATER, Rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -40,6 +50,7 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     Seal: {"chain": b"c" * 32},
     MessageBatch: {"rejected_count": 1, "received_count": 1},
     AttributeSet: {"values": {"country": "DE"}},
+    FlagTransition: {"comment": "edited"},
     CycleTransition: {"actor": "user:2"},
     ReviewPolicy: {"minimum_events": 0},
     RuleVersion: {"threshold": 0},

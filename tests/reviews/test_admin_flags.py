@@ -49,7 +49,7 @@ def test_the_page_says_what_was_seen_and_what_happened(client: Client, program: 
     said = text_of(client.get(page_of(the_case(program))))
     assert "Partner P1: activation rate 8.9" in said
     assert "should be at least 40.0" in said
-    assert "8 of 90" in said
+    assert "8 activations of 90 unlocks" in said
     assert "June 2026" in said
     assert "Plum" in said
     assert "Dismiss…" in said
