@@ -98,7 +98,10 @@ def make_flags(flags: Sequence[Flag]) -> Table:
 
 
 def make_crossed(card: Scorecard) -> Table | None:
-    """Rules that were crossed and are not flags, or None."""
+    """
+    Rules that were crossed and are not flags, or None. Of offers and segments only what is certain and has another reason than
+    the partner as a whole: there are many of them, and chance crosses often.
+    """
     names = {rule["code"]: rule["name"] for rule in card.cycle.config.get("rules", [])}
     rows = [
         [
@@ -109,6 +112,7 @@ def make_crossed(card: Scorecard) -> Table | None:
             say_evidence(one["metric"], one),
         ]
         for one in card.evidence.get("crossed", [])
+        if not one.get("target_key") or one.get("why_no_flag") not in ("not_confirmed", "whole_partner")
     ]
     headers = ["Rule", "Observed", "Limit", "Why it is no flag", "Evidence"]
     return Table("Crossed, not flagged", headers, rows, numeric=frozenset({1, 2})) if rows else None

@@ -26,7 +26,7 @@ def test_measures_on_postgresql_only(tmp_path: Path) -> None:
     program = Program.objects.get()
     assert (Event.objects.count(), Member.objects.count(), AttributeSet.objects.count()) == (12_000, 600, 24)
     assert lab.programs == {"bench": 12_000}
-    assert [verdict.violations for verdict in verify_rollups(program=program)] == [[]] * 5
+    assert [verdict.violations for verdict in verify_rollups(program=program)] == [[]] * 6
     assert set(tall.details) == {"1200 events", "12000 events"}
     assert 0 < tall.ratio < 1000
     assert 0.1 < grown.ratio < 10
