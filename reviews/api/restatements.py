@@ -13,8 +13,8 @@ from plum_site.lib.api import ListView
 from plum_site.lib.api_writes import Body, WritingView
 from plum_site.lib.periods import month_text, parse_month
 from reviews.choices import RestatementState
-from reviews.models import Restatement, ReviewCycle
-from reviews.selectors import find_cycle, get_cycle, get_restatement, list_restatements
+from reviews.models import Restatement
+from reviews.selectors import get_cycle, get_restatement, list_restatements
 from reviews.services import ask_restatement
 
 EXAMPLE = {
@@ -85,10 +85,6 @@ class AskRestatementView(WritingView):
     def describe(self, row: Restatement) -> dict[str, Any]:
         """As read."""
         return dict(RestatementOutput(row, context={"request": self.request}).data)
-
-    def find_current(self) -> ReviewCycle | None:
-        """The review in the address."""
-        return find_cycle(self.program_id, parse_month(self.kwargs["month"]))
 
     def post(self, request: Request, month: str) -> Response:
         """One service call."""

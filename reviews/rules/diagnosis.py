@@ -282,7 +282,8 @@ def _seen(crossing: Crossing) -> str:
 def _sentence(loss: Loss, failed: Mapping[str, int]) -> str:
     more = ""
     if loss.cause in (Cause.DELIVERY, Cause.FRICTION) and any(failed.values()):
-        parts = [f"{count:,} {name.removeprefix('failed_')}" for name, count in sorted(failed.items()) if count]
+        steps = {name: name.removeprefix("failed_").removesuffix("s") for name in sorted(failed)}
+        parts = [f"{failed[name]:,} {step}{'' if failed[name] == 1 else 's'}" for name, step in steps.items() if failed[name]]
         more = f" Failed: {', '.join(parts)}."
     return f"{MEANINGS[Cause(loss.cause)]}. {_seen(loss.crossing)}.{more}"
 

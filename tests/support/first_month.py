@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from plum_site.lib.periods import next_month
+
 ATTRIBUTES = ("business_unit", "country")
 MEMBERS = 60
 UNITS = ("North", "South", "West")
@@ -83,13 +85,13 @@ def write(path: Path, lines: list[str]) -> Path:
 
 
 def list_events(month: date) -> Iterator[dict[str, Any]]:
-    """The month as CloudEvents, in time order for each brand."""
-    number = 0
+    """The month as CloudEvents, on every day of it, because a shop that falls silent is a data gap."""
+    number, days = 0, (next_month(month) - month).days
     for brand in BRANDS:
         for (kind, status), count in brand.counts.items():
             for turn in range(count):
                 number += 1
-                at = datetime(month.year, month.month, 2, 8, tzinfo=UTC) + timedelta(days=turn % 25, minutes=number % 600)
+                at = datetime(month.year, month.month, 1, 8, tzinfo=UTC) + timedelta(days=turn % days, minutes=number % 600)
                 data: dict[str, Any] = {"member": {"external_id": f"E{turn % MEMBERS:03d}"}, "offer": f"{brand.code}-10"}
                 if status != "confirmed":
                     data["status"] = status
