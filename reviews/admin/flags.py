@@ -132,9 +132,8 @@ def show_flag(case: FlagCase, card: Scorecard | None) -> dict[str, Any]:
         between = f"{show_measured(seen['metric'], max(low, 0))} to {show_measured(seen['metric'], high)}"
         facts.append(("Where the true value lies", between))
     if evidence.get("expected_by_chance") is not None:
-        facts.append(
-            ("Expected by chance", f"{count(evidence['expected_by_chance'], 2)} flags of this rule in a month, all partners")
-        )
+        of = f" of the {count(evidence['flagged'])} flags of the month" if "flagged" in evidence else ""
+        facts.append(("Expected by chance", f"at most {count(evidence['expected_by_chance'], 2)}{of}"))
     facts += [
         ("Metric", f"{metric.label}: {metric.formula}"),
         ("Rests on", say_evidence(seen["metric"], evidence) or NO_DATA),

@@ -17,6 +17,7 @@ NAMED = 3  # partners named on either side
 AND = " and "  # between amounts in different currencies
 NO_DATA = "no data"
 NOT_RECORDED = "not recorded"
+LEAST_CHANCE = 1e-6  # smaller ones are not told apart
 GRAVITY = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTICE: 2}
 TROUBLED = {Standing.UNDERPERFORMING: 0, Standing.WATCH: 1}
 
@@ -185,7 +186,9 @@ def write_chance(chance: float) -> str:
     """How often chance alone would show as much."""
     if chance >= 0.01:
         return f"by chance in {write_rate(chance, 0)} of the cases"
-    return f"by chance once in {write_count(min(10**9, round(1 / max(chance, 1e-9), -1 if chance > 1e-3 else -2)))}"
+    if chance < LEAST_CHANCE:
+        return "by chance less than once in a million"
+    return f"by chance once in {write_count(round(1 / chance, -1 if chance > 1e-3 else -2))}"
 
 
 def say_target(target: str, key: str) -> str:
