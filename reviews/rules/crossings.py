@@ -27,6 +27,7 @@ from reviews.rules.references import (
     find_movements,
     fixed,
     share_of_offer_days,
+    strongest,
     survey,
     weigh,
 )
@@ -72,8 +73,10 @@ def find_crossings(
     """
     The crossings of every partner that has any, in order of rule, target and key; those that are flags say so.
 
-    cooling: (rule code, partner) pairs that were flagged so recently that no second flag opens. blocked: partners with a data
-    gap, whose volumes say nothing.
+    cooling: (rule code, partner) pairs that were flagged so recently that no second flag opens. gaps: data gaps, for want of
+    whose events a crossing may be. remembered: what the months before let expect, by rule; filled at first, and good for as
+    long as they stay the same. positions: reads what changed positions let expect of each partner; called only if somebody
+    crossed for certain.
     Source: docs/rules/flags.md
     """
     readings = [
@@ -241,8 +244,8 @@ def _is_position(reading: Reading, positions: Callable[[], Mapping[str, Shift]])
 
 def _movement(rule: RuleSpec, subject: Subject, movements: Mapping[str, float]) -> float:
     """How the market moved that the subject is part of: the strongest of its groups' movements."""
-    found = [movements.get(group, movements.get("", 1.0)) for group in subject.groups] or [1.0]
-    return min(found) if rule.direction == Direction.BELOW else max(found)
+    everybody = movements.get("", 1.0)
+    return strongest([movements.get(group, everybody) for group in subject.groups], rule.direction)
 
 
 def _periods(rule: RuleSpec) -> int:

@@ -36,6 +36,12 @@ OLDER_NEEDS = 4  # past months from which on the older half stands for itself, s
 HALF = 0.5  # with fewer than half the offer days that it had, a partner is expected to have less
 
 
+def strongest(movements: Sequence[float], direction: str) -> float:
+    """Of the movements of the groups that something is part of, the one furthest to the bad side; 1 where there is none."""
+    found = movements or [1.0]
+    return min(found) if direction == Direction.BELOW else max(found)
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """
@@ -51,8 +57,8 @@ class Surroundings:
 
     def movement_of(self, subject: Subject, back: int, direction: str) -> float:
         """How the market moved in a past month that the subject was part of: the strongest of its groups' movements."""
-        found = [self.movements.get((group, back), self.movements.get(("", back), 1.0)) for group in subject.groups] or [1.0]
-        return min(found) if direction == Direction.BELOW else max(found)
+        everybody = self.movements.get(("", back), 1.0)
+        return strongest([self.movements.get((group, back), everybody) for group in subject.groups], direction)
 
     def prior_of(self, subject: Subject) -> Prior | None:
         """What is known of a rate before the subject's own figures are seen."""
