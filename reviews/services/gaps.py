@@ -109,15 +109,7 @@ def _adjust(row: DataGap, gap: FoundGap, at: datetime) -> None:
         row.accepted_by, row.accepted_at, row.reason = "", None, ""
     row.starts_at, row.ends_at = gap.starts_at, gap.ends_at
     row.save(update_fields=["starts_at", "ends_at", "accepted_by", "accepted_at", "reason"])
-    audit.record(
-        program_id=row.program_id,
-        actor=SYSTEM,
-        action="reviews.change_data_gap",
-        row=row,
-        at=at,
-        before=before,
-        after=_as_json(row),
-    )
+    _tell_change(row, before, at)
 
 
 def _end(row: DataGap, at: datetime) -> None:
@@ -139,15 +131,19 @@ def _end(row: DataGap, at: datetime) -> None:
         row.ends_at = max(at, row.starts_at)
         before = _as_json(row) | {"ends_at": None}
         row.save(update_fields=["ends_at"])
-        audit.record(
-            program_id=row.program_id,
-            actor=SYSTEM,
-            action="reviews.change_data_gap",
-            row=row,
-            at=at,
-            before=before,
-            after=_as_json(row),
-        )
+        _tell_change(row, before, at)
+
+
+def _tell_change(row: DataGap, before: dict[str, str | None], at: datetime) -> None:
+    audit.record(
+        program_id=row.program_id,
+        actor=SYSTEM,
+        action="reviews.change_data_gap",
+        row=row,
+        at=at,
+        before=before,
+        after=_as_json(row),
+    )
 
 
 def _overlap(row: DataGap, gap: FoundGap) -> bool:
