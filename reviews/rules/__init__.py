@@ -26,7 +26,7 @@ from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text
 from reviews.rules.flags import Crossing, RuleSpec, check_rule, months_needed
 from reviews.rules.gaps import DATA_GAP, DataGapFacts, blocks, list_gaps_of
 from reviews.rules.lifecycle import ACTIVE, Later, Placement, Step, Stretch, ends_with, place_flag
-from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, measure, rate_interval
+from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, rate_interval
 from reviews.rules.positions import Shift, ShownAt, find_shifts
 from reviews.rules.sentences import say_rule, say_share, say_threshold
 from reviews.rules.standing import (
@@ -102,7 +102,6 @@ __all__ = [
     "hash_json",
     "list_gaps_of",
     "make_cards",
-    "measure",
     "months_needed",
     "number_text",
     "place_flag",

@@ -12,8 +12,6 @@ from typing import Any
 
 Figures = Mapping[str, Any]  # one row of the metric layer: metric key to integer, rate or money
 
-# Three standard errors: with 300 partners and a handful of rules, some two crossings a month by chance at the most.
-CERTAINTY = 3.0
 DECIMALS = 9
 
 
@@ -65,25 +63,7 @@ class Measured:
     high: float
 
 
-def measure(metric: str, figures: Figures | None) -> Measured | None:
-    """The figure with the interval that it certainly lies in; None where it is empty: no divisor, or not recorded."""
-    if figures is None:
-        return None
-    rate = RATES.get(metric)
-    if rate is None:
-        count = int(figures[metric])
-        low, high = count_interval(count)
-        return Measured(float(count), count, count, low, high)
-    if figures.get(metric) is None:
-        return None
-    numerator, denominator = int(figures[rate.numerator]), int(figures[rate.denominator])
-    if denominator <= 0:
-        return None
-    low, high = rate_interval(numerator, denominator)
-    return Measured(round(numerator / denominator, DECIMALS), numerator, denominator, low, high)
-
-
-def rate_interval(numerator: float, denominator: float, z: float = CERTAINTY) -> tuple[float, float]:
+def rate_interval(numerator: float, denominator: float, z: float) -> tuple[float, float]:
     """
     The Wilson score interval of a rate; where it is above 1, that of a Poisson count over the denominator.
 
@@ -99,7 +79,7 @@ def rate_interval(numerator: float, denominator: float, z: float = CERTAINTY) ->
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def count_interval(count: float, z: float = CERTAINTY) -> tuple[float, float]:
+def count_interval(count: float, z: float) -> tuple[float, float]:
     """
     The score interval of a Poisson count.
 

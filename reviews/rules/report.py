@@ -168,8 +168,6 @@ def write_evidence(metric: str, evidence: Mapping[str, Any]) -> str:
     if metric in RATES and evidence.get("denominator"):
         numerator, denominator = write_count(evidence["numerator"]), write_count(evidence["denominator"])
         parts.append(f"{numerator} {RATES[metric].numerator} of {denominator} {RATES[metric].denominator}")
-    if "previous" in evidence:
-        parts.append(f"the month before {write_measured(metric, evidence['previous']['value'])}")
     if "reference" in evidence:
         months = evidence["reference"]["months"]
         since = "the month before" if months == 1 else f"the {months} months before"

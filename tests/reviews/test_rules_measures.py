@@ -15,9 +15,9 @@ from reviews.rules import count_interval, rate_interval
     ],
 )
 def test_rate_intervals(numerator: int, denominator: int, low: float, high: float) -> None:
-    assert [round(end, 9) for end in rate_interval(numerator, denominator)] == [low, high]
+    assert [round(end, 9) for end in rate_interval(numerator, denominator, 3.0)] == [low, high]
 
 
 def test_count_intervals() -> None:
-    assert [round(end, 9) for end in count_interval(0)] == [0.0, 9.0]
-    assert [round(end, 9) for end in count_interval(9)] == [3.437694101, 23.562305899]
+    assert [round(end, 9) for end in count_interval(0, 3.0)] == [0.0, 9.0]
+    assert [round(end, 9) for end in count_interval(9, 3.0)] == [3.437694101, 23.562305899]
