@@ -104,11 +104,15 @@ def test_a_folder_has_the_events_in_columns_of_the_contract(tmp_path: Path) -> N
 
 
 def test_what_a_process_and_its_children_spend_is_counted() -> None:
-    busy = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(8_000_000))']); input()"
-    with subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE) as child:
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
+    told = f"import subprocess, sys; input(); subprocess.run([sys.executable, '-c', {burn!r}]); print('burnt', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None and child.stdout is not None
         before = processor_seconds(child.pid)
-        while processor_seconds(child.pid) - before < 0.1:
-            assert child.poll() is None
+        child.stdin.write(b"now\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"burnt\n"
+        assert processor_seconds(child.pid) - before >= 0.4
         assert family(child.pid)[0] == child.pid
         assert largest_peak([child.pid]) > 1
         child.communicate(b"\n")
