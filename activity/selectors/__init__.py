@@ -1,5 +1,6 @@
 """Reads of activity: figures, rollups, timelines, and the state of the ledger."""
 
+from activity.selectors.attribute_counts import count_by_attributes
 from activity.selectors.counts import count_by
 from activity.selectors.dimensions import refuse_personal
 from activity.selectors.figures import PARTS, Summary, settled_span, summarise
@@ -20,6 +21,7 @@ __all__ = [
     "Summary",
     "Unsealed",
     "count_by",
+    "count_by_attributes",
     "count_unsealed",
     "head_of",
     "list_offer_states",

@@ -35,10 +35,15 @@ def count_by(
     breakdown = Breakdown(program, tuple(by), dict(where or {}))
     with snapshot():
         tallies = count_events(breakdown, checked_span(starts_date, ends_date), prefix_of(program.pk, cutoff))
-    return {key: _plain(tally) for key, tally in tallies.items()}
+    return {key: as_counts(tally) for key, tally in tallies.items()}
 
 
-def _plain(tally: Tally) -> dict[str, int]:
+def as_counts(tally: Tally) -> dict[str, int]:
+    """
+    The numbers of events in a tally.
+
+    Shape: {count metric or one of FAILED: events}.
+    """
     counts = {key: tally.events.get((kind, Status.CONFIRMED), 0) for key, kind in EVENT_COUNTS.items()}
     failed = {key: tally.events.get((kind, Status.FAILED), 0) for key, kind in FAILED.items()}
     done = counts["unlocks"] + counts["activations"] + counts["redemptions"]

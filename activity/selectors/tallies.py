@@ -15,6 +15,7 @@ Key = tuple[str, ...]
 OK = Status.CONFIRMED.value
 STAGES = {kind.label: kind.value for kind in Kind}
 WORK_MEM = "64MB"  # for each hash or sort of a statement; larger months spill to disk
+SHORT_MARK = 10  # bits
 MEMBER_COLUMNS = {
     "members_viewed": "viewed",
     "members_unlocked": "unlocked",
@@ -73,6 +74,34 @@ def count_events(breakdown: Breakdown, span: Span, prefix: Prefix, *, kind: int 
             if of_kind == Kind.REDEEMED and currency:
                 tally.add_amount(measure, status, currency, count, int(minor))
     return tallies
+
+
+def count_marked(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, tuple[Tally, int]]:
+    """
+    Events of every group that has any, without amounts, each with a mark of its members: a number of which no more bits are
+    set than the group has members. Costs a fraction of counting them.
+    """
+    pieces, label = breakdown.pieces(span, prefix), breakdown.labeller(span)
+    columns = [*pieces.groups, "e.kind", "e.status"]
+    sql = (
+        f"{pieces.with_clause()}SELECT {', '.join(columns)}, count(*), {_mark()} "
+        f"FROM activity_event e {pieces.joins} WHERE {pieces.where(prefix.condition())} GROUP BY {positions(len(columns))}"
+    )
+    found: dict[Key, tuple[Tally, int]] = {}
+    width = len(pieces.groups)
+    for row in run(sql, pieces.params, prefix):
+        key = label(row[:width])
+        tally, mark = found.get(key) or (Tally(), 0)
+        tally.add_events(row[width], row[width + 1], row[width + 2])
+        found[key] = tally, mark | (row[width + 3] or 0)
+    return found
+
+
+def _mark() -> str:
+    """One bit of a number for each remainder of the members' row ids: SQLite, which cannot unite bits, gets a short one."""
+    if connection.vendor == "postgresql":
+        return "bit_or(1::bigint << (e.member_id %% 62)::int)"
+    return " + ".join(f"max(e.member_id %% {SHORT_MARK} = {bit}) * {1 << bit}" for bit in range(SHORT_MARK))
 
 
 def count_members(breakdown: Breakdown, span: Span, prefix: Prefix) -> dict[Key, dict[str, int]]:

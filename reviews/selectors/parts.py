@@ -5,8 +5,7 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
-from activity.selectors import PARTS, count_by, summarise
-from activity.selectors.dimensions import MEMBER_PREFIX
+from activity.selectors import count_by, count_by_attributes
 from activity.selectors.positions import count_by_position
 from partners.models import Program
 from plum_site.lib.periods import next_month, parse_month
@@ -87,20 +86,15 @@ def _read_offers(program: Program, months: Sequence[str], cutoff: int) -> list[P
 
 
 def _read_segments(program: Program, months: Sequence[str], cutoff: int, attributes: Sequence[str]) -> list[PartInput]:
-    """The values of all attributes from one pass over the ledger: what has several is added up for each of them."""
-    if not attributes:
-        return []
-    names = [f"{MEMBER_PREFIX}{attribute}" for attribute in attributes]
-    counted = _count(program, months, cutoff, ["month", "partner", *names])
+    """What members are, value by value. A group that is hidden in the reviewed month is no part at all."""
+    starts_date, ends_date = parse_month(months[-1]), next_month(parse_month(months[0]))
+    counted = count_by_attributes(
+        program=program, starts_date=starts_date, ends_date=ends_date, attributes=attributes, cutoff=cutoff
+    )
     parts = []
-    for place, attribute in enumerate(attributes):
-        folded: dict[tuple[str, ...], dict[str, int]] = {}
-        for (month, partner, *values), counts in counted.items():
-            row = folded.setdefault((month, partner, values[place]), dict.fromkeys(counts, 0))
-            for name, count in counts.items():
-                row[name] += count
-        hidden = _find_hidden(program, months, cutoff, names[place])
-        shown = {key: row for key, row in folded.items() if not hidden & {key, (months[0], *key[1:])}}
+    for attribute, groups in counted.items():
+        gone = {key[1:] for key, counts in groups.items() if counts is None and key[0] == months[0]}
+        shown = {key: counts for key, counts in groups.items() if counts is not None and key[1:] not in gone}
         parts += _as_parts(shown, months, RuleTarget.PARTNER_SEGMENT, f"{attribute}=")
     return parts
 
@@ -124,17 +118,3 @@ def _as_parts(counted: Mapping[tuple[str, ...], Figures], months: Sequence[str],
         )
         for partner, value in sorted({key[1:] for key in counted})
     ]
-
-
-def _find_hidden(program: Program, months: Sequence[str], cutoff: int, name: str) -> set[tuple[str, ...]]:
-    """(month, partner, value) of the groups that are too small to be shown, or give one of these away."""
-    by = ["month", "partner", name]
-    summary = summarise(
-        program=program,
-        starts_date=parse_month(months[-1]),
-        ends_date=next_month(parse_month(months[0])),
-        by=by,
-        cutoff=cutoff,
-        leave_out=PARTS,
-    )
-    return {tuple(row[key] for key in by) for row in summary.rows if row["suppressed"]}

@@ -105,9 +105,12 @@ def test_a_folder_has_the_events_in_columns_of_the_contract(tmp_path: Path) -> N
 
 def test_what_a_process_and_its_children_spend_is_counted() -> None:
     burn = "import time\nwhile time.process_time() < 0.5: pass"
-    told = f"import subprocess, sys; input(); subprocess.run([sys.executable, '-c', {burn!r}]); print('burnt', flush=True); input()"
+    told = (
+        f"import subprocess, sys; input(); subprocess.run([sys.executable, '-c', {burn!r}]); print('burnt', flush=True); input()"
+    )
     with subprocess.Popen([sys.executable, "-c", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         before = processor_seconds(child.pid)
         child.stdin.write(b"now\n")
         child.stdin.flush()
