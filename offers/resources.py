@@ -6,7 +6,7 @@ from import_export.fields import Field
 
 from offers.models import Audience, Listing, Offer
 from offers.rules import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, OfferRow, parse_offer
-from offers.selectors import find_order, list_audiences, list_newest_listings, list_offers
+from offers.selectors import find_ranking, list_audiences, list_newest_listings, list_offers, order_of
 from offers.services import save_offers
 from partners.models import Program
 from partners.rules import SavedRows
@@ -85,7 +85,7 @@ class OfferResource(ServiceResource):
         time_zone = Program.objects.values_list("time_zone", flat=True).get(pk=program_id)
         listings = {listing.offer_id: listing for listing in list_newest_listings(program_id)}
         audiences = list_audiences(program_id, local_date(self.at, time_zone))
-        places = {pk: str(place) for place, pk in enumerate(find_order(program_id, None), 1)}
+        places = {pk: str(place) for place, pk in enumerate(order_of(find_ranking(program_id)).offers, 1)}
         return {
             offer.external_id: as_row(offer, listings.get(offer.pk), audiences.get(offer.pk), places.get(offer.pk, ""))
             for offer in list_offers(program_id)

@@ -1,4 +1,4 @@
-"""The activity API: batches, metrics, the funnel and the ranked catalog out."""
+"""The activity API: batches, metrics and the funnel out."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
@@ -9,14 +9,11 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from activity.api.serializers import (
     BatchOutput,
-    CatalogOffer,
-    CatalogQuery,
     FunnelOutput,
     LedgerEvent,
     MetricsOutput,
@@ -30,9 +27,7 @@ from activity.models import IngestBatch
 from activity.selectors import Summary, refuse_personal, summarise
 from activity.selectors.batches import list_batches_of_token
 from activity.selectors.history import HistoryFilter, Stretch, make_filter, read_history
-from activity.services.browsing import list_ranked_for_member
 from activity.services.timelines import open_timeline
-from offers.selectors import RankedOffer, get_segment, list_ranked
 from partners.models import Program
 from partners.selectors import get_program_by_id
 from plum_site.lib import clock
@@ -40,47 +35,12 @@ from plum_site.lib.access import actor_of
 from plum_site.lib.api import ApiView, ListView, read_cursor, refuse_parameters, write_cursor
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.models import ApiToken
-from plum_site.lib.periods import local_date
 
-CHOICES = ("member", "segment")
 LINES_AT_ONCE = 1000
 MOST_PASSED = 2_000_000  # events that one stream looks at, those that its filter leaves out included
 encode = msgspec.json.encode
 REASON_HEADER = OpenApiParameter(
     "Plum-Reason", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Why it is read; keeps the reason out of addresses."
-)
-CATALOG_EXAMPLE = {
-    "data": [
-        {
-            "position": 1,
-            "offer": "OF-9",
-            "partner": "P-1001",
-            "partner_name": "Northwind Coffee",
-            "offer_type": "discount",
-            "category": "",
-            "face_value": "50%",
-            "face_value_currency": "",
-            "starts_on": "2026-08-01",
-            "ends_on": "2026-12-31",
-            "listing": {
-                "number": 1,
-                "title": "Two coffees for one",
-                "text": "",
-                "creative_url": "",
-                "terms": "Not at airports.",
-            },
-        }
-    ],
-    "next_cursor": None,
-    "has_more": False,
-}
-ANY_ATTRIBUTE = OpenApiParameter(
-    "attributes",
-    {"type": "object", "additionalProperties": {"type": "string"}},
-    OpenApiParameter.QUERY,
-    style="form",
-    explode=True,
-    description="Any kept attribute of members as name=value: the catalog of a member like that.",
 )
 
 
@@ -252,53 +212,3 @@ class TimelineView(ApiView):
             at=clock.now(),
         )
         return Response(TimelineOutput({"member": external_id, "events": events}).data)
-
-
-class CatalogView(ListView):
-    """
-    The ranked catalog of one day, best first: published offers within their dates, open to the member, the segment or
-    the attributes given. Without any of these, the whole catalog.
-    """
-
-    operations: ClassVar = {"GET": "catalog.read"}
-    problems = (404,)
-    Query = CatalogQuery
-    Output = CatalogOffer
-    order = ("position",)
-    described_parameters = (ANY_ATTRIBUTE,)
-    examples: ClassVar = {"GET": (None, CATALOG_EXAMPLE)}
-
-    @property
-    def program(self) -> Program:
-        """The token's program, read once."""
-        if not hasattr(self, "_program"):
-            self._program = get_program_by_id(self.program_id)
-        return self._program
-
-    def known_parameters(self) -> dict[str, Any]:
-        """Beside the usual ones, the attributes that the program keeps of its members."""
-        kept = {name: serializers.CharField(required=False, allow_blank=True) for name in self.program.member_attributes}
-        return {**kept, **super().known_parameters()}
-
-    def find_rows(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Whose catalog it is decides which selector is asked."""
-        at = clock.now()
-        on = query.get("on") or local_date(at, self.program.time_zone)
-        own = CatalogQuery().fields.keys() | {"limit", "cursor"}
-        attributes = {name: str(value) for name, value in self.request.query_params.items() if name not in own}
-        chosen = [name for name in CHOICES if name in query] + (["attributes"] if attributes else [])
-        if len(chosen) > 1:
-            detail = "Ask for a member, a segment or attributes: one of the three."
-            refuse_parameters([{"parameter": name, "code": "contradiction", "detail": detail} for name in chosen])
-        if "member" in query:
-            ranked = list_ranked_for_member(program=self.program, external_id=query["member"], on=on, at=at)
-        elif "segment" in query:
-            ranked = list_ranked(self.program_id, None, on, get_segment(self.program_id, query["segment"]).pk)
-        else:
-            ranked = list_ranked(self.program_id, attributes or None, on)
-        return [as_row(place) for place in ranked]
-
-
-def as_row(place: RankedOffer) -> dict[str, Any]:
-    """One place of the catalog as a row that can be paged."""
-    return {"position": place.position, "offer": place.offer, "listing": place.listing}

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from activity.api import reads, sources, views
+from activity.api import catalog, reads, sources, views
 
 urlpatterns = [
     path("events", views.EventsView.as_view(), name="events"),
@@ -11,5 +11,5 @@ urlpatterns = [
     path("metrics", reads.MetricsView.as_view(), name="metrics"),
     path("funnel", reads.FunnelView.as_view(), name="funnel"),
     path("members/<path:external_id>/timeline", reads.TimelineView.as_view(), name="timeline"),
-    path("catalog", reads.CatalogView.as_view(), name="catalog"),
+    path("catalog", catalog.CatalogView.as_view(), name="catalog"),
 ]

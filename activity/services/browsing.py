@@ -1,26 +1,24 @@
-"""The catalog as one member sees it: what the vault and the catalog know together."""
+"""Whose catalog it is: what the vault knows of the member who browses."""
 
-from datetime import date, datetime
+from datetime import datetime
 
-from activity.models import MemberVersion
-from activity.services.people import find_member
-from offers.selectors import RankedOffer, list_ranked
+from activity.models import VaultEntry
+from activity.services.vault import lookup_of
 from partners.models import Program
 from plum_site.lib.errors import NotFound
 
 
-def list_ranked_for_member(*, program: Program, external_id: str, on: date, at: datetime) -> list[RankedOffer]:
+def find_attributes(*, program: Program, external_id: str, at: datetime) -> dict[str, str]:
     """
-    The ranked live offers that are open to a member, by the attributes in force at `at`.
+    The attributes of a member that are in force at `at`, in one statement; {} for one of whom nothing is known.
 
     Raises: NotFound.
     Writes: nothing.
     """
-    member = find_member(program=program, external_id=external_id)
-    if member is None:
+    entry = VaultEntry.objects.filter(program=program, lookup=lookup_of(program.uuid, external_id))
+    versions = entry.order_by("member__versions__id").values_list("member__versions__valid_from", "member__versions__values")
+    rows = list(versions)
+    if not rows:
         raise NotFound("member", external_id)
-    attributes: dict[str, str] = {}
-    for version in MemberVersion.objects.filter(member=member).order_by("id"):
-        if version.valid_from is None or version.valid_from <= at:
-            attributes = version.values
-    return list_ranked(program.pk, attributes, on)
+    begun = [values for valid_from, values in rows if values is not None and (valid_from is None or valid_from <= at)]
+    return begun[-1] if begun else {}

@@ -258,7 +258,7 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
 
     def place(self, row: Offer) -> SafeString | str:
         ranked = list_ranked(row.program_id, None, local_date(now(), row.program.time_zone))
-        position = next((entry.position for entry in ranked if entry.offer.pk == row.pk), None)
+        position = next((entry.position for entry in ranked if entry.offer.id == row.pk), None)
         return f"{position} of {len(ranked)} live offers" if position else NO_DATA
 
     place.short_description = "place in the catalog"  # type: ignore[attr-defined]

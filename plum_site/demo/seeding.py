@@ -21,7 +21,7 @@ from activity.services import MemberRow, apply_people, record_events, seal_ledge
 from activity.services.loading import NewProgram, load_folder
 from offers.choices import OfferState
 from offers.rules import OfferRow
-from offers.selectors import find_order, get_offer, get_segment, load_catalog
+from offers.selectors import find_ranking, get_offer, get_segment, load_catalog, order_of
 from offers.services import change_offer_state, save_offers, save_ranking, save_segment
 from partners.choices import PartnerState, ProgramKind, Stage
 from partners.models import Program
@@ -165,7 +165,7 @@ def seed_catalog(program: Program, rng: Random, plan: Plan, at: datetime) -> lis
     offers = catalog.make_offers(rng, plan.first_day, started=True)
     save_offers(rows=offers, **bound)
     save_offers(rows=catalog.make_offers(rng, plan.first_day, started=False), state=OfferState.DRAFT, **bound)
-    order = find_order(program.pk, None)
+    order = order_of(find_ranking(program.pk)).offers
     segment = get_segment(program.pk, profiles.RANKED_SEGMENT)
     save_ranking(
         segment_id=segment.pk, offer_ids=[*order[10:30], *order[:10], *order[30:]], comment="Their favourites first.", **bound

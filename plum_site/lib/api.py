@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 
 from django.core import signing
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django_filters import FilterSet
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import BaseContentNegotiation
@@ -157,7 +157,7 @@ class ListView(ApiView):
         """All rows of the caller's program that this list is about."""
         raise NotImplementedError
 
-    def get(self, request: Request, **kwargs: str) -> Response:
+    def get(self, request: Request, **kwargs: str) -> HttpResponse:
         """One page."""
         query = self.read_query(request)
         limit = query.pop("limit", LIMIT_DEFAULT)

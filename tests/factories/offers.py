@@ -5,6 +5,7 @@ from typing import Any
 from offers.choices import OfferState
 from offers.models import Offer, Segment
 from offers.rules import OfferRow
+from offers.selectors import find_ranking, order_of
 from offers.services import change_offer_state, save_offer, save_segment
 from partners.models import Program
 from tests.factories.programs import CREATED_AT
@@ -48,3 +49,8 @@ def make_segment(
     """Members whose attribute has one of the values."""
     rule = [{"attribute": attribute, "operator": "is", "values": list(values)}]
     return save_segment(program_id=program.pk, code=code, name=code.title(), rule=rule, actor="system", at=CREATED_AT)[0]
+
+
+def order_in_force(program: Program, segment: Segment | None = None) -> list[int]:
+    """Row ids of offers, best first, as the ranking of everyone or of a segment names them."""
+    return list(order_of(find_ranking(program.pk, segment.pk if segment else None)).offers)

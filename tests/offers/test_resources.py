@@ -8,10 +8,10 @@ from tablib import Dataset
 
 from offers.models import Audience, Listing, Offer, RankingRevision
 from offers.resources import COLUMNS, OfferResource
-from offers.selectors import find_order, get_offer
+from offers.selectors import get_offer
 from partners.models import Program
 from plum_site.lib.models import AuditEvent
-from tests.factories.offers import make_offer, make_segment
+from tests.factories.offers import make_offer, make_segment, order_in_force
 from tests.factories.partners import make_partner
 from tests.factories.programs import make_program
 
@@ -166,7 +166,7 @@ def test_the_template_can_be_imported(program: Program, at: datetime) -> None:
     result = resource.import_data(resource.template())
 
     assert [row.import_type for row in result.rows] == [RowResult.IMPORT_TYPE_NEW] * 2
-    assert len(find_order(program.pk, None)) == 2
+    assert len(order_in_force(program)) == 2
 
 
 def test_a_resource_without_a_program_reads_nothing() -> None:

@@ -9,7 +9,6 @@ from django.test.utils import CaptureQueriesContext
 from offers.choices import OfferState, PresentState
 from offers.models import Offer
 from offers.selectors import (
-    find_order,
     get_offer,
     list_live_offers,
     list_newest_listings,
@@ -23,7 +22,7 @@ from offers.services import change_offer_state, publish_listing, save_offer, sav
 from partners.models import Program
 from partners.services import change_partner_state
 from plum_site.lib.errors import NotFound
-from tests.factories.offers import make_offer, make_row, make_segment, reach_offer_state
+from tests.factories.offers import make_offer, make_row, make_segment, order_in_force, reach_offer_state
 from tests.factories.partners import make_partner, reach_partner_state
 from tests.factories.programs import make_program
 
@@ -249,7 +248,7 @@ def test_members_read_the_newest_listing(program: Program, at: datetime) -> None
     make_offer(program, "O2")
     publish_listing(offer_id=offer.pk, title="Fresh", actor="system", at=at)
 
-    assert [row.listing.title for row in list_ranked(program.pk, None, JULY) if row.listing] == ["Fresh", "Offer O2"]
+    assert [row.offer.described["listing"]["title"] for row in list_ranked(program.pk, None, JULY)] == ["Fresh", "Offer O2"]
     assert list(list_newest_listings(program.pk).values_list("offer__external_id", "number")) == [("O1", 2), ("O2", 1)]
 
 
@@ -273,7 +272,7 @@ def test_programs_do_not_see_each_other(program: Program, at: datetime) -> None:
     save_offer(program_id=other.pk, row=make_row("X1"), actor="system", at=at, state=OfferState.PUBLISHED)
 
     assert load_catalog(program.pk) == {}
-    assert find_order(program.pk, None) == []
+    assert order_in_force(program) == []
     assert ranked(program) == []
     with pytest.raises(NotFound):
         get_offer(program.pk, "X1")

@@ -10,13 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from offers.choices import OfferState
 from offers.models import Audience, Listing, Offer, OfferTransition, RankingRevision
 from offers.rules import OfferRow
-from offers.selectors import find_order, get_offer, list_audiences, list_listings, list_offers, load_catalog
+from offers.selectors import get_offer, list_audiences, list_listings, list_offers, load_catalog
 from offers.services import publish_listing, save_offer, save_offers, set_audience
 from partners.models import Program
 from partners.rules import SavedRows
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.models import AuditEvent
-from tests.factories.offers import make_offer, make_row, make_segment
+from tests.factories.offers import make_offer, make_row, make_segment, order_in_force
 from tests.factories.partners import make_partner
 from tests.factories.programs import make_program
 
@@ -40,7 +40,7 @@ def audit_rows(action: str) -> list[AuditEvent]:
 
 def named_order(program: Program) -> list[str]:
     names = dict(Offer.objects.values_list("id", "external_id"))
-    return [names[pk] for pk in find_order(program.pk, None)]
+    return [names[pk] for pk in order_in_force(program)]
 
 
 def test_a_file_publishes_offers_with_listing_audience_and_ranking(program: Program, at: datetime) -> None:

@@ -1,33 +1,13 @@
-"""The catalog: offers and their listings, whom they are open to, and in which order they are shown."""
+"""Offers, how they came to their state, and whom they are open to."""
 
 from django.db import models
 from django.db.models import F, Q
 
 from offers.choices import OfferState
+from offers.models.segments import Segment
 from offers.querysets import OfferQuerySet
 from partners.models import Partner, Program
 from plum_site.lib.fields import CurrencyField
-
-
-class Segment(models.Model):
-    """
-    A named rule over member attributes, evaluated as of a date: every condition must hold.
-
-    `rule` is a list of {"attribute", "operator": "is"|"is_not", "values": [text, ...]}; "" stands for unknown.
-    """
-
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="segments")
-    code = models.SlugField(max_length=60)
-    name = models.CharField(max_length=200)
-    rule = models.JSONField(default=list)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["name", "id"]
-        constraints = [models.UniqueConstraint(fields=["program", "code"], name="offers_segment_once")]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Offer(models.Model):
@@ -96,29 +76,6 @@ class OfferTransition(models.Model):
         return f"{self.offer}: {self.name}"
 
 
-class Listing(models.Model):
-    """One version of what members read about an offer. Append-only: a refresh is a new version."""
-
-    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="listings")
-    number = models.PositiveIntegerField()
-    title = models.CharField(max_length=300)
-    text = models.TextField(blank=True)
-    creative_url = models.URLField(max_length=500, blank=True)
-    terms = models.TextField(blank=True)
-    published_at = models.DateTimeField()
-    published_by = models.CharField(max_length=200)
-
-    class Meta:
-        ordering = ["offer", "-number"]
-        constraints = [
-            models.UniqueConstraint(fields=["offer", "number"], name="offers_listing_number_once"),
-            models.CheckConstraint(condition=Q(number__gte=1), name="offers_listing_number_from_one"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.title} (version {self.number})"
-
-
 class Audience(models.Model):
     """
     Whom an offer is open to from one day on. An offer without any is open to everyone.
@@ -142,34 +99,3 @@ class Audience(models.Model):
 
     def __str__(self) -> str:
         return f"{self.offer}: {self.segment or 'everyone'}"
-
-
-class RankingRevision(models.Model):
-    """
-    One order of offers in the catalog, for everyone (segment empty) or for one segment. Append-only.
-
-    The newest revision per segment is in force; an undo is a new revision that names the one it undoes.
-    `offer_ids`: row ids of offers, best first; offers that are not named follow, by external id.
-    """
-
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="ranking_revisions")
-    segment = models.ForeignKey(Segment, null=True, blank=True, on_delete=models.PROTECT, related_name="ranking_revisions")
-    number = models.PositiveIntegerField()
-    offer_ids = models.JSONField()
-    undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
-    comment = models.TextField(blank=True)
-    source_ref = models.CharField(max_length=120, blank=True, help_text='What caused it, as "app.Model:id".')
-    made_by = models.CharField(max_length=200)
-    made_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["program", "segment", "-number"]
-        constraints = [
-            models.UniqueConstraint(fields=["program", "segment", "number"], name="offers_ranking_number_once"),
-            models.UniqueConstraint(
-                fields=["program", "number"], condition=Q(segment__isnull=True), name="offers_ranking_global_number_once"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Ranking {self.number} for {self.segment or 'everyone'}"

@@ -1,18 +1,15 @@
-"""What an offer row must look like, when an offer is live, and who is in a segment. Pure."""
+"""What an offer row must look like. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date
 from urllib.parse import urlsplit
 
-from offers.choices import OfferState, PresentState, SegmentOperator
+from offers.rules.lifecycle import Days
 from partners.rules import check_country, check_text, field_error
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.money import exponent, parse_minor
-from plum_site.lib.periods import local_date
 
 REQUIRED_COLUMNS = (
     "external_id",
@@ -27,9 +24,6 @@ REQUIRED_COLUMNS = (
     "rank",
 )
 OPTIONAL_COLUMNS = ("audience", "countries", "terms", "creative_url", "reward_cost")
-
-Days = tuple[date | None, date | None]  # [first day, day after the last); None is open
-Instants = tuple[datetime | None, datetime | None]  # [start, end); None is open
 
 
 @dataclass(frozen=True)
@@ -176,109 +170,3 @@ def parse_rank(text: str) -> int | None:
     if not re.fullmatch(r"[1-9]\d{0,8}", text):
         raise field_error("invalid_rank", "rank", f"{text!r} is not a rank. Write a whole number from 1, or nothing.")
     return int(text)
-
-
-def seed_order(row: OfferRow | None, partner_external_id: str, external_id: str) -> tuple[bool, int, str, str]:
-    """The sort key of the first ranking: by rank, empty last; then partner; then offer."""
-    rank = row.rank if row else None
-    return rank is None, rank or 0, partner_external_id, external_id
-
-
-def check_segment_rule(rule: Any, attributes: Sequence[str]) -> None:
-    """
-    Refuse what is not a list of {"attribute", "operator", "values"} over attributes that the program keeps.
-
-    Raises: InvalidInput, code "invalid_rule" or "unknown_attribute".
-    """
-    if not isinstance(rule, list):
-        raise field_error("invalid_rule", "rule", "Write a list of conditions.")
-    for condition in rule:
-        if not isinstance(condition, dict) or set(condition) != {"attribute", "operator", "values"}:
-            raise field_error("invalid_rule", "rule", "A condition has exactly attribute, operator and values.")
-        if condition["operator"] not in SegmentOperator.values:
-            raise field_error("invalid_rule", "rule", f"The operator is one of {', '.join(SegmentOperator.values)}.")
-        values = condition["values"]
-        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
-            raise field_error("invalid_rule", "rule", 'The values are a list of one text or more; "" stands for unknown.')
-        if condition["attribute"] not in attributes:
-            kept = ", ".join(attributes) or "none"
-            raise field_error("unknown_attribute", "rule", f"{condition['attribute']!r} is not kept of members. Kept: {kept}.")
-
-
-def matches(rule: Iterable[Mapping[str, Any]], attributes: Mapping[str, str]) -> bool:
-    """Whether a member with these attributes is in a segment: every condition holds; an absent attribute is ""."""
-    for condition in rule:
-        found = attributes.get(condition["attribute"], "") in condition["values"]
-        if found != (condition["operator"] == SegmentOperator.IS):
-            return False
-    return True
-
-
-def is_open_to(rule: Iterable[Mapping[str, Any]] | None, countries: Sequence[str], attributes: Mapping[str, str]) -> bool:
-    """Whether an audience (segment rule or None for everyone; countries, empty for all) takes in these attributes."""
-    return (not countries or attributes.get("country", "") in countries) and (rule is None or matches(rule, attributes))
-
-
-def present_state(
-    state: str, starts_date: date | None, ends_date: date | None, on: date, *, supplied: bool = True
-) -> PresentState:
-    """
-    The lifecycle as people see it on one program day.
-
-    supplied: whether the partner supplies offers in its state; if not, a published offer counts as paused.
-    """
-    if state != OfferState.PUBLISHED:
-        return PresentState(state)
-    if ends_date and on > ends_date:
-        return PresentState.EXPIRED
-    if not supplied:
-        return PresentState.PAUSED
-    return PresentState.SCHEDULED if starts_date and on < starts_date else PresentState.LIVE
-
-
-def held_periods(log: Iterable[tuple[datetime, str]], states: AbstractSet[str]) -> list[Instants]:
-    """
-    When an object was in one of `states`, from its transitions (instant, new state) in time order.
-
-    The first state reaches back for ever: a catalog that is loaded today describes offers that ran before.
-    """
-    periods: list[Instants] = []
-    since: datetime | None = None
-    holds = False
-    for index, (at, state) in enumerate(log):
-        if state in states and not holds:
-            since, holds = (at if index else None), True
-        elif state not in states and holds:
-            periods.append((since, at))
-            holds = False
-    return [*periods, (since, None)] if holds else periods
-
-
-def days_of(periods: Iterable[Instants], time_zone: str) -> list[Days]:
-    """The program days that periods touch, at any instant, as half-open ranges, those that meet put together."""
-    days: list[Days] = []
-    for starts_at, ends_at in periods:
-        first = local_date(starts_at, time_zone) if starts_at else None
-        end = local_date(ends_at - timedelta(microseconds=1), time_zone) + timedelta(days=1) if ends_at else None
-        if days and first is not None and days[-1][1] is not None and first <= days[-1][1]:
-            days[-1] = (days[-1][0], end)
-        else:
-            days.append((first, end))
-    return days
-
-
-def common_days(left: Iterable[Days], right: Sequence[Days]) -> tuple[Days, ...]:
-    """The days that are in both lists of half-open ranges, in order."""
-    ranges = []
-    for left_first, left_end in left:
-        for right_first, right_end in right:
-            first = max((day for day in (left_first, right_first) if day), default=None)
-            end = min((day for day in (left_end, right_end) if day), default=None)
-            if first is None or end is None or first < end:
-                ranges.append((first, end))
-    return tuple(ranges)
-
-
-def is_live(live: Iterable[Days], first: date, last: date) -> bool:
-    """Whether ranges of live days hold any day from `first` to `last`, both included."""
-    return any((start is None or start <= last) and (end is None or first < end) for start, end in live)

@@ -1,0 +1,29 @@
+"""What members read about offers."""
+
+from django.db import models
+from django.db.models import Q
+
+from offers.models.offers import Offer
+
+
+class Listing(models.Model):
+    """One version of what members read about an offer. Append-only: a refresh is a new version."""
+
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="listings")
+    number = models.PositiveIntegerField()
+    title = models.CharField(max_length=300)
+    text = models.TextField(blank=True)
+    creative_url = models.URLField(max_length=500, blank=True)
+    terms = models.TextField(blank=True)
+    published_at = models.DateTimeField()
+    published_by = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["offer", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["offer", "number"], name="offers_listing_number_once"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="offers_listing_number_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (version {self.number})"

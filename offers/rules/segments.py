@@ -1,0 +1,42 @@
+"""Who is in a segment, and whom an audience takes in. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from offers.choices import SegmentOperator
+from partners.rules import field_error
+
+
+def check_segment_rule(rule: Any, attributes: Sequence[str]) -> None:
+    """
+    Refuse what is not a list of {"attribute", "operator", "values"} over attributes that the program keeps.
+
+    Raises: InvalidInput, code "invalid_rule" or "unknown_attribute".
+    """
+    if not isinstance(rule, list):
+        raise field_error("invalid_rule", "rule", "Write a list of conditions.")
+    for condition in rule:
+        if not isinstance(condition, dict) or set(condition) != {"attribute", "operator", "values"}:
+            raise field_error("invalid_rule", "rule", "A condition has exactly attribute, operator and values.")
+        if condition["operator"] not in SegmentOperator.values:
+            raise field_error("invalid_rule", "rule", f"The operator is one of {', '.join(SegmentOperator.values)}.")
+        values = condition["values"]
+        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+            raise field_error("invalid_rule", "rule", 'The values are a list of one text or more; "" stands for unknown.')
+        if condition["attribute"] not in attributes:
+            kept = ", ".join(attributes) or "none"
+            raise field_error("unknown_attribute", "rule", f"{condition['attribute']!r} is not kept of members. Kept: {kept}.")
+
+
+def matches(rule: Iterable[Mapping[str, Any]], attributes: Mapping[str, str]) -> bool:
+    """Whether a member with these attributes is in a segment: every condition holds; an absent attribute is ""."""
+    for condition in rule:
+        found = attributes.get(condition["attribute"], "") in condition["values"]
+        if found != (condition["operator"] == SegmentOperator.IS):
+            return False
+    return True
+
+
+def is_open_to(rule: Iterable[Mapping[str, Any]] | None, countries: Sequence[str], attributes: Mapping[str, str]) -> bool:
+    """Whether an audience (segment rule or None for everyone; countries, empty for all) takes in these attributes."""
+    return (not countries or attributes.get("country", "") in countries) and (rule is None or matches(rule, attributes))
