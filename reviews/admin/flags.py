@@ -1,6 +1,6 @@
 """Flags: which rules were crossed for certain, what they rest on, what became of them, and what to do about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
@@ -28,14 +28,14 @@ from plum_site.lib.admin import (
 )
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
-from plum_site.lib.present import NO_DATA, Table, count, link, month, rate
-from reviews.choices import CycleState, Direction, FlagState, Reference, RuleTarget, Severity
+from plum_site.lib.present import NO_DATA, Table, count, link, month
+from reviews.choices import CycleState, FlagState, RuleTarget, Severity
 from reviews.forms import FlagOwnerForm, FlagStepForm
 from reviews.models import FlagCase, Scorecard
 from reviews.pages import show_decision
 from reviews.pages.flags import say_evidence, show_flag_state, show_measured, show_severity
 from reviews.rules import ACTIVE
-from reviews.selectors import find_card, list_flag_transitions, list_sightings, say_rule_of, say_seen
+from reviews.selectors import find_card, list_flag_transitions, list_sightings, say_allowed, say_rule_of, say_seen
 from reviews.services import assign_flag, change_flag_state, change_flags_in_bulk
 from reviews.workflow import FLAG_TRANSITIONS
 
@@ -108,15 +108,6 @@ def order() -> list[Any]:
 def worst_first(cases: QuerySet[FlagCase]) -> QuerySet[FlagCase]:
     """Open ones first, in them the gravest, then the newest."""
     return cases.order_by(*order())
-
-
-def say_allowed(seen: Mapping[str, Any]) -> str:
-    """What a rule allows, in words, from the figures that a flag keeps."""
-    side = "not below" if seen["direction"] == Direction.BELOW else "not above"
-    limit = show_measured(seen["metric"], seen["threshold"])
-    if seen["reference"] == Reference.FIXED:
-        return f"{side} {limit}"
-    return f"{side} {limit} ({rate(seen['share'], 0)} of {Reference(seen['reference']).label.removeprefix('A share of ')})"
 
 
 def show_flag(case: FlagCase, card: Scorecard | None) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from django.utils.safestring import SafeString
 from activity.metrics import METRICS
 from plum_site.lib.admin import url_of
 from plum_site.lib.present import Table, badge, count, link, rate
-from reviews.choices import Direction, FlagState, Reference, Severity
+from reviews.choices import FlagState, Severity
 from reviews.models import Flag, Scorecard
 from reviews.rules import RATES
-from reviews.rules.report import say_target, write_evidence
+from reviews.rules.report import say_target, write_evidence, write_limit
 from reviews.selectors import find_cases
 
 SEVERITY_TONES = {Severity.NOTICE: "info", Severity.WARNING: "warn", Severity.CRITICAL: "bad"}
@@ -45,12 +45,7 @@ def show_measured(metric: str, value: Any) -> SafeString | str:
 def say_limit(flag: Flag) -> str:
     """What the rule allows, in words."""
     version = flag.rule_version
-    side = "not below" if version.direction == Direction.BELOW else "not above"
-    limit = show_measured(flag.metric, flag.threshold)
-    if version.reference == Reference.FIXED:
-        return f"{side} {limit}"
-    share = rate(version.threshold, 0)
-    return f"{side} {limit} ({share} of {Reference(version.reference).label.removeprefix('A share of ')})"
+    return write_limit(flag.metric, version.direction, version.reference, version.threshold, flag.threshold)
 
 
 def say_evidence(metric: str, evidence: Mapping[str, Any]) -> str:

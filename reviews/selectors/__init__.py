@@ -51,6 +51,7 @@ from reviews.selectors.flags import (
     list_flag_transitions,
     list_open_flags,
     list_sightings,
+    say_allowed,
     say_flag_case,
     say_seen,
 )
@@ -186,6 +187,7 @@ __all__ = [
     "read_config",
     "read_input",
     "read_report",
+    "say_allowed",
     "say_cause",
     "say_flag",
     "say_flag_case",

@@ -123,6 +123,15 @@ def say_flag_case(case: FlagCase) -> str:
     return f"{case.rule.name}{where}: {say_seen(case.seen)}"
 
 
+def say_allowed(seen: Mapping[str, Any]) -> str:
+    """
+    What a rule allows, from the figures that a flag keeps.
+
+    Shape: one clause without its full stop.
+    """
+    return words.write_limit(seen["metric"], seen["direction"], seen["reference"], Decimal(str(seen["share"])), seen["threshold"])
+
+
 def say_seen(seen: Mapping[str, Any]) -> str:
     """
     What was seen, from the figures that a flag keeps.
@@ -130,9 +139,8 @@ def say_seen(seen: Mapping[str, Any]) -> str:
     Shape: one clause without its full stop.
     """
     metric, evidence = seen["metric"], seen["evidence"]
-    limit = words.write_limit(metric, seen["direction"], seen["reference"], Decimal(str(seen["share"])), seen["threshold"])
     rests_on = words.write_evidence(metric, evidence)
-    said = f"{METRICS[metric].label.lower()} {words.write_measured(metric, seen['observed'])}, should be {limit}"
+    said = f"{METRICS[metric].label.lower()} {words.write_measured(metric, seen['observed'])}, should be {say_allowed(seen)}"
     return f"{said}{f' ({rests_on})' if rests_on else ''}"
 
 
