@@ -28,6 +28,7 @@ from reviews.rules.gaps import DATA_GAP, DataGapFacts, blocks, list_gaps_of
 from reviews.rules.lifecycle import ACTIVE, Later, Placement, Step, Stretch, ends_with, place_flag
 from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, rate_interval
 from reviews.rules.positions import Shift, ShownAt, find_shifts
+from reviews.rules.seasons import SEASON_MONTHS, SHORTEST
 from reviews.rules.sentences import say_rule, say_share, say_threshold
 from reviews.rules.standing import (
     Candidate,
@@ -35,6 +36,7 @@ from reviews.rules.standing import (
     Prior,
     Scored,
     check_policy,
+    count_judged_events,
     find_band,
     fit_prior,
     has_no_activity,
@@ -53,6 +55,8 @@ __all__ = [
     "LIVE",
     "MONEY",
     "RATES",
+    "SEASON_MONTHS",
+    "SHORTEST",
     "Candidate",
     "Card",
     "Comparison",
@@ -86,6 +90,7 @@ __all__ = [
     "compare_samples",
     "content_of",
     "count_interval",
+    "count_judged_events",
     "count_places",
     "days_needed",
     "default_policy",

@@ -1,6 +1,5 @@
 """A month's scorecards from its figures and the frozen configuration: a function, and nothing but a function."""
 
-from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,7 +16,16 @@ from reviews.rules.gaps import DataGapFacts, list_gaps_of
 from reviews.rules.measures import DECIMALS, RATES, Figures
 from reviews.rules.parts import compare_parts
 from reviews.rules.positions import Shift
-from reviews.rules.standing import FEWEST_PEERS, Candidate, PolicySpec, Scored, sample_of, score_partners
+from reviews.rules.seasons import History, OwnSeason, days_of, find_own_seasons
+from reviews.rules.standing import (
+    FEWEST_PEERS,
+    Candidate,
+    PolicySpec,
+    Scored,
+    count_judged_events,
+    sample_of,
+    score_partners,
+)
 from reviews.rules.subjects import Subject
 
 PEER_VOLUME = 30  # observations that a rate must rest on to count among the peers
@@ -31,7 +39,8 @@ class PartnerInput:
     What is known of one partner. months: figures by month, newest first, the reviewed one always there; settled: older.
 
     days: numbers of events of the last days, newest first, as far as rules look at days. offer_days: days on which offers
-    were live, by month. failed: failed unlocks, activations and redemptions of the reviewed month.
+    were live, by month. failed: failed unlocks, activations and redemptions of the reviewed month. last_year: judged events of
+    the reviewed calendar month a year ago and of those before it, newest first; empty where nothing is known.
     """
 
     partner: str
@@ -41,6 +50,7 @@ class PartnerInput:
     days: Sequence[Figures] = ()
     offer_days: Sequence[int] = ()
     failed: Mapping[str, int] = field(default_factory=dict)
+    last_year: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,8 @@ def make_cards(given: ReviewInput, remembered: dict[str, Pasts] | None = None) -
     """
     scored = score_partners([Candidate(entry.partner, entry.category, _newest(entry)) for entry in given.partners], given.policy)
     peers = find_peers(given.partners)
-    subjects = make_subjects(given)
+    own = own_seasons(given)
+    subjects = make_subjects(given, own)
     rules = [rule for rule in given.rules if METRICS[rule.metric].is_recorded(given.recorded_stages)]
     crossings = find_crossings(
         rules,
@@ -130,6 +141,7 @@ def make_cards(given: ReviewInput, remembered: dict[str, Pasts] | None = None) -
         _make_card(
             given,
             entry,
+            _season_ratio(given, entry.category, own[entry.category]),
             by_partner[entry.partner],
             peers.get(entry.category, {}),
             crossings.get(entry.partner, []),
@@ -139,13 +151,14 @@ def make_cards(given: ReviewInput, remembered: dict[str, Pasts] | None = None) -
     ]
 
 
-def make_subjects(given: ReviewInput) -> list[Subject]:
+def make_subjects(given: ReviewInput, own: Mapping[str, OwnSeason | None]) -> list[Subject]:
     """
-    What rules look at: every partner, and the offers and segments that were read.
+    What rules look at: every partner, and the offers and segments that were read. own: the season of each category.
 
     Source: docs/rules/flags.md
     """
-    lengths = {entry.category: exposures(given, entry.category) for entry in given.partners}
+    lengths = {category: exposures(given, category, own[category]) for category in own}
+    worths = {category: season.worth if season else None for category, season in own.items()}
     category_of = {entry.partner: entry.category for entry in given.partners}
     subjects = [
         Subject(
@@ -158,6 +171,7 @@ def make_subjects(given: ReviewInput) -> list[Subject]:
             days_of_month=days_of(given.months[0]),
             elapsed=given.elapsed,
             offer_days=entry.offer_days,
+            season_worth=worths[entry.category],
         )
         for entry in sorted(given.partners, key=lambda entry: entry.partner)
     ]
@@ -173,27 +187,53 @@ def make_subjects(given: ReviewInput) -> list[Subject]:
                     elapsed=given.elapsed,
                     target=part.target,
                     key=part.key,
+                    season_worth=worths[category],
                     groups=(category, part.key) if part.target == RuleTarget.PARTNER_SEGMENT else (category,),
                 )
             )
     return subjects
 
 
-def exposures(given: ReviewInput, category: str) -> list[float]:
+def own_seasons(given: ReviewInput) -> dict[str, OwnSeason | None]:
+    """
+    What each category's season is by the program's own last year; None where it has none, or an index is given.
+
+    Source: docs/rules/season.md
+    """
+    histories = [
+        History(
+            entry.partner,
+            entry.category,
+            [None if figures is None else count_judged_events(figures) for figures in entry.months[1:]],
+            entry.last_year,
+        )
+        for entry in given.partners
+        if entry.last_year
+    ]
+    found = find_own_seasons(given.months, histories)
+    categories = {entry.category for entry in given.partners}
+    return {name: None if _has_index(given, name) else found.get(name, found.get("")) for name in categories}
+
+
+def exposures(given: ReviewInput, category: str, own: OwnSeason | None = None) -> list[float]:
     """
     How much volume each month lets expect, against the others: its days, and the season.
 
-    Where there is a seasonal index for the month and for an earlier one, months without one say nothing: 0.
+    Where there is a seasonal index for the month and for an earlier one, or a season of the program's own, months without one
+    say nothing: 0.
     """
     index = given.seasons.get(category, {})
-    known = given.months[0] in index and any(month in index for month in given.months[1:])
-    lengths = [days_of(month) * (index.get(month, 0.0) if known else 1.0) for month in given.months]
-    return [round(length, DECIMALS) for length in lengths]
+    if _has_index(given, category):
+        factors = [index.get(month, 0.0) for month in given.months]
+    else:
+        factors = [own.factors.get(month[5:], 0.0) if own else 1.0 for month in given.months]
+    return [round(days_of(month) * factor, DECIMALS) for month, factor in zip(given.months, factors, strict=True)]
 
 
-def days_of(month: str) -> int:
-    """How many days a month has, given as YYYY-MM."""
-    return monthrange(int(month[:4]), int(month[5:]))[1]
+def _has_index(given: ReviewInput, category: str) -> bool:
+    """Whether a given index speaks of the reviewed month and of an earlier one."""
+    index = given.seasons.get(category, {})
+    return given.months[0] in index and any(month in index for month in given.months[1:])
 
 
 def content_of(given: ReviewInput, cards: Sequence[Card]) -> dict[str, Any]:
@@ -260,6 +300,17 @@ def season_ratio(seasons: Mapping[str, Mapping[str, float]], category: str, mont
     return round(index[month] / index[before], DECIMALS)
 
 
+def _season_ratio(given: ReviewInput, category: str, own: OwnSeason | None) -> float | None:
+    """The same by the index that is given, or else by the program's own last year."""
+    if len(given.months) < 2:
+        return None
+    month, before = given.months[:2]
+    ratio = season_ratio(given.seasons, category, month, before)
+    if ratio is None and own is not None and before[5:] in own.factors:
+        ratio = round(own.factors[month[5:]] / own.factors[before[5:]], DECIMALS)
+    return ratio
+
+
 def _newest(entry: PartnerInput) -> Figures:
     figures = entry.months[0]
     if figures is None:
@@ -270,12 +321,12 @@ def _newest(entry: PartnerInput) -> Figures:
 def _make_card(
     given: ReviewInput,
     entry: PartnerInput,
+    season_ratio: float | None,
     scored: Scored,
     peers: dict[str, Any],
     crossings: Sequence[Crossing],
     diagnosis: dict[str, Any] | None,
 ) -> Card:
-    ratio = season_ratio(given.seasons, entry.category, *given.months[:2]) if len(given.months) > 1 else None
     gaps = list_gaps_of(given.gaps, entry.partner)
     previous = entry.months[1] if len(entry.months) > 1 else None
     evidence = {
@@ -292,7 +343,7 @@ def _make_card(
         metrics=_newest(entry),
         previous=previous,
         settled=entry.settled,
-        expected=_expect(previous, ratio),
+        expected=_expect(previous, season_ratio),
         peers=peers,
         trend=_trend(given.months, entry.months),
         evidence=evidence,

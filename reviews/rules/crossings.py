@@ -35,7 +35,6 @@ from reviews.rules.subjects import Sample, Subject, samples_of
 
 Pasts = dict[tuple[str, str, str], Past]  # what is expected of each subject, by name
 MOST_SHOWN = 1e9  # e-values above are not told apart
-NO_MEDIAN = (0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def read_rule(rule: RuleSpec, subjects: Sequence[Subject], remembered: dict[str,
         pasts = _find_pasts(rule, mine)
         if remembered is not None and rule.reference != Reference.CATEGORY_MEDIAN:
             remembered[rule.code] = pasts
-    movements = find_movements(rule, mine, pasts) if rule.reference in (Reference.PREVIOUS, Reference.TRAILING) else {}
+    movements = find_movements(rule, mine, pasts) if _is_own(rule) else {}
     found = []
     for subject in mine:
         past = pasts.get(subject.name)
@@ -141,58 +140,104 @@ def _find_pasts(rule: RuleSpec, subjects: Sequence[Subject]) -> Pasts:
     if rule.reference == Reference.CATEGORY_MEDIAN:
         medians = find_medians(rule.metric, subjects)
         return {
-            subject.name: fixed(round(share * medians[subject.category][0], DECIMALS))
+            subject.name: fixed(round(share * medians[subject.category], DECIMALS))
             for subject in subjects
-            if medians.get(subject.category, NO_MEDIAN)[0] > 0
+            if medians.get(subject.category, 0.0) > 0
         }
     surroundings = survey(rule, subjects)
     return {subject.name: past for subject in subjects if (past := expect(rule, subject, surroundings)) is not None}
 
 
 def _read(rule: RuleSpec, subject: Subject, past: Past, movements: Mapping[str, float]) -> Reading | None:
-    samples = samples_of(rule, subject)
-    now = samples[0] if samples else None
-    if (
-        now is None
-        or len(samples) < _periods(rule)
-        or any(one is None for one in samples)
-        or not _is_enough(rule, subject, now, past)
-    ):
+    samples = _find_samples(rule, subject, past)
+    if not samples:
         return None
-    is_own = rule.reference in (Reference.PREVIOUS, Reference.TRAILING)
-    share = float(rule.threshold) if is_own else 1.0
-    scale = 1.0
-    if rule.metric in COUNTS and is_own:
-        scale = share_of_offer_days(subject) * now.exposure / subject.exposures[0]
-    movement = _movement(rule, subject, movements) if is_own else 1.0
-    own, moved = scale, scale * movement
-    if is_own and own * past.level <= 0:
+    now, held = samples[0], _hold_against(rule, subject, samples[0], movements)
+    if _is_own(rule) and held.own * past.level <= 0:
         return None
-    threshold = round(share * past.level * moved, DECIMALS)
-    observed = _observed(rule, now)
-    crossed_all = all(
-        _is_beyond(rule, _observed(rule, one), threshold * _of(rule, one, now)) for one in samples if one is not None
-    )
-    alone = all(_is_beyond(rule, _observed(rule, one), share * past.level * own * _of(rule, one, now)) for one in samples if one)
-    log_own = _weigh_all(rule, now, past, own)
-    log_e = min(log_own, _weigh_all(rule, now, past, moved)) if movement != 1.0 else log_own
-    doubts = [_doubt_all(rule, now, past, share) for share in {own, moved}] if crossed_all else [0.0]
+    threshold = round(held.share * past.level * held.moved, DECIMALS)
+    is_crossed = _are_beyond(rule, samples, threshold)
+    is_crossed_alone = _are_beyond(rule, samples, held.share * past.level * held.own)
+    scales = {held.own, held.moved}
+    log_e = min(_weigh_all(rule, now, past, scale) for scale in scales)
+    least = min(_doubt_all(rule, now, past, scale) for scale in scales) if is_crossed else 0.0
     measured = _measured(rule, now)
-    then = _closest(rule, past).times(moved).as_measured(is_rate=rule.metric in RATES)
-    low, high = difference_interval(measured, then, share)
-    is_clear = round(high, DECIMALS) < 0 if rule.direction == Direction.BELOW else round(low, DECIMALS) > 0
-    market = alone and not crossed_all and movement != 1.0
+    low, high = _difference(rule, measured, past, held)
     told: dict[str, Any] = {
         "numerator": now.numerator,
         "denominator": now.denominator,
         "interval": [round(measured.low, DECIMALS), round(measured.high, DECIMALS)],
-        "difference_interval": [round(low, DECIMALS), round(high, DECIMALS)],
+        "difference_interval": [low, high],
         "e_value": _shown(log_e),
-        "chance": float(f"{exp(-min(doubts)):.3g}"),
+        "chance": float(f"{exp(-least):.3g}"),
     }
-    if is_own:
-        told["reference"] = {"value": round(past.level * own, DECIMALS), "months": past.months, "movement": movement}
-    return Reading(rule, subject, observed, threshold, crossed_all, is_clear, log_e, min(doubts), market, told)
+    if _is_own(rule):
+        value = round(past.level * held.own, DECIMALS)
+        told["reference"] = {"value": value, "months": past.months, "movement": held.movement}
+        if rule.metric in COUNTS and subject.season_worth is not None:
+            told["reference"]["season"] = "last_year"
+    return Reading(
+        rule=rule,
+        subject=subject,
+        observed=_observed(rule, now),
+        threshold=threshold,
+        is_crossed=is_crossed,
+        is_clear=high < 0 if rule.direction == Direction.BELOW else low > 0,
+        log_e=log_e,
+        doubt=least,
+        market=is_crossed_alone and not is_crossed and held.movement != 1.0,
+        told=told,
+    )
+
+
+@dataclass(frozen=True)
+class _Held:
+    """
+    What is held against a subject, as shares. share: of what is expected that is the limit. own: of the past's level that is
+    expected of the period that is seen. movement: how the market moved that the subject is part of.
+    """
+
+    share: float
+    own: float
+    movement: float
+
+    @property
+    def moved(self) -> float:
+        """What is expected after the market's movement."""
+        return self.own * self.movement
+
+
+def _hold_against(rule: RuleSpec, subject: Subject, now: Sample, movements: Mapping[str, float]) -> _Held:
+    """A fixed value and a median are held against everybody as they are; the own past as much as is left of it."""
+    if not _is_own(rule):
+        return _Held(1.0, 1.0, 1.0)
+    own = share_of_offer_days(subject) * now.exposure / subject.exposures[0] if rule.metric in COUNTS else 1.0
+    return _Held(float(rule.threshold), own, _movement(rule, subject, movements))
+
+
+def _is_own(rule: RuleSpec) -> bool:
+    """Whether a rule compares with the subject's own past."""
+    return rule.reference in (Reference.PREVIOUS, Reference.TRAILING)
+
+
+def _find_samples(rule: RuleSpec, subject: Subject, past: Past) -> list[Sample]:
+    """What a rule looks at, newest first; nothing where a period is missing, or there is too little to judge."""
+    found = samples_of(rule, subject)
+    samples = [one for one in found if one is not None]
+    is_whole = len(samples) == len(found) >= _periods(rule)
+    return samples if is_whole and samples and _is_enough(rule, subject, samples[0], past) else []
+
+
+def _are_beyond(rule: RuleSpec, samples: Sequence[Sample], limit: float) -> bool:
+    """Whether every period is beyond a limit that holds for the newest one."""
+    return all(_is_beyond(rule, _observed(rule, one), limit * _of(rule, one, samples[0])) for one in samples)
+
+
+def _difference(rule: RuleSpec, measured: Measured, past: Past, held: _Held) -> tuple[float, float]:
+    """The interval of what was seen beyond the limit."""
+    then = _closest(rule, past).times(held.moved).as_measured(is_rate=rule.metric in RATES)
+    low, high = difference_interval(measured, then, held.share)
+    return round(low, DECIMALS), round(high, DECIMALS)
 
 
 def _judge(

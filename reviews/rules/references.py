@@ -85,13 +85,13 @@ def expect(rule: RuleSpec, subject: Subject, surroundings: Surroundings) -> Past
     Source: docs/rules/flags.md
     """
     months = keep_months(rule, subject, surroundings)
-    whole = _level(rule, months, subject.exposures[0], surroundings.prior_of(subject), surroundings.steadiness)
+    whole = _level(rule, subject, surroundings, months, subject.exposures[0])
     if whole is None:
         return None
     levels = [whole]
     if len(months) >= OLDER_NEEDS:
         older = months[len(months) // 2 :]
-        expected = _level(rule, older, subject.exposures[0], surroundings.prior_of(subject), surroundings.steadiness)
+        expected = _level(rule, subject, surroundings, older, subject.exposures[0])
         levels += [expected] if expected is not None else []
     sides = [expected.level for expected in levels]
     return Past(tuple(levels), max(sides) if rule.direction == Direction.BELOW else min(sides), len(months))
@@ -159,8 +159,7 @@ def _expected_then(
     """What the months before a past month let expect of it."""
     if not before:
         return None
-    prior = surroundings.prior_of(subject)
-    return _level(rule, before, month.exposure, prior, surroundings.steadiness, needs_minimum=False)
+    return _level(rule, subject, surroundings, before, month.exposure, needs_minimum=False)
 
 
 def _has_fallen(rule: RuleSpec, month: Sample, expected: Expected) -> bool:
@@ -227,14 +226,14 @@ def find_movements(rule: RuleSpec, subjects: Sequence[Subject], pasts: Mapping[t
     return _middles(rule, ratios)
 
 
-def find_medians(metric: str, subjects: Sequence[Subject]) -> dict[str, tuple[float, int]]:
-    """The median of a rate over the partners of each category with enough of it, and how many they are; at least 5."""
+def find_medians(metric: str, subjects: Sequence[Subject]) -> dict[str, float]:
+    """The median of a rate over the partners of each category with enough of it, where there are at least 5."""
     values: dict[str, list[float]] = {}
     for subject in subjects:
         now = sample(metric, subject.months[0], 1.0)
         if now is not None and now.denominator >= PEER_VOLUME:
             values.setdefault(subject.category, []).append(now.numerator / now.denominator)
-    return {name: (round(median(found), DECIMALS), len(found)) for name, found in values.items() if len(found) >= FEWEST_PEERS}
+    return {name: round(median(found), DECIMALS) for name, found in values.items() if len(found) >= FEWEST_PEERS}
 
 
 def fixed(level: float) -> Past:
@@ -267,10 +266,10 @@ def weigh(rule: RuleSpec, seen: Sample, expected: Expected) -> float:
 
 def _level(
     rule: RuleSpec,
+    subject: Subject,
+    surroundings: Surroundings,
     months: Sequence[Sample],
     exposure: float,
-    prior: Prior | None,
-    steadiness: float,
     *,
     needs_minimum: bool = True,
 ) -> Expected | None:
@@ -279,11 +278,13 @@ def _level(
         size = sum(month.denominator for month in months)
         if size < (rule.minimum_denominator if needs_minimum else 1):
             return None
+        prior = surroundings.prior_of(subject)
         weight = min(prior.strength, max(size, WEAKEST_OWN_SHARE)) if prior else 0.0
         mean = prior.mean if prior else 0.0
         level = round((min(total, size) + weight * mean) / (size + weight), DECIMALS)
-        return Expected(level, round(known_as_well_as(size + weight, steadiness), DECIMALS))
+        return Expected(level, round(known_as_well_as(size + weight, surroundings.steadiness), DECIMALS))
     length = sum(month.exposure for month in months)
     if length <= 0 or not total or (needs_minimum and total / len(months) < rule.minimum_denominator):
         return None
-    return Expected(round(total / length * exposure, DECIMALS), round(known_as_well_as(total, steadiness), DECIMALS))
+    worths = [total, surroundings.steadiness, *([] if subject.season_worth is None else [subject.season_worth])]
+    return Expected(round(total / length * exposure, DECIMALS), round(known_as_well_as(*worths), DECIMALS))

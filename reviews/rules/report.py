@@ -171,7 +171,8 @@ def write_evidence(metric: str, evidence: Mapping[str, Any]) -> str:
     if "reference" in evidence:
         months = evidence["reference"]["months"]
         since = "the month before" if months == 1 else f"the {months} months before"
-        parts.append(f"{since} let expect {write_measured(metric, evidence['reference']['value'])}")
+        season = ", in a season like last year's" if "season" in evidence["reference"] else ""
+        parts.append(f"{since} let expect {write_measured(metric, evidence['reference']['value'])}{season}")
     if "chance" in evidence:
         parts.append(write_chance(evidence["chance"]))
     if "expected_by_chance" in evidence:

@@ -11,10 +11,12 @@ from random import Random
 from typing import Any
 
 from plum_site.lib.periods import month_text, next_month, parse_month
-from reviews.rules.cards import PartnerInput, ReviewInput, days_of
+from reviews.rules.cards import PartnerInput, ReviewInput
 from reviews.rules.defaults import default_policy, default_rules
 from reviews.rules.flags import RuleSpec, months_needed
 from reviews.rules.measures import RATES, Figures
+from reviews.rules.seasons import SEASON_MONTHS, days_of
+from reviews.rules.standing import count_judged_events
 
 FIRST_MONTH = "2024-01"
 STAGES = ("viewed", "unlocked", "activated", "redeemed")
@@ -45,7 +47,8 @@ class Maker:
     """
     A made-up program: `partners` of the same rates, `activations` of each in a month, with the faults that are named.
 
-    spread: how much partners differ in size and rates, 0 for identical ones.
+    spread: how much partners differ in size and rates, 0 for identical ones. season: how much of the usual volume a calendar
+    month has (1 to 12), where it is not all of it.
     """
 
     partners: int
@@ -53,6 +56,7 @@ class Maker:
     seed: int
     spread: float = 0.0
     faults: Mapping[int, Fault] = field(default_factory=dict)
+    season: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)  # noqa: S311 - chance is drawn, not a secret
@@ -65,7 +69,7 @@ class Maker:
 
     def draw_day(self, partner: int, month: int, days: int) -> dict[str, int]:
         """The events of one partner on one day of a month of so many days."""
-        rates, pace = dict(self.rates[partner]), self.pace[partner] / days
+        rates, pace = dict(self.rates[partner]), self.pace[partner] * self.season.get(month % 12 + 1, 1.0) / days
         fault = self.faults.get(partner)
         reversal = rates["reversal"]
         if fault is not None and month >= fault.starts:
@@ -159,6 +163,7 @@ def _given(
             category=f"category {number % CATEGORIES}",
             months=([figures_of(row), *past[number]] + [None] * length)[:length],
             failed={"failed_activations": row["failed_activations"]},
+            last_year=[count_judged_events(figures) for figures in past[number][11 : 11 + SEASON_MONTHS]],
         )
         for number, row in enumerate(sums)
     ]

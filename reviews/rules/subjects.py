@@ -17,7 +17,8 @@ class Subject:
     market's: the category; of a segment the attribute's value too. months: figures newest first, the reviewed one first;
     None without any event. exposures: how much volume each of these months lets expect, against the others (days, season).
     elapsed: how much of the first one's has passed. days: figures of the last days, newest first; only where a rule looks at
-    days. offer_days: days on which offers were live, month by month; empty where nothing is known.
+    days. offer_days: days on which offers were live, month by month; empty where nothing is known. season_worth: how many
+    events the season in the exposures is known as well as, where the program's own last year tells it.
     """
 
     partner: str
@@ -31,6 +32,7 @@ class Subject:
     days_of_month: int = 0
     elapsed: float = 1.0
     offer_days: Sequence[int] = ()
+    season_worth: float | None = None
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -45,14 +47,6 @@ class Sample:
     numerator: int
     denominator: int
     exposure: float = 1.0
-
-
-@dataclass(frozen=True)
-class Days:
-    """A window of days that a rule looks at: `back` days before the newest, so many days long."""
-
-    back: int
-    length: int
 
 
 def sample(metric: str, figures: Figures | None, exposure: float) -> Sample | None:
@@ -73,10 +67,10 @@ def newest(metric: str, subject: Subject) -> Sample | None:
     return sample(metric, subject.months[0], subject.exposures[0] * subject.elapsed)
 
 
-def sample_days(metric: str, subject: Subject, window: Days) -> Sample | None:
-    """What some days say about a metric; only sums of events, because people cannot be added up."""
-    part = subject.days[window.back : window.back + window.length]
-    if len(part) < window.length:
+def sample_days(metric: str, subject: Subject, back: int, length: int) -> Sample | None:
+    """What `length` days up to `back` before the newest say; only sums of events, because people cannot be added up."""
+    part = subject.days[back : back + length]
+    if len(part) < length:
         return None
     rate = RATES.get(metric)
     names = (rate.numerator, rate.denominator) if rate else (metric, metric)
@@ -96,7 +90,7 @@ def samples_of(rule: RuleSpec, subject: Subject) -> list[Sample | None]:
             for figures, exposure in zip(subject.months[1:count], subject.exposures[1:count], strict=True)
         ]
     count = count if rule.persistence_unit == TimeUnit.DAYS else 1
-    return [sample_days(rule.metric, subject, Days(back, rule.window_days)) for back in range(count)]
+    return [sample_days(rule.metric, subject, back, rule.window_days) for back in range(count)]
 
 
 def days_needed(rules: Sequence[RuleSpec]) -> int:

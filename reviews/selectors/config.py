@@ -20,14 +20,15 @@ from plum_site.lib.errors import NotFound
 from plum_site.lib.periods import first_instant, local_date, month_bounds, month_text, next_month
 from reviews.choices import CycleState, TimeUnit
 from reviews.models import Flag, ReviewPolicy, Rule, RuleVersion
-from reviews.rules import PolicySpec, RuleSpec, months_needed, number_text, say_rule
+from reviews.rules import SHORTEST, PolicySpec, RuleSpec, months_needed, number_text, say_rule
 from reviews.selectors.cycles import list_valid_cycles
 from reviews.selectors.elapsed import read_elapsed
 from reviews.selectors.gaps import list_gaps
 from reviews.selectors.late import count_late_events
-from reviews.selectors.months import list_months_back
+from reviews.selectors.months import find_first_month, list_months_back
 
 TREND_MONTHS = 6
+YEAR = 12  # months
 COMPUTED_BY = ("reviews/rules", "activity/metrics.py")  # what decides about a scorecard, apart from its input
 
 
@@ -69,6 +70,7 @@ def read_config(program: Program, month_start_date: date, cutoff: int, at: datet
         "live": live,
         "offer_days": count_offer_days(program, months),
         "seasons": _read_seasons(program.pk, months),
+        "has_last_year": find_first_month(program) <= next_month(month_start_date, -YEAR - SHORTEST),
         "cooling": list_cooling(program.pk, month_start_date, specs),
         "late": late,
         "gaps": list_gaps(program, month_start_date, cutoff, at),

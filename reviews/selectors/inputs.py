@@ -10,7 +10,7 @@ from activity.selectors.counts import FAILED, count_by
 from partners.models import Program
 from plum_site.lib.periods import next_month, parse_month
 from reviews.rules import DataGapFacts, Figures, PartnerInput, PolicySpec, ReviewInput, RuleSpec, has_no_activity
-from reviews.selectors.history import summarise_before
+from reviews.selectors.history import Before, read_before
 from reviews.selectors.parts import position_reader, read_days, read_parts
 
 # Members, their attributes and audiences are as known now, not as of the cut-off: these may move without any event.
@@ -35,9 +35,11 @@ def read_input(program: Program, config: Mapping[str, Any], cutoff: int) -> Revi
     )
     current = {row["partner"]: figures_of(row, "partner") for row in present.rows}
     earlier: dict[tuple[str, str], Figures] = {}
+    before = Before([])
     if len(months) > 1:
-        before = summarise_before(frozen, months, cutoff, stages, may_keep=not config.get("is_over", True))
-        rows = {(row["month"], row["partner"]): figures_of(row, "month", "partner") for row in before}
+        may_keep, with_season = not config.get("is_over", True), config.get("has_last_year", False)  # older cycles do not say
+        before = read_before(frozen, months, cutoff, stages, with_season=with_season, may_keep=may_keep)
+        rows = {(row["month"], row["partner"]): figures_of(row, "month", "partner") for row in before.rows}
         earlier = {key: figures for key, figures in rows.items() if not has_no_activity(figures)}
     rules = [RuleSpec.from_json(rule) for rule in config["rules"]]
     nothing = measure(Tally(members={}, eligible=0, funnel=[]), stages, settled=Tally(), program=Tally())
@@ -57,6 +59,7 @@ def read_input(program: Program, config: Mapping[str, Any], cutoff: int) -> Revi
                 days=days.get(partner, ()),
                 offer_days=offer_days.get(partner, ()),
                 failed={key: failed.get((partner,), {}).get(key, 0) for key in FAILED},
+                last_year=before.last_year.get(partner, ()),
             )
         )
     return ReviewInput(
