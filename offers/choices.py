@@ -30,3 +30,28 @@ class SegmentOperator(models.TextChoices):
 
     IS = "is", "is one of"
     IS_NOT = "is_not", "is none of"
+
+
+class OrderStep(models.TextChoices):
+    """What may be done with one offer of an order."""
+
+    MOVE = "move", "Move to place"
+    LOWER = "lower", "Lower by"
+    SURFACE = "surface", "Raise by"
+    PIN = "pin", "Pin to place"
+    UNPIN = "unpin", "Unpin"
+    HIDE = "hide", "Hide"
+    SHOW = "show", "Show again"
+
+
+class OrderChange(models.TextChoices):
+    """How an offer stands in one order, against another."""
+
+    UP = "up", "Up"
+    DOWN = "down", "Down"
+    NEW = "new", "New"
+    GONE = "gone", "No longer named"
+    PINNED = "pinned", "Pinned"
+    UNPINNED = "unpinned", "No longer pinned"
+    HIDDEN = "hidden", "Hidden"
+    SHOWN = "shown", "Shown again"

@@ -107,28 +107,6 @@ class SegmentOutput(serializers.Serializer):
     rule = ConditionOutput(many=True)
 
 
-class RankingsQuery(serializers.Serializer):
-    """Parameters of the revisions of one ranking."""
-
-    segment = serializers.CharField(required=False, help_text="Code of a segment; without it, the ranking for everyone.")
-
-
-class RankingOutput(serializers.Serializer):
-    """One revision of a ranking; the newest is in force."""
-
-    number = serializers.IntegerField()
-    segment = serializers.CharField(source="segment.code", default=None, allow_null=True)
-    offers = serializers.SerializerMethodField(help_text="External ids of offers, best first.")
-    undoes = serializers.IntegerField(source="undoes.number", default=None, allow_null=True)
-    comment = serializers.CharField()
-    made_at = serializers.DateTimeField()
-
-    def get_offers(self, revision: Any) -> list[str]:
-        """By the names in the context."""
-        names: dict[int, str] = self.context["names"]
-        return [names[pk] for pk in revision.offer_ids if pk in names]
-
-
 @extend_schema_field(AmountOutput)
 class AmountField(serializers.Field):
     """{"amount": "12.50", "currency": "EUR"} as the services take it: 12.50 EUR."""
@@ -211,31 +189,3 @@ class NewSegmentInput(SegmentInput):
     """A new segment."""
 
     code = serializers.SlugField(max_length=60, help_text="Letters, digits, - and _; it never changes.")
-
-
-class RankingInput(Body):
-    """The next order of offers, for everyone or for one segment."""
-
-    segment = serializers.CharField(required=False, default=None, allow_null=True, help_text="Code; null: everyone.")
-    offers = serializers.ListField(
-        child=serializers.CharField(max_length=200),
-        max_length=20_000,
-        help_text="External ids, best first. Offers left out follow, by id.",
-    )
-    comment = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
-    replaces = serializers.IntegerField(
-        required=False,
-        default=None,
-        allow_null=True,
-        min_value=0,
-        max_value=2**31 - 1,
-        help_text="Number of the revision that you saw in force (0: none); 409 if there is a newer one.",
-    )
-
-
-class UndoInput(Body):
-    """Which revision to take back."""
-
-    segment = serializers.CharField(required=False, default=None, allow_null=True, help_text="Code; null: everyone.")
-    number = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
-    comment = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)

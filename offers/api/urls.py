@@ -1,6 +1,6 @@
 from django.urls import path
 
-from offers.api import segments, views
+from offers.api import rankings, segments, views
 
 urlpatterns = [
     path("offers", views.OffersView.as_view(), name="offers"),
@@ -10,6 +10,10 @@ urlpatterns = [
     path("offers/<path:external_id>", views.OfferView.as_view(), name="offer"),
     path("segments", segments.SegmentsView.as_view(), name="segments"),
     path("segments/<slug:code>", segments.SegmentView.as_view(), name="segment"),
-    path("rankings", segments.RankingsView.as_view(), name="rankings"),
-    path("rankings/undo", segments.RankingUndoView.as_view(), name="ranking_undo"),
+    path("rankings", rankings.RankingsView.as_view(), name="rankings"),
+    path("rankings/steps", rankings.RankingStepsView.as_view(), name="ranking_steps"),
+    path("rankings/undo", rankings.RankingUndoView.as_view(), name="ranking_undo"),
+    path("rankings/restore", rankings.RankingRestoreView.as_view(), name="ranking_restore"),
+    path("rankings/compare", rankings.RankingCompareView.as_view(), name="ranking_compare"),
+    path("rankings/priority", rankings.RankingPriorityView.as_view(), name="ranking_priority"),
 ]

@@ -15,8 +15,11 @@ from offers.rules.offers import (
     parse_rank,
 )
 from offers.rules.rankings import (
+    Difference,
     Order,
+    Step,
     check_order,
+    compare_orders,
     find_moved,
     hide,
     lay_out,
@@ -26,6 +29,7 @@ from offers.rules.rankings import (
     seed_order,
     show,
     surface,
+    take_step,
     unpin,
 )
 from offers.rules.segments import check_segment_rule, is_open_to, matches
@@ -34,16 +38,19 @@ __all__ = [
     "OPTIONAL_COLUMNS",
     "REQUIRED_COLUMNS",
     "Days",
+    "Difference",
     "Instants",
     "OfferFacts",
     "OfferRow",
     "Order",
+    "Step",
     "check_currency",
     "check_offer",
     "check_order",
     "check_segment_rule",
     "check_url",
     "common_days",
+    "compare_orders",
     "days_of",
     "find_moved",
     "held_periods",
@@ -63,5 +70,6 @@ __all__ = [
     "seed_order",
     "show",
     "surface",
+    "take_step",
     "unpin",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
+from offers.choices import OrderChange, OrderStep
 from offers.rules.offers import OfferRow
 from plum_site.lib.errors import InvalidInput
 
@@ -56,6 +57,25 @@ def lay_out(order: Order) -> Order:
             place += 1
         laid.append(offer)
     return replace(order, offers=(*laid, *(offer for _place, offer in fixed[waiting:])))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do with one offer. number: the place to move or pin to, or by how many to lower or surface."""
+
+    do: str
+    offer: int
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one offer stands in two orders. before, after: its place in each, None without one; changes: of OrderChange."""
+
+    offer: int
+    before: int | None
+    after: int | None
+    changes: tuple[OrderChange, ...]
 
 
 def check_order(order: Order) -> None:
@@ -241,6 +261,60 @@ def find_moved(before: Sequence[int], after: Sequence[int]) -> set[int]:
         kept.add(last)
         last = previous[last]
     return set(line) - kept
+
+
+def take_step(order: Order, step: Step) -> Order:
+    """
+    The order after one step.
+
+    Raises: InvalidInput (code "number_missing", "unknown_step", and those of the step itself).
+    """
+    simple = {OrderStep.UNPIN: unpin, OrderStep.HIDE: hide, OrderStep.SHOW: show}
+    numbered = {OrderStep.MOVE: move, OrderStep.LOWER: lower, OrderStep.SURFACE: surface, OrderStep.PIN: pin}
+    if step.do in simple:
+        return simple[OrderStep(step.do)](order, step.offer)
+    if step.do == OrderStep.SURFACE and step.number is None:
+        return surface(order, step.offer)
+    if step.do not in numbered:
+        raise InvalidInput("unknown_step", f"There is no step {step.do!r}. {UNCHANGED} Steps: {', '.join(OrderStep.values)}.")
+    if step.number is None:
+        raise InvalidInput("number_missing", f"To {step.do} an offer needs a number. {UNCHANGED} Write one.")
+    return numbered[OrderStep(step.do)](order, step.offer, step.number)
+
+
+def compare_orders(before: Order, after: Order) -> tuple[list[Difference], int]:
+    """
+    What two orders differ in: the offers that were changed, by their place after, and how many others only made room.
+
+    Places are counted among what each of the two shows.
+    """
+    left = {offer: place for place, offer in enumerate(before.shown, 1)}
+    right = {offer: place for place, offer in enumerate(after.shown, 1)}
+    moved = find_moved(before.shown, after.shown)
+    found, made_room = [], 0
+    for offer in dict.fromkeys((*after.shown, *after.offers, *before.offers)):
+        changes = []
+        if offer not in before.offers:
+            changes.append(OrderChange.NEW)
+        if offer not in after.offers:
+            changes.append(OrderChange.GONE)
+        if offer in after.hidden and offer not in before.hidden:
+            changes.append(OrderChange.HIDDEN)
+        if offer in before.hidden and offer not in after.hidden:
+            changes.append(OrderChange.SHOWN)
+        if offer in after.pinned and after.pinned[offer] != before.pinned.get(offer):
+            changes.append(OrderChange.PINNED)
+        if offer in before.pinned and offer not in after.pinned:
+            changes.append(OrderChange.UNPINNED)
+        places = left.get(offer), right.get(offer)
+        if places[0] and places[1] and places[0] != places[1]:
+            if offer in moved or changes:
+                changes.append(OrderChange.UP if places[1] < places[0] else OrderChange.DOWN)
+            else:
+                made_room += 1
+        if changes:
+            found.append(Difference(offer, *places, tuple(changes)))
+    return found, made_room
 
 
 def seed_order(row: OfferRow | None, partner_external_id: str, external_id: str) -> tuple[bool, int, str, str]:

@@ -1,7 +1,7 @@
 """Reads of the catalog: which offers, in which order, for whom, on which day."""
 
 from offers.selectors.audiences import audience_in_force, list_audiences, list_offer_audiences, names_other_segment, takes_in
-from offers.selectors.catalog import DayCatalog, LiveOffer, RankedOffer, day_catalog, find_order, list_ranked
+from offers.selectors.catalog import DayCatalog, LiveOffer, RankedOffer, day_catalog, list_ranked
 from offers.selectors.facts import (
     PUBLISHED,
     catalog_of,
@@ -20,16 +20,26 @@ from offers.selectors.offers import (
     list_transitions,
     present_state,
 )
-from offers.selectors.rankings import find_ranking, list_ranked_segments, list_revisions, order_of
+from offers.selectors.rankings import (
+    Comparison,
+    compare_revisions,
+    find_order,
+    find_ranking,
+    list_ranked_segments,
+    list_revisions,
+    order_of,
+)
 from offers.selectors.segments import find_segment, get_segment, list_segments
 
 __all__ = [
     "PUBLISHED",
+    "Comparison",
     "DayCatalog",
     "LiveOffer",
     "RankedOffer",
     "audience_in_force",
     "catalog_of",
+    "compare_revisions",
     "day_catalog",
     "find_order",
     "find_ranking",

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from threading import Lock
 from typing import Any
@@ -207,29 +207,6 @@ def list_ranked(
     if segment_id is not None:
         return catalog.for_segment(segment_id)
     return catalog.whole() if attributes is None else catalog.for_attributes(attributes)
-
-
-def find_order(program_id: int, segment_id: int | None, on: date) -> Order:
-    """
-    The ranking of everyone or of a segment as it can be changed: every offer of the program, those without a place at the end.
-
-    A segment without a ranking of its own begins with everyone's order and pins, and hides nothing of its own. Absent is what
-    this audience does not see on that day for another reason than this ranking.
-
-    Shape: one Order, laid out.
-    """
-    catalog = day_catalog(read_mark(program_id), on)
-    order = catalog.everyone
-    if segment_id is not None:
-        own = find_ranking(program_id, segment_id)
-        order = order_of(own) if own is not None else replace(order, hidden=frozenset())
-    ids = dict(Offer.objects.filter(program=program_id).order_by("external_id", "id").values_list("id", "external_id"))
-    named = dict.fromkeys(pk for pk in order.offers if pk in ids)
-    seen = {one.id for one in catalog.live if segment_id is None or not names_other_segment(one.audience, segment_id)}
-    if segment_id is not None:
-        seen -= catalog.everyone.hidden
-    offers = (*named, *(pk for pk in ids if pk not in named))
-    return lay_out(Order(offers, order.pinned, order.hidden, frozenset(ids.keys() - seen)))
 
 
 def read_mark(program_id: int) -> Program:

@@ -1,9 +1,23 @@
 """Rankings and their revisions."""
 
+from dataclasses import dataclass, replace
+from datetime import date
+
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
-from offers.models import RankingRevision, Segment
-from offers.rules import Order
+from offers.choices import PresentState
+from offers.models import Offer, RankingRevision, Segment
+from offers.rules import Difference, Order, compare_orders, lay_out
+from offers.selectors.audiences import list_audiences, names_other_segment
+from offers.selectors.offers import list_offers
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two revisions of one ranking differ in. made_room: offers with another place that nobody moved."""
+
+    differences: list[Difference]
+    made_room: int
 
 
 def list_revisions(program_id: int, segment_id: int | None = None) -> QuerySet[RankingRevision]:
@@ -47,3 +61,35 @@ def order_of(revision: RankingRevision | None) -> Order:
     if revision is None:
         return Order(())
     return Order(tuple(revision.offer_ids), revision.pins, frozenset(revision.hidden))
+
+
+def find_order(program_id: int, segment_id: int | None, on: date) -> Order:
+    """
+    The ranking of everyone or of a segment as it can be changed: every offer of the program, those without a place at the end.
+
+    A segment without a ranking of its own begins with everyone's order and pins, and hides nothing of its own. Absent is what
+    this audience does not see on that day for another reason than this ranking.
+
+    Shape: one Order, laid out.
+    """
+    everyone = order = order_of(find_ranking(program_id))
+    seen = set(list_offers(program_id).in_present_state(PresentState.LIVE, on).values_list("id", flat=True))
+    if segment_id is not None:
+        own = find_ranking(program_id, segment_id)
+        order = order_of(own) if own is not None else replace(everyone, hidden=frozenset())
+        audiences = list_audiences(program_id, on)
+        seen = {pk for pk in seen - everyone.hidden if not names_other_segment(audiences.get(pk), segment_id)}
+    ids = list(Offer.objects.filter(program=program_id).order_by("external_id", "id").values_list("id", flat=True))
+    known = set(ids)
+    named = dict.fromkeys(pk for pk in order.offers if pk in known)
+    offers = (*named, *(pk for pk in ids if pk not in named))
+    return lay_out(Order(offers, order.pinned, order.hidden, frozenset(known - seen)))
+
+
+def compare_revisions(before: RankingRevision | None, after: RankingRevision | None) -> Comparison:
+    """
+    What two revisions of one ranking differ in; None stands for no ranking.
+
+    Shape: one Comparison, its differences by the place after; those without one last.
+    """
+    return Comparison(*compare_orders(lay_out(order_of(before)), lay_out(order_of(after))))

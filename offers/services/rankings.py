@@ -1,13 +1,13 @@
 """The order of offers: every change is a revision, and what takes one back is one more."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import transaction
 
 from offers.models import Offer, RankingRevision, Segment
-from offers.rules import OfferRow, Order, check_order, seed_order
-from offers.selectors import list_ranked_segments, list_revisions, order_of
+from offers.rules import OfferRow, Order, Step, check_order, seed_order, take_step
+from offers.selectors import find_order, list_ranked_segments, list_revisions, order_of
 from partners.models import Program
 from partners.services import bump_catalog_revision
 from plum_site.lib import audit
@@ -60,6 +60,51 @@ def save_ranking(
         give_priority(program_id, segment_id)
     return append_revision(
         newest, program_id, segment_id, wanted, "offers.save_ranking", actor, at, comment=comment, source_ref=source_ref
+    )
+
+
+@transaction.atomic
+def change_ranking(
+    *,
+    program_id: int,
+    segment_id: int | None = None,
+    steps: Sequence[Step],
+    on: date,
+    actor: User | str,
+    at: datetime,
+    comment: str = "",
+    source_ref: str = "",
+    replaces: int | None = None,
+) -> RankingRevision:
+    """
+    Take steps with single offers, one after the other, and save the result as one revision.
+
+    on: the program day whose places the steps count. A segment without a ranking of its own gets one, which begins with
+    everyone's. replaces: as in save_ranking.
+
+    Raises: InvalidInput (code of the step, or as save_ranking), NotFound, DomainError (code "ranking_changed_since").
+    Writes: as save_ranking.
+    Source: docs/rules/ranking.md
+    """
+    lock_program(program_id)
+    refuse_others(list_revisions(program_id, segment_id).first(), replaces)
+    order = find_order(program_id, segment_id, on)
+    for number, step in enumerate(steps, 1):
+        try:
+            order = take_step(order, step)
+        except InvalidInput as error:
+            sentence = f"Step {number}: {error.detail}"
+            raise InvalidInput(error.code, sentence, {"steps": sentence}) from error
+    return save_ranking(
+        program_id=program_id,
+        segment_id=segment_id,
+        offer_ids=order.offers,
+        pinned=order.pinned,
+        hidden=order.hidden,
+        actor=actor,
+        at=at,
+        comment=comment,
+        source_ref=source_ref,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the activity API gives to read: metrics, batches, the ranked catalog."""
+"""What the activity API gives to read: metrics, batches, timelines."""
 
 import json
 from datetime import date
@@ -9,13 +9,10 @@ import pytest
 from activity.metrics import METRICS
 from activity.rules import FILE_COLUMNS
 from activity.selectors import summarise
-from offers.services import save_ranking
 from partners.models import Program
 from plum_site.lib.models import ApiToken, AuditEvent
 from tests.factories.events import make_event
 from tests.factories.ledger import event, make_stocked_program, record
-from tests.factories.offers import make_segment
-from tests.factories.programs import CREATED_AT
 from tests.factories.tokens import TokenClient, make_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -136,64 +133,6 @@ class TestBatches:
             1,
         )
         assert get(make_client(program), "batches").body["data"] == []
-
-
-class TestCatalog:
-    @pytest.fixture(autouse=True)
-    def _ranked(self, program: Program) -> None:
-        save_ranking(
-            program_id=program.pk, segment_id=None, offer_ids=ids(program, "O3", "O1", "O2"), actor="system", at=CREATED_AT
-        )
-        segment = make_segment(program, "cards")
-        save_ranking(
-            program_id=program.pk, segment_id=segment.pk, offer_ids=ids(program, "O2", "O3", "O1"), actor="system", at=CREATED_AT
-        )
-
-    @pytest.mark.parametrize(
-        ("query", "order"),
-        [
-            ("", ["O3", "O1", "O2"]),
-            ("?member=M1", ["O2", "O3", "O1"]),
-            ("?member=M2", ["O3", "O1", "O2"]),
-            ("?segment=cards", ["O2", "O3", "O1"]),
-            ("?business_unit=cards", ["O2", "O3", "O1"]),
-            ("?business_unit=loans&region=south", ["O3", "O1", "O2"]),
-            ("?on=2026-06-15", ["O3", "O1", "O2"]),
-        ],
-    )
-    def test_order(self, client: TokenClient, query: str, order: list[str]) -> None:
-        rows = get(client, f"catalog{query}").body["data"]
-        assert [row["offer"] for row in rows] == order
-        assert [row["position"] for row in rows] == [1, 2, 3]
-        assert rows[0]["listing"]["title"] == f"Offer {order[0]}"
-
-    def test_pages(self, client: TokenClient) -> None:
-        first = get(client, "catalog?limit=2").body
-        assert ([row["offer"] for row in first["data"]], first["has_more"]) == (["O3", "O1"], True)
-        second = get(client, f"catalog?limit=2&cursor={first['next_cursor']}").body
-        assert ([row["offer"] for row in second["data"]], second["has_more"], second["next_cursor"]) == (["O2"], False, None)
-
-    @pytest.mark.parametrize(
-        ("query", "names"),
-        [
-            ("member=M1&segment=cards", {"member", "segment"}),
-            ("member=M1&region=north", {"member", "attributes"}),
-            ("shoe_size=44", {"shoe_size"}),
-            ("on=tomorrow", {"on"}),
-        ],
-    )
-    def test_wrong_questions(self, client: TokenClient, query: str, names: set[str]) -> None:
-        answer = get(client, f"catalog?{query}")
-        assert (answer.status_code, {row["parameter"] for row in answer.body["errors"]}) == (400, names)
-
-    def test_a_member_that_nobody_is(self, client: TokenClient) -> None:
-        assert get(client, "catalog?member=nobody").status_code == 404
-
-
-def ids(program: Program, *names: str) -> list[int]:
-    """Row ids of offers."""
-    rows = dict(program.offers.values_list("external_id", "pk"))
-    return [rows[name] for name in names]
 
 
 class TestTimeline:

@@ -245,6 +245,75 @@ class TestRankings:
         answer = send(publisher, "POST", "rankings/undo", {"segment": "cards", "number": 1})
         assert (answer.status_code, answer.body["offers"], answer.body["undoes"]) == (201, [], 1)
 
+    def test_pins_and_hidden_offers_are_read_as_written(self, publisher: TokenClient) -> None:
+        pinned = [{"offer": "O2", "place": 1}]
+        made = send(publisher, "POST", "rankings", {"offers": ["O1", "O2"], "pinned": pinned, "hidden": ["O1"]})
+        assert (made.status_code, made.body["pinned"], made.body["hidden"]) == (201, pinned, ["O1"])
+        [newest, *_] = send(publisher, "GET", "rankings").body["data"]
+        assert (newest["pinned"], newest["hidden"], newest["ended"]) == (pinned, ["O1"], False)
+        assert [row["offer"] for row in send(publisher, "GET", "catalog").body["data"]] == ["O2"]
+
+    def test_steps_with_single_offers(self, publisher: TokenClient) -> None:
+        make_offer(Program.objects.get(), "O3")
+        steps = [
+            {"do": "move", "offer": "O3", "number": 1},
+            {"do": "pin", "offer": "O2", "number": 2},
+            {"do": "hide", "offer": "O1"},
+        ]
+        made = send(publisher, "POST", "rankings/steps", {"steps": steps, "comment": "for autumn"})
+        assert (made.status_code, made.body["offers"], made.body["hidden"]) == (201, ["O3", "O1", "O2"], ["O1"])
+        assert (made.body["pinned"], made.body["comment"]) == ([{"offer": "O2", "place": 2}], "for autumn")
+        again = {"steps": [{"do": "show", "offer": "O1"}, {"do": "hide", "offer": "O1"}]}
+        answer = send(publisher, "POST", "rankings/steps", again)
+        assert (answer.status_code, answer.body["number"]) == (200, made.body["number"])
+
+    def test_a_step_that_cannot_be_taken_keeps_all_others_back(self, publisher: TokenClient) -> None:
+        before = RankingRevision.objects.count()
+        steps = [{"do": "move", "offer": "O2", "number": 1}, {"do": "move", "offer": "O1", "number": 7}]
+        answer = send(publisher, "POST", "rankings/steps", {"steps": steps})
+        assert (answer.status_code, answer.body["code"], list(faults(answer))) == (422, "no_such_place", ["/steps"])
+        assert answer.body["detail"].startswith("Step 2: There is no place 7. Nothing was changed.")
+        assert RankingRevision.objects.count() == before
+
+    def test_a_revision_is_put_back(self, publisher: TokenClient) -> None:
+        first = send(publisher, "POST", "rankings", {"offers": ["O2", "O1"], "hidden": ["O1"]}).body
+        send(publisher, "POST", "rankings", {"offers": ["O1", "O2"]})
+        stale = send(publisher, "POST", "rankings/restore", {"number": first["number"], "replaces": first["number"]})
+        assert (stale.status_code, stale.body["code"]) == (409, "ranking_changed_since")
+        made = send(publisher, "POST", "rankings/restore", {"number": first["number"], "replaces": first["number"] + 1})
+        assert (made.status_code, made.body["offers"], made.body["hidden"]) == (201, ["O2", "O1"], ["O1"])
+        ended = send(publisher, "POST", "rankings/restore", {"number": 0})
+        assert (ended.status_code, ended.body["ended"], ended.body["offers"]) == (201, True, [])
+
+    def test_what_two_revisions_differ_in(self, publisher: TokenClient) -> None:
+        steps = [{"do": "pin", "offer": "O2", "number": 1}]
+        made = send(publisher, "POST", "rankings/steps", {"steps": steps}).body
+        found = send(publisher, "GET", "rankings/compare").body
+        assert found == {
+            "segment": None,
+            "before": made["number"] - 1,
+            "after": made["number"],
+            "differences": [{"offer": "O2", "before": 2, "after": 1, "changes": ["pinned", "up"]}],
+            "made_room": 1,
+        }
+        whole = send(publisher, "GET", f"rankings/compare?before=0&after={made['number']}").body
+        assert [(one["offer"], one["changes"]) for one in whole["differences"]] == [("O2", ["new", "pinned"]), ("O1", ["new"])]
+        assert send(publisher, "GET", "rankings/compare?after=404").status_code == 404
+        assert send(publisher, "GET", "rankings/compare?segment=nothing").status_code == 404
+
+    def test_whose_ranking_comes_first(self, publisher: TokenClient, program: Program) -> None:
+        for code in ("cards", "north"):
+            make_segment(program, code)
+            send(publisher, "POST", "rankings", {"segment": code, "offers": ["O2"]})
+        seen = send(publisher, "GET", "rankings/priority")
+        assert (seen.status_code, seen.body) == (200, {"segments": ["north", "cards"]})
+        made = send(publisher, "PUT", "rankings/priority", {"segments": ["cards", "north"]}, **{"If-Match": seen["ETag"]})
+        assert (made.status_code, made.body) == (200, {"segments": ["cards", "north"]})
+        again = send(publisher, "PUT", "rankings/priority", {"segments": ["north", "cards"]}, **{"If-Match": seen["ETag"]})
+        assert again.status_code == 412
+        answer = send(publisher, "PUT", "rankings/priority", {"segments": ["cards"]})
+        assert (answer.status_code, answer.body["code"], list(faults(answer))) == (422, "not_every_ranking", ["/segments"])
+
     def test_two_who_saw_the_same_order(self, publisher: TokenClient) -> None:
         seen = send(publisher, "GET", "rankings").body["data"][0]["number"]
         assert send(publisher, "POST", "rankings", {"offers": ["O2"], "replaces": seen}).status_code == 201
@@ -258,6 +327,16 @@ class TestRankings:
             ("rankings", {"offers": ["O1", "O1"]}, "named_twice"),
             ("rankings", {"offers": [], "segment": "nothing"}, "unknown_segment"),
             ("rankings", {"offers": "O1"}, "invalid"),
+            ("rankings", {"offers": ["O1"], "hidden": ["O404"]}, "unknown_offer"),
+            ("rankings", {"offers": ["O1"], "pinned": [{"offer": "O404", "place": 1}]}, "unknown_offer"),
+            ("rankings", {"offers": [], "pinned": [{"offer": "O1", "place": 1}, {"offer": "O1", "place": 2}]}, "named_twice"),
+            ("rankings", {"offers": [], "pinned": [{"offer": "O1", "place": 1}, {"offer": "O2", "place": 1}]}, "place_taken"),
+            ("rankings", {"offers": [], "pinned": [{"offer": "O1", "place": 1}], "hidden": ["O1"]}, "hidden_and_pinned"),
+            ("rankings/steps", {"steps": []}, "invalid"),
+            ("rankings/steps", {"steps": [{"do": "jump", "offer": "O1"}]}, "invalid"),
+            ("rankings/steps", {"steps": [{"do": "move", "offer": "O1"}]}, "number_missing"),
+            ("rankings/steps", {"steps": [{"do": "hide", "offer": "O404"}]}, "unknown_offer"),
+            ("rankings/restore", {"number": 404}, "unknown_revision"),
             ("rankings/undo", {"number": 404}, "unknown_revision"),
             ("rankings/undo", {"number": 0}, "invalid"),
         ],

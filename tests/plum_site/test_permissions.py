@@ -85,6 +85,7 @@ QUERIES: dict[str, tuple[str, str, str]] = {
     "/api/v1/events": ("?offer=O1", "?offer=O9", "?offer=O404"),
     "/api/v1/events/stream": ("?partner=P1", "?partner=P9", "?partner=P404"),
     "/api/v1/catalog": ("?member=M1", "?member=M9", "?member=M404"),
+    "/api/v1/rankings/compare": ("?segment=s1", "?segment=s9", "?segment=s404"),
     "/api/v1/rankings": ("?segment=s1", "?segment=s9", "?segment=s404"),
     "/api/v1/audit": ("?offer=O1", "?offer=O9", "?offer=O404"),
 }
@@ -136,7 +137,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/segments/{code}": SEGMENT,
     "PUT /api/v1/sources/{code}": {"complete_through": "2026-06-30T00:00:00Z"},
     "POST /api/v1/rankings": {"offers": ["D1", "O1"]},
+    "POST /api/v1/rankings/steps": {"steps": [{"do": "move", "offer": "O1", "number": 1}]},
     "POST /api/v1/rankings/undo": {"number": 2},
+    "POST /api/v1/rankings/restore": {"number": 1},
+    "PUT /api/v1/rankings/priority": {"segments": []},
     "POST /api/v1/exports": {"from": "2026-06-01", "to": "2026-07-01"},
     "POST /api/v1/tokens": {"name": "new", "scopes": ["tokens:manage"]},
     "POST /api/v1/events": make_event(),
