@@ -19,12 +19,14 @@ from activity.rules.leaves import (
     tree_root,
 )
 from activity.rules.member_sets import add_members, pack_members, unite_members, unpack_members
+from activity.rules.outcomes import ArmCounts, stratum_of, tally_outcomes
 from activity.rules.people import MemberRow, PeopleFault, Person, check_member, is_too_many, parse_member, unknown_columns
 
 __all__ = [
     "FILE_COLUMNS",
     "FUTURE_SKEW",
     "LEAF_VERSION",
+    "ArmCounts",
     "IncomingEvent",
     "MemberRow",
     "PeopleFault",
@@ -44,6 +46,8 @@ __all__ = [
     "microseconds",
     "pack_members",
     "parse_member",
+    "stratum_of",
+    "tally_outcomes",
     "tree_root",
     "unite_members",
     "unknown_columns",

@@ -1,0 +1,50 @@
+"""Whether a corrective action did what it was meant to: designs, measurements, verdicts. docs/rules/effects.md."""
+
+from activity.rules import ArmCounts
+from reviews.rules.effects.arms import HELD_OUT, TREATED, arm_of
+from reviews.rules.effects.design import (
+    EVENTS_PER_MEMBER,
+    HOLD_OUT,
+    MATCHED,
+    MEMBER_SHARES,
+    METHODS,
+    METRICS,
+    NONE,
+    EffectDesign,
+)
+from reviews.rules.effects.hold_out import Stratum
+from reviews.rules.effects.matched import UnitCounts
+from reviews.rules.effects.measure import measure_effect
+from reviews.rules.effects.propose import Facts, propose_design, usual_metric
+from reviews.rules.effects.summary import KindSummary, Measurement, summarise_verdicts
+from reviews.rules.effects.verdicts import CANNOT_TELL, HARMED, NO_EVIDENCE, VERDICTS, WORKED, Effect
+
+__all__ = [
+    "CANNOT_TELL",
+    "EVENTS_PER_MEMBER",
+    "HARMED",
+    "HELD_OUT",
+    "HOLD_OUT",
+    "MATCHED",
+    "MEMBER_SHARES",
+    "METHODS",
+    "METRICS",
+    "NONE",
+    "NO_EVIDENCE",
+    "TREATED",
+    "VERDICTS",
+    "WORKED",
+    "ArmCounts",
+    "Effect",
+    "EffectDesign",
+    "Facts",
+    "KindSummary",
+    "Measurement",
+    "Stratum",
+    "UnitCounts",
+    "arm_of",
+    "measure_effect",
+    "propose_design",
+    "summarise_verdicts",
+    "usual_metric",
+]
