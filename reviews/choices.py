@@ -137,3 +137,46 @@ class RestatementState(models.TextChoices):
     ASKED = "asked", "Asked for"
     APPROVED = "approved", "Approved"
     REFUSED = "refused", "Refused"
+
+
+class ActionKind(models.TextChoices):
+    """What may be done for a partner that falls behind."""
+
+    RERANK = "rerank", "Re-rank"
+    REFRESH_LISTING = "refresh_listing", "Refresh the listing"
+    PROMOTIONAL_PUSH = "promotional_push", "Promotional push"
+    REPLACE_PARTNER = "replace_partner", "Replace the partner"
+    PAUSE_OFFER = "pause_offer", "Pause the offer"
+    CONTACT_PARTNER = "contact_partner", "Contact the partner"
+
+
+class ActionState(models.TextChoices):
+    """How far a corrective action is."""
+
+    PROPOSED = "proposed", "Proposed"
+    APPROVED = "approved", "Approved"
+    SCHEDULED = "scheduled", "Scheduled"
+    EXECUTING = "executing", "Executing"
+    EXECUTED = "executed", "Executed"
+    MEASURING = "measuring", "Measuring"
+    MEASURED = "measured", "Measured"
+    REJECTED = "rejected", "Rejected"
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"
+    REVERTED = "reverted", "Reverted"
+
+
+class Verdict(models.TextChoices):
+    """What the measurement of an action says."""
+
+    WORKED = "worked", "Worked"
+    NO_EVIDENCE = "no_evidence", "No evidence"
+    HARMED = "harmed", "Harmed"
+    CANNOT_TELL = "cannot_tell", "Cannot tell"
+
+
+class Approval(models.TextChoices):
+    """How many people a kind of action needs."""
+
+    ONE = "one", "One person, with an undo of 30 days"
+    TWO = "two", "Two different people"

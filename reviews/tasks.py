@@ -18,6 +18,7 @@ from reviews.services import (
     remind_owners,
     send_report,
 )
+from reviews.services.actions import EXECUTE, execute_action
 from reviews.services.evaluation import EVALUATE
 
 SEALED = "activity.seal_ledger"
@@ -57,6 +58,12 @@ def consolidate_month(
 def look_for_gaps(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
     """Look which sources should have sent events and did not."""
     return {"new_gaps": len(check_sources(program_id=program_id, at=job.at))}
+
+
+@jobs.handler(EXECUTE)
+def carry_out_action(job: jobs.RunningJob, *, action_id: int, revision: int, **_: Any) -> dict[str, Any]:
+    """Carry out one approved action, if it still waits as it was approved."""
+    return {"state": execute_action(action_id=action_id, revision=revision, at=job.at).state}
 
 
 @jobs.handler("reviews.send_report")

@@ -1,11 +1,12 @@
 """
-The states of a review cycle, a rule and a flag as transition tables.
+The states of a review cycle, a rule, a flag and a corrective action as transition tables.
 
 A closed cycle has no way out: a restatement is a new revision. What people do about a flag is in FLAG_TRANSITIONS; what
 consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which nobody is offered.
 """
 
 from plum_site.lib.workflow import Transition, make_table
+from reviews.choices import ActionState as A
 from reviews.choices import CycleState as S
 from reviews.choices import DecisionKind, RuleState
 from reviews.choices import FlagState as F
@@ -15,6 +16,8 @@ RUN = "review.run"
 CLOSE = "review.close"
 DECIDE = "review.decide"
 HANDLE = "flag.handle"
+PROPOSE = "action.propose"
+APPROVE = "action.approve"
 
 TRANSITIONS = make_table(
     Transition("freeze", frozenset({S.OPEN}), S.READY, RUN, "Freeze the cut-off"),
@@ -50,4 +53,29 @@ DECISIONS = make_table(
         Transition(kind.value, frozenset({S.READY}), S.READY, DECIDE, kind.label, needs_comment=kind == DecisionKind.EXEMPT)
         for kind in DecisionKind
     )
+)
+
+UNDOABLE_ACTIONS = frozenset({A.EXECUTED, A.MEASURING, A.MEASURED})
+WAITING_ACTIONS = frozenset({A.PROPOSED, A.APPROVED, A.SCHEDULED})
+
+# What people do about a corrective action. An edit voids the approval, whatever it changes.
+ACTION_TRANSITIONS = make_table(
+    Transition("take_up", frozenset({A.PROPOSED}), A.PROPOSED, PROPOSE, "Take up"),
+    Transition("edit", WAITING_ACTIONS, A.PROPOSED, PROPOSE, "Edit"),
+    Transition("approve", frozenset({A.PROPOSED}), A.APPROVED, APPROVE, "Approve"),
+    Transition("reject", frozenset({A.PROPOSED}), A.REJECTED, APPROVE, "Reject", needs_comment=True),
+    Transition("cancel", WAITING_ACTIONS, A.CANCELLED, PROPOSE, "Cancel", needs_comment=True),
+    Transition("retry", frozenset({A.FAILED}), A.SCHEDULED, APPROVE, "Try again"),
+    Transition("revert", UNDOABLE_ACTIONS, A.REVERTED, APPROVE, "Revert", needs_comment=True),
+)
+
+# What Plum itself does with one: nobody is offered these.
+ACTION_SYSTEM_TRANSITIONS = make_table(
+    Transition("propose", frozenset({""}), A.PROPOSED, PROPOSE, "Proposed"),
+    Transition("schedule", frozenset({A.APPROVED}), A.SCHEDULED, APPROVE, "Scheduled"),
+    Transition("begin", frozenset({A.SCHEDULED}), A.EXECUTING, APPROVE, "Begun"),
+    Transition("finish", frozenset({A.EXECUTING}), A.EXECUTED, APPROVE, "Executed"),
+    Transition("fail", frozenset({A.SCHEDULED, A.EXECUTING}), A.FAILED, APPROVE, "Failed"),
+    Transition("watch", frozenset({A.EXECUTED}), A.MEASURING, APPROVE, "Measuring"),
+    Transition("measure", frozenset({A.MEASURING}), A.MEASURED, APPROVE, "Measured"),
 )

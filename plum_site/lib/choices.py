@@ -19,6 +19,8 @@ class Scope(models.TextChoices):
     METRICS_READ = "metrics:read", "Read metrics"
     REVIEWS_READ = "reviews:read", "Read reviews, scorecards, flags and rules"
     REVIEWS_WRITE = "reviews:write", "Work on flags, and accept data gaps"
+    ACTIONS_PROPOSE = "actions:propose", "Propose, edit and cancel corrective actions, for whoever made the token"
+    ACTIONS_APPROVE = "actions:approve", "Approve, reject and revert corrective actions, for whoever made the token"
     RULES_WRITE = "rules:write", "Write rules, and take them out of force"
     EXPORTS_CREATE = "exports:create", "Ask for raw exports, without outside ids, and download them"
     TIMELINES_READ = "timelines:read", "Read a member's timeline (each reading is logged)"

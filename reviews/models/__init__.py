@@ -1,5 +1,6 @@
-"""The monthly review: rules and policies by version, cycles, scorecards, flags and decisions, data gaps, subscriptions."""
+"""The monthly review: rules and policies, cycles, scorecards, flags and decisions, data gaps, actions, subscriptions."""
 
+from reviews.models.actions import ActionNote, ActionTransition, ApprovalPolicy, CorrectiveAction, Playbook
 from reviews.models.cycles import CycleTransition, Decision, Flag, Restatement, ReviewCycle, Scorecard
 from reviews.models.flags import FlagCase, FlagTransition
 from reviews.models.gaps import DataGap
@@ -7,12 +8,17 @@ from reviews.models.rules import ReviewPolicy, Rule, RuleVersion
 from reviews.models.subscriptions import Subscription
 
 __all__ = [
+    "ActionNote",
+    "ActionTransition",
+    "ApprovalPolicy",
+    "CorrectiveAction",
     "CycleTransition",
     "DataGap",
     "Decision",
     "Flag",
     "FlagCase",
     "FlagTransition",
+    "Playbook",
     "Restatement",
     "ReviewCycle",
     "ReviewPolicy",

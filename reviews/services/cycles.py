@@ -27,6 +27,8 @@ from reviews.selectors import (
     read_config,
     read_input,
 )
+from reviews.selectors.actions import list_cases_to_act_on
+from reviews.services.actions.playbook import propose_for_flags
 from reviews.services.announcements import announce_closing, announce_flags
 from reviews.services.decisions import decide_by_rule
 from reviews.services.flags import follow_flags
@@ -174,6 +176,7 @@ def consolidate_cycle(
         opened = follow_flags(cycle=cycle, cards=cards, at=at)
         announce_flags(cycle=cycle, opened=opened, at=at)
         tell_owners_of_flags(cycle=cycle, opened=opened, at=at)
+        propose_for_flags(cycle=cycle, cases=list_cases_to_act_on(cycle, opened, at), at=at)
         decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
         if before is None or have_flags_changed or is_by_hand or cycle.ends_at <= at:
             flags = sum(len(card.flags) for card in cards)

@@ -37,12 +37,16 @@ from offers.models import Audience, Listing, Offer, RankingRevision, Segment
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import ApiToken, Job, KeptAnswer, Outbox, OutboxAttempt, RoleGrant, User
-from reviews.choices import CycleState, FlagState, RestatementState
+from reviews.choices import ActionState, CycleState, FlagState, RestatementState
 from reviews.models import (
+    ActionNote,
+    ApprovalPolicy,
+    CorrectiveAction,
     DataGap,
     Decision,
     Flag,
     FlagCase,
+    Playbook,
     Restatement,
     ReviewCycle,
     ReviewPolicy,
@@ -66,6 +70,10 @@ UNIQUE_FIELDS = [
 ]
 
 # name of the check constraint: the model and the values of a row that breaks it
+# An action that somebody gave leave for, and one that was carried out.
+LEAVE: dict[str, Any] = {"approver": lambda rows: rows.the(User), "approved_at": AT}
+DONE: dict[str, Any] = {"executed_at": AT, "before": {}, "after": {}}
+
 BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "plum_rolegrant_role_known": (RoleGrant, {"program_id": 1, "role": "emperor"}),
     "plum_apitoken_both_revoked_at_and_revoked_by_set": (ApiToken, {"revoked_at": AT}),
@@ -148,6 +156,23 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
         Restatement,
         {"state": RestatementState.REFUSED, "asked_by": "a", "answered_by": "a", "answered_at": AT},
     ),
+    "reviews_action_state_known": (CorrectiveAction, {"state": "lost"} | LEAVE),
+    "reviews_action_kind_known": (CorrectiveAction, {"kind": "sing"}),
+    "reviews_action_verdict_known": (CorrectiveAction, {"verdict": "splendid"}),
+    "reviews_action_revision_from_one": (CorrectiveAction, {"revision": 0}),
+    "reviews_action_both_approved_at_and_approver_set": (CorrectiveAction, {"approved_at": AT}),
+    "reviews_action_both_edited_at_and_editor_set": (CorrectiveAction, {"edited_at": AT}),
+    "reviews_action_nothing_unapproved_goes_on": (CorrectiveAction, {"state": ActionState.SCHEDULED}),
+    "reviews_action_by_two_people": (CorrectiveAction, LEAVE | {"needs_two": True}),
+    "reviews_action_done_has_before_and_after": (CorrectiveAction, LEAVE | {"state": ActionState.EXECUTED, "executed_at": AT}),
+    "reviews_action_reverted_at_set": (CorrectiveAction, LEAVE | DONE | {"state": ActionState.REVERTED}),
+    "reviews_action_both_reverted_at_and_reverted_by_set": (
+        CorrectiveAction,
+        LEAVE | DONE | {"state": ActionState.REVERTED, "reverted_at": AT},
+    ),
+    "reviews_action_measured_has_verdict": (CorrectiveAction, LEAVE | DONE | {"state": ActionState.MEASURED}),
+    "reviews_action_failed_says_why": (CorrectiveAction, LEAVE | {"state": ActionState.FAILED}),
+    "reviews_actionnote_says_something": (ActionNote, {"text": ""}),
     "reviews_scorecard_standing_known": (Scorecard, {"standing": "splendid"}),
     "reviews_scorecard_score_in_range": (Scorecard, {"score": Decimal("100.01")}),
     "exports_export_state_known": (Export, {"state": "lost"}),
@@ -196,6 +221,9 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "activity_daysegmentmembers_cell": (DaySegmentMembers, {"offer_type": "coupon"}),
     "activity_daypartnermembers_cell": (DayPartnerMembers, {}),
     "reviews_policy_number_once": (ReviewPolicy, {"number": 1}),
+    "reviews_approvalpolicy_number_once": (ApprovalPolicy, {"number": 1}),
+    "reviews_playbook_number_once": (Playbook, {"number": 1}),
+    "reviews_action_proposed_once": (CorrectiveAction, {"proposal_key": "1:1:rerank:"}),
     "reviews_rule_once": (Rule, {"code": "fall"}),
     "reviews_ruleversion_number_once": (RuleVersion, {"number": 1}),
     "reviews_cycle_once": (ReviewCycle, {"revision": 1}),

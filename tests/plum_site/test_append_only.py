@@ -25,10 +25,14 @@ from plum_site.lib import append_only
 from plum_site.lib.models import AuditEvent
 from reviews.choices import CycleState, RestatementState
 from reviews.models import (
+    ActionNote,
+    ActionTransition,
+    ApprovalPolicy,
     CycleTransition,
     Decision,
     Flag,
     FlagTransition,
+    Playbook,
     Restatement,
     ReviewCycle,
     ReviewPolicy,
@@ -50,6 +54,10 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     Seal: {"chain": b"c" * 32},
     MessageBatch: {"rejected_count": 1, "received_count": 1},
     AttributeSet: {"values": {"country": "DE"}},
+    ActionTransition: {"comment": "edited"},
+    ActionNote: {"text": "edited"},
+    ApprovalPolicy: {"push_limit": 1_000_000},
+    Playbook: {"lines": []},
     FlagTransition: {"comment": "edited"},
     CycleTransition: {"actor": "user:2"},
     ReviewPolicy: {"minimum_events": 0},

@@ -24,8 +24,7 @@ from tests.support.tampering import let_through
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
-# Closing a month costs PostgreSQL a round trip for each decision: fewer partners show the same there.
-PARTNERS = 500 if connection.vendor == "sqlite" else 40
+PARTNERS = 500
 MONTHS = months_between(date(2026, 1, 1), date(2026, 12, 1))
 BEGAN_AT, AT = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 10, 9, tzinfo=UTC)
 LOST = "P0017"

@@ -1,0 +1,44 @@
+"""Corrective actions as pure rules: what each kind needs to be told, how many people it needs, what the playbook proposes."""
+
+from reviews.rules.actions.approvals import (
+    SOLO_HOURS,
+    UNDO_DAYS,
+    ApprovalSpec,
+    check_approvals,
+    default_approvals,
+    needs_two_people,
+)
+from reviews.rules.actions.params import HOWS, SEGMENT_KINDS, check_params, say_action
+from reviews.rules.actions.playbook import (
+    ANY,
+    Finding,
+    PlaybookLine,
+    ProposalSpec,
+    check_playbook,
+    default_playbook,
+    find_proposal,
+    read_lines,
+    write_lines,
+)
+
+__all__ = [
+    "ANY",
+    "HOWS",
+    "SEGMENT_KINDS",
+    "SOLO_HOURS",
+    "UNDO_DAYS",
+    "ApprovalSpec",
+    "Finding",
+    "PlaybookLine",
+    "ProposalSpec",
+    "check_approvals",
+    "check_params",
+    "check_playbook",
+    "default_approvals",
+    "default_playbook",
+    "find_proposal",
+    "needs_two_people",
+    "read_lines",
+    "say_action",
+    "write_lines",
+]

@@ -1,0 +1,129 @@
+"""Reads of corrective actions: what waits, what was done, and by which approvals and playbook."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from plum_site.lib.errors import NotFound
+from reviews.choices import ActionState
+from reviews.models import ActionNote, ActionTransition, ApprovalPolicy, CorrectiveAction, FlagCase, Playbook, ReviewCycle
+from reviews.rules.actions import ApprovalSpec, PlaybookLine, default_approvals, default_playbook, read_lines
+from reviews.selectors.flags import list_open_flags
+from reviews.selectors.subscriptions import REPORT_WITHIN
+
+RELATED = ("partner", "segment", "case__rule", "cycle", "proposer", "editor", "approver", "owner")
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """The approvals in force. number 0, row None: those that every program begins with."""
+
+    spec: ApprovalSpec
+    number: int = 0
+    row: ApprovalPolicy | None = None
+
+
+@dataclass(frozen=True)
+class PlaybookInForce:
+    """The playbook in force. number 0, row None: the one that every program begins with."""
+
+    lines: list[PlaybookLine]
+    number: int = 0
+    row: Playbook | None = None
+
+
+def read_approvals(program_id: int) -> Approvals:
+    """
+    How many people each kind of action needs now.
+
+    Shape: one Approvals.
+    """
+    row = ApprovalPolicy.objects.filter(program_id=program_id).order_by("-number").first()
+    if row is None:
+        return Approvals(default_approvals())
+    return Approvals(ApprovalSpec(row.approvals, row.push_limit, row.solo_mode), row.number, row)
+
+
+def read_playbook(program_id: int) -> PlaybookInForce:
+    """
+    What is proposed for which diagnosis now.
+
+    Shape: one PlaybookInForce.
+    """
+    row = Playbook.objects.filter(program_id=program_id).order_by("-number").first()
+    return PlaybookInForce(read_lines(row.lines), row.number, row) if row else PlaybookInForce(default_playbook())
+
+
+def list_actions(program_id: int) -> QuerySet[CorrectiveAction]:
+    """
+    The corrective actions of a program.
+
+    Shape: CorrectiveActions with what their sentences need, newest first.
+    """
+    return CorrectiveAction.objects.filter(program_id=program_id).select_related(*RELATED).order_by("-id")
+
+
+def get_action(program_id: int, action_id: int) -> CorrectiveAction:
+    """
+    One action.
+
+    Shape: one CorrectiveAction with what its sentences need.
+    Raises: NotFound.
+    """
+    action = list_actions(program_id).filter(pk=action_id).first()
+    if action is None:
+        raise NotFound("corrective action", action_id)
+    return action
+
+
+def list_waiting_actions(program_id: int) -> QuerySet[CorrectiveAction]:
+    """
+    What waits for somebody to decide: proposed, the earliest due first.
+
+    Shape: CorrectiveActions.
+    """
+    return list_actions(program_id).filter(state=ActionState.PROPOSED).order_by("due_date", "id")
+
+
+def list_due_actions(at: datetime) -> QuerySet[CorrectiveAction]:
+    """
+    What was approved and should have been carried out by now, in every program.
+
+    Shape: CorrectiveActions.
+    """
+    return CorrectiveAction.objects.filter(state=ActionState.SCHEDULED, scheduled_at__lte=at).order_by("scheduled_at", "id")
+
+
+def list_action_transitions(action_id: int) -> QuerySet[ActionTransition]:
+    """
+    How an action came to its state.
+
+    Shape: ActionTransitions, oldest first.
+    """
+    return ActionTransition.objects.filter(action_id=action_id).order_by("at", "id")
+
+
+def list_notes(action_id: int) -> QuerySet[ActionNote]:
+    """
+    What people wrote about an action.
+
+    Shape: ActionNotes, oldest first.
+    """
+    return ActionNote.objects.filter(action_id=action_id).order_by("made_at", "id")
+
+
+def list_cases_to_act_on(cycle: ReviewCycle, opened: Sequence[FlagCase], at: datetime) -> list[FlagCase]:
+    """
+    The flags for which the playbook is asked: those just opened while the month runs, all that the month shows once it is over,
+    and none of a month that ended over 40 days ago.
+
+    Shape: FlagCases with rule, partner, owner and program, in the order of their ids.
+    """
+    if at - cycle.ends_at > REPORT_WITHIN:
+        return []
+    cases = list_open_flags(cycle.program_id).filter(newest_month_date=cycle.month_start_date)
+    if at < cycle.ends_at:
+        cases = cases.filter(pk__in=[case.pk for case in opened])
+    return sorted(cases, key=lambda case: case.pk)

@@ -1,0 +1,43 @@
+"""Corrective actions: proposed, approved by risk, carried out once, measured, and taken back."""
+
+from reviews.services.actions.approving import (
+    EXECUTE,
+    Approved,
+    approve_action,
+    approve_in_bulk,
+    cancel_action,
+    reject_action,
+    save_approvals,
+)
+from reviews.services.actions.executing import execute_action, retry_action, revert_action
+from reviews.services.actions.kinds import HANDLINGS, Change, ChangedSince, Handling, Preview, UnableToExecute
+from reviews.services.actions.notes import add_note
+from reviews.services.actions.people import UnableToDecideAction
+from reviews.services.actions.playbook import propose_for_flags, save_playbook
+from reviews.services.actions.proposing import edit_action, propose_action, take_up_action
+
+__all__ = [
+    "EXECUTE",
+    "HANDLINGS",
+    "Approved",
+    "Change",
+    "ChangedSince",
+    "Handling",
+    "Preview",
+    "UnableToDecideAction",
+    "UnableToExecute",
+    "add_note",
+    "approve_action",
+    "approve_in_bulk",
+    "cancel_action",
+    "edit_action",
+    "execute_action",
+    "propose_action",
+    "propose_for_flags",
+    "reject_action",
+    "retry_action",
+    "revert_action",
+    "save_approvals",
+    "save_playbook",
+    "take_up_action",
+]
