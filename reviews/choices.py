@@ -131,6 +131,14 @@ class Cause(models.TextChoices):
     TOO_LITTLE_DATA = "too_little_data", "Too little data"
 
 
+class GapState(models.TextChoices):
+    """Whether somebody has said that months may be judged without what is missing; relied on: one was closed with it."""
+
+    OPEN = "open", "Not accepted"
+    ACCEPTED = "accepted", "Accepted"
+    RELIED_ON = "relied_on", "Accepted, and a month is closed with it"
+
+
 class RestatementState(models.TextChoices):
     """A restatement of a closed review is asked for by one person and approved by another."""
 

@@ -1,5 +1,5 @@
 """
-The states of a review cycle, a rule, a flag and a corrective action as transition tables.
+The states of a review cycle, a rule, a flag, a data gap and a corrective action as transition tables.
 
 A closed cycle has no way out: a restatement is a new revision. What people do about a flag is in FLAG_TRANSITIONS; what
 consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which nobody is offered.
@@ -8,7 +8,7 @@ consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which 
 from plum_site.lib.workflow import Transition, make_table
 from reviews.choices import ActionState as A
 from reviews.choices import CycleState as S
-from reviews.choices import DecisionKind, RuleState
+from reviews.choices import DecisionKind, GapState, RuleState
 from reviews.choices import FlagState as F
 
 EDIT = "rule.edit"
@@ -18,6 +18,7 @@ DECIDE = "review.decide"
 HANDLE = "flag.handle"
 PROPOSE = "action.propose"
 APPROVE = "action.approve"
+ACCEPT = "gap.accept"
 
 TRANSITIONS = make_table(
     Transition("freeze", frozenset({S.OPEN}), S.READY, RUN, "Freeze the cut-off"),
@@ -45,6 +46,12 @@ FLAG_DATA_TRANSITIONS = make_table(
     Transition("open", frozenset({""}), F.OPEN, RUN, "Opened"),
     Transition("resolve_by_data", ACTIVE_FLAGS, F.RESOLVED, RUN, "Resolved by the data"),
     Transition("reopen_by_data", frozenset({F.RESOLVED}), F.OPEN, RUN, "Reopened by the data"),
+)
+
+# What a closed month relies on stays: a restatement is the way to judge it otherwise.
+GAP_TRANSITIONS = make_table(
+    Transition("accept", frozenset({GapState.OPEN}), GapState.ACCEPTED, ACCEPT, "Accept", needs_comment=True),
+    Transition("withdraw", frozenset({GapState.ACCEPTED}), GapState.OPEN, ACCEPT, "Take the acceptance back", needs_comment=True),
 )
 
 # Decisions about one partner of a month that waits for them, told as actions; the cycle stays as it is.

@@ -30,6 +30,7 @@ from plum_site.lib.models import Job
 from plum_site.lib.periods import local_date, month_text
 from plum_site.lib.present import badge, count, instant, month
 from plum_site.lib.resources import safe_cell
+from plum_site.lib.workflow import available
 from reviews.admin.commitments import make_commitments, make_late_lines
 from reviews.admin.gaps import make_gaps
 from reviews.admin.restatements import make_revisions, restatement_buttons
@@ -39,6 +40,7 @@ from reviews.models import ReviewCycle, Scorecard
 from reviews.pages import find_decision, keep_cards, show_cycle, show_decision, show_standing, show_state
 from reviews.selectors import list_due_months, list_scorecards, list_undecided
 from reviews.services import close_cycle, decide_in_bulk, plan_consolidation, withdraw_decisions
+from reviews.workflow import DECISIONS
 
 SAMPLES = 5
 TAKE_BACK = "take_back"
@@ -108,7 +110,7 @@ class CycleAdmin(ReadOnlyModelAdmin):
         context: dict[str, Any] = {}
         if cycle is not None and self.has_view_permission(request, cycle):
             at = now()
-            is_over = cycle.state != CycleState.CLOSED and cycle.ends_at <= at
+            steps = [step for step in available(DECISIONS, cycle.state) if allowed(request, step.operation)]
             cards = list(list_scorecards(cycle.pk))
             context = {
                 **show_cycle(cycle, request.GET.get("show", ""), at),
@@ -117,8 +119,8 @@ class CycleAdmin(ReadOnlyModelAdmin):
                 "late": make_late_lines(cards),
                 "revisions": make_revisions(cycle),
                 "title": f"Review of {month(cycle.month_start_date)}",
-                "may_decide": is_over and cycle.consolidated_at is not None and allowed(request, "review.decide"),
-                "decisions": [*DecisionKind.choices, (TAKE_BACK, "Take back what people decided")],
+                "may_decide": bool(steps),
+                "decisions": [*((step.name, step.label) for step in steps), (TAKE_BACK, "Take back what people decided")],
                 "progress": show_progress(job) if (job := self.find_job(cycle)) else "",
             }
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})

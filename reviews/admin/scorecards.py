@@ -11,12 +11,14 @@ from plum_site.lib.admin import ReadOnlyModelAdmin, allowed, console_admin, pers
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.present import NO_DATA, count, month
-from reviews.choices import CycleState, DecisionKind
+from plum_site.lib.workflow import available
+from reviews.choices import DecisionKind
 from reviews.forms import DecisionForm
 from reviews.models import Scorecard
 from reviews.pages import find_decision, show_decision, show_scorecard, show_standing
 from reviews.selectors import list_scorecards
 from reviews.services import decide
+from reviews.workflow import DECISIONS
 
 LAST = 10**9  # behind every rank
 
@@ -60,8 +62,7 @@ class ScorecardAdmin(ReadOnlyModelAdmin):
             context = {
                 **show_scorecard(card),
                 "title": f"{card.partner} in {month(card.cycle.month_start_date)}",
-                "may_decide": card.cycle.state != CycleState.CLOSED and allowed(request, "review.decide"),
-                "decisions": DecisionKind.choices,
+                "decisions": [step for step in available(DECISIONS, card.cycle.state) if allowed(request, step.operation)],
                 "decision_form": form or DecisionForm(initial=initial),
                 "decide_url": reverse("admin:reviews_scorecard_decide", args=[card.pk]),
                 "next_url": self.find_next(card),

@@ -5,6 +5,7 @@ from django.db.models import F, Q
 
 from activity.models import EventSource
 from partners.models import Program
+from reviews.choices import GapState
 
 
 class DataGap(models.Model):
@@ -12,7 +13,10 @@ class DataGap(models.Model):
     A silence of one source: from the end of what it sent to what it sent next. Never held against a partner.
 
     ends_at: empty while it lasts. accepted_by: who said that the month may be judged without what is missing, and why.
+    is_relied_on: whether a month was closed with the acceptance; `selectors.list_data_gaps` reads it along.
     """
+
+    is_relied_on: bool
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="data_gaps")
     source = models.ForeignKey(EventSource, on_delete=models.PROTECT, related_name="data_gaps")
@@ -36,6 +40,17 @@ class DataGap(models.Model):
                 name="reviews_datagap_both_accepted_at_and_accepted_by_set",
             ),
         ]
+
+    @property
+    def state(self) -> GapState:
+        """Where it stands in the table of transitions."""
+        if self.accepted_at is None:
+            return GapState.OPEN
+        return GapState.RELIED_ON if self.is_relied_on else GapState.ACCEPTED
+
+    def get_state_display(self) -> str:
+        """In words, as a field with choices has it."""
+        return str(self.state.label)
 
     def __str__(self) -> str:
         return f"{self.source} from {self.starts_at:%Y-%m-%d}"

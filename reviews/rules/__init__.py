@@ -22,6 +22,7 @@ from reviews.rules.compare import (
 )
 from reviews.rules.coverage import EVENTS, LIVE, Gap, Outcome, find_gaps
 from reviews.rules.defaults import NamedRule, default_policy, default_rules
+from reviews.rules.diagnosis import say_carriers
 from reviews.rules.digest import Verdict, canonical_json, hash_json, number_text, review_content, review_digest
 from reviews.rules.flags import Crossing, RuleSpec, check_rule, months_needed
 from reviews.rules.gaps import DATA_GAP, DataGapFacts, blocks, list_gaps_of
@@ -114,6 +115,7 @@ __all__ = [
     "rate_interval",
     "review_content",
     "review_digest",
+    "say_carriers",
     "say_rule",
     "say_share",
     "say_threshold",

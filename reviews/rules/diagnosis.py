@@ -288,16 +288,27 @@ def _sentence(loss: Loss, failed: Mapping[str, int]) -> str:
     return f"{MEANINGS[Cause(loss.cause)]}. {_seen(loss.crossing)}.{more}"
 
 
+def say_carriers(carriers: Sequence[Mapping[str, Any]]) -> str:
+    """
+    Which offers and segments carry a fall, as one short sentence; "" where none stands out.
+
+    carriers: of a diagnosis; groups that are too small to be shown are not among them.
+    Source: docs/rules/diagnosis.md
+    """
+    named = [
+        f"{_part_words(carrier['target'], carrier['key'])} ({100 * carrier['share']:.0f} %)"
+        for carrier in carriers[:MOST_CARRIERS]
+    ]
+    return f"Most of the fall is carried by {', '.join(named)}." if named else ""
+
+
 def _where(crossing: Crossing, carriers: Sequence[Mapping[str, Any]]) -> list[str]:
     if crossing.target == RuleTarget.OFFER:
         return [f"Only the offer {crossing.target_key} is concerned."]
     if crossing.target == RuleTarget.PARTNER_SEGMENT:
         return [f"Only members with {_part_words(crossing.target, crossing.target_key)} are concerned."]
-    named = [
-        f"{_part_words(carrier['target'], carrier['key'])} ({100 * carrier['share']:.0f} %)"
-        for carrier in carriers[:MOST_CARRIERS]
-    ]
-    return [f"Most of the fall is carried by {', '.join(named)}."] if named else []
+    said = say_carriers(carriers)
+    return [said] if said else []
 
 
 def _part_words(target: str, key: str) -> str:

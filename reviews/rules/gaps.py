@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from reviews.choices import Direction
@@ -35,6 +36,17 @@ class DataGapFacts:
     def as_evidence(self) -> dict[str, Any]:
         """What stands on the scorecards of the partners it feeds."""
         return {"source": self.source, "starts_at": self.starts_at, "ends_at": self.ends_at}
+
+
+def say_silence(source: str, first: date, last: date | None) -> str:
+    """
+    A gap in words: the source, its first silent day, and the last one unless it lasts.
+
+    Source: docs/rules/data-gaps.md
+    """
+    if last is None:
+        return f"{source} is silent since {first}"
+    return f"{source} was silent on {first}" if last <= first else f"{source} was silent from {first} to {last}"
 
 
 def list_gaps_of(gaps: Iterable[DataGapFacts], partner: str) -> list[DataGapFacts]:

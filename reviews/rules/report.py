@@ -35,6 +35,13 @@ class CardLike(Protocol):
 C = TypeVar("C", bound=CardLike)
 
 
+def write_names(names: Sequence[str]) -> str:
+    """Some names in a row: the first of them, and how many more."""
+    rest = len(names) - NAMED
+    shown = [*names[:NAMED], f"{rest} more"] if rest > 0 else list(names)
+    return AND.join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
 def write_count(value: float) -> str:
     """A whole number with thousands separated."""
     return f"{Decimal(str(value)).quantize(Decimal(1), ROUND_HALF_EVEN):,}"

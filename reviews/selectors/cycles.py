@@ -106,6 +106,15 @@ def list_consolidated_cycles(program_id: int) -> QuerySet[ReviewCycle]:
     return cycles.order_by("month_start_date", "revision")
 
 
+def list_closed_revisions(program_id: int) -> QuerySet[ReviewCycle]:
+    """
+    Every review of a program that was closed, those that a restatement has followed included.
+
+    Shape: ReviewCycles, oldest month first, then oldest revision.
+    """
+    return list_consolidated_cycles(program_id).filter(state=CycleState.CLOSED)
+
+
 def find_closing_digest(cycle: ReviewCycle) -> str | None:
     """
     The digest with which a cycle was closed, as the audit log remembers it.

@@ -10,12 +10,14 @@ from activity.metrics import METRICS, Unit, divide
 from activity.selectors import summarise
 from activity.selectors.ledger import prefix_of
 from partners.models import Program
+from plum_site.lib.people import names_of
 from plum_site.lib.periods import next_month
 from reviews.choices import Cause, CycleState, DecisionKind, Severity, Standing
-from reviews.models import Flag, ReviewCycle, Scorecard
+from reviews.models import DataGap, Flag, ReviewCycle, Scorecard
 from reviews.rules import has_no_activity
 from reviews.rules import report as words
 from reviews.selectors.cycles import list_scorecards, list_valid_cycles
+from reviews.selectors.gaps import list_gaps_of_month, read_span, say_gap
 from reviews.selectors.inputs import as_frozen
 
 MOST_NAMES = 8
@@ -124,14 +126,11 @@ def read_report(
     month, before = cycle.month_start_date, next_month(cycle.month_start_date, -1)
     where = None if is_whole else {"partner": [card.partner.external_id for card in cards]}
     given: dict[str, Any] = {"program": frozen, "cutoff": cycle.cutoff, "recorded_stages": stages, "leave_out": PARTS}
-    totals, totals_before, silent = {}, {}, []
+    totals, totals_before = {}, {}
     if is_whole or cards:
         [totals] = summarise(starts_date=month, ends_date=next_month(month), where=where, **given).rows
         [then] = summarise(starts_date=before, ends_date=month, where=where, **given).rows
         totals_before = {} if has_no_activity(then) else then  # a first month is compared with nothing, not with zeros
-        now_from = summarise(starts_date=month, ends_date=next_month(month), by=["source"], where=where, **given).rows
-        then_from = summarise(starts_date=before, ends_date=month, by=["source"], where=where, **given).rows
-        silent = sorted({row["source"] for row in then_from} - {row["source"] for row in now_from})
     names = {card.partner_id: _name_of(card, cycle) for card in cards}
     previous_month = f"{before:%B}"
     decisions = [getattr(card, "decision", None) for card in cards]
@@ -158,7 +157,7 @@ def read_report(
         waiting=[names[card.partner_id] for card, decision in zip(cards, decisions, strict=True) if decision is None],
         by_rule=sum(1 for decision in decisions if decision and decision.is_by_rule),
         by_people=sum(1 for decision in decisions if decision and not decision.is_by_rule),
-        gaps=[*_say_silent(silent, f"{month:%B}", previous_month), *_say_late(cards)],
+        gaps=[*_say_gaps(cycle, cards, names, is_whole), *_say_late(cards)],
         rows=_rows(cards, names, stages, frozen.currency, previous_month),
     )
 
@@ -282,11 +281,30 @@ def _list_commitments(cycle: ReviewCycle, cards: Sequence[Scorecard], names: Map
     return lines
 
 
-def _say_silent(sources: Sequence[str], month: str, previous_month: str) -> list[str]:
-    return [
-        f"The source {source!r} sent events of {previous_month} and none of {month}: what it feeds may be incomplete."
-        for source in sources
-    ]
+def _say_gaps(cycle: ReviewCycle, cards: Sequence[Scorecard], names: Mapping[int, str], is_whole: bool) -> list[str]:
+    """The silences of sources that the review has frozen, of whom they keep what, and whether somebody accepted them."""
+    gaps = [one for one in list_gaps_of_month(cycle) if one.frozen is not None]
+    people = names_of(one.row.accepted_by for one in gaps if one.row and one.row.accepted_by)
+    lines = []
+    for one in gaps:
+        frozen = one.frozen or {}
+        concerned = [names[card.partner_id] for card in cards if card.partner.external_id in frozen["partners"]]
+        if not concerned and not is_whole:
+            continue
+        silence = say_gap(frozen["source"], *read_span(frozen), cycle.config["program"]["time_zone"])
+        lacking = "it feeds no partner of the month"
+        if concerned:
+            lacking = f"what {words.write_names(concerned)} had of it is missing"
+        lines.append(f"The source {silence}; {lacking}. {_say_accepted(one.row, people)}")
+    return lines
+
+
+def _say_accepted(gap: DataGap | None, people: Mapping[str, str]) -> str:
+    if gap is None:
+        return "It has arrived since: the review is to be consolidated again."
+    if gap.accepted_at is None:
+        return "Nobody has accepted that yet; the month cannot be closed before."
+    return f"{people.get(gap.accepted_by, gap.accepted_by)} accepted that: {' '.join(gap.reason.split())}"
 
 
 def _say_late(cards: Sequence[Scorecard]) -> list[str]:

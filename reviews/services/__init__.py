@@ -13,7 +13,7 @@ from reviews.services.cycles import (
 from reviews.services.decisions import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
 from reviews.services.evaluation import evaluate_running_month, plan_evaluation
 from reviews.services.flags import assign_flag, change_flag_state, change_flags_in_bulk, follow_flags
-from reviews.services.gaps import UnableToAcceptGap, accept_gap, check_sources, keep_gaps
+from reviews.services.gaps import accept_gaps_of, change_gap_state, check_sources, keep_gaps
 from reviews.services.notices import remind_owners, tell_owners_of_flags
 from reviews.services.previews import (
     UnableToSavePreview,
@@ -48,7 +48,6 @@ __all__ = [
     "Rendered",
     "Replay",
     "ReviewDifference",
-    "UnableToAcceptGap",
     "UnableToCloseCycle",
     "UnableToDecide",
     "UnableToFreezeCycle",
@@ -57,13 +56,14 @@ __all__ = [
     "UnableToRestate",
     "UnableToSavePreview",
     "UnableToSendReport",
-    "accept_gap",
+    "accept_gaps_of",
     "activate_rule",
     "approve_restatement",
     "ask_restatement",
     "assign_flag",
     "change_flag_state",
     "change_flags_in_bulk",
+    "change_gap_state",
     "change_subscription",
     "check_named_rule",
     "check_sources",

@@ -1,7 +1,7 @@
 """The monthly review from opening to closing."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from plum_site.lib.models import User
 from plum_site.lib.periods import first_instant, local_date, month_bounds, month_start, month_text, next_month
 from plum_site.lib.workflow import find_transition
 from reviews.choices import CycleState
-from reviews.models import CycleTransition, DataGap, ReviewCycle
+from reviews.models import CycleTransition, ReviewCycle
 from reviews.rules import digest_cards, make_cards
 from reviews.selectors import (
     find_cycle,
@@ -26,6 +26,7 @@ from reviews.selectors import (
     list_undecided,
     read_config,
     read_input,
+    say_gap,
 )
 from reviews.selectors.actions import list_cases_to_act_on
 from reviews.services.actions.playbook import propose_for_flags
@@ -40,7 +41,6 @@ from reviews.services.scorecards import replace_scorecards
 from reviews.workflow import TRANSITIONS
 
 Progress = Callable[[int, int, str], Any]
-ONE_DAY = timedelta(days=1)
 STEPS = ("Sealing the ledger", "Reading the configuration", "Reading the figures", "Scoring", "Writing the scorecards")
 
 
@@ -265,7 +265,7 @@ def _check_gaps(cycle: ReviewCycle) -> None:
     gaps = list_unaccepted(cycle)
     if gaps:
         number = "a data gap is" if len(gaps) == 1 else f"{len(gaps)} data gaps are"
-        named = "; ".join(say_gap(gap, cycle.program) for gap in gaps)
+        named = "; ".join(say_gap(gap.source.code, gap.starts_at, gap.ends_at, cycle.program.time_zone) for gap in gaps)
         raise UnableToCloseCycle(
             "gap_not_accepted",
             f"{cycle} was not closed: {number} not accepted: {named}. Send what is missing, or accept it with a reason.",
@@ -278,20 +278,6 @@ def _check_gaps(cycle: ReviewCycle) -> None:
             f"{cycle} was not closed: it was consolidated while events of {sources} were missing, and they have arrived since. "
             "Consolidate it again.",
         )
-
-
-def say_gap(gap: DataGap, program: Program) -> str:
-    """
-    A gap in words: source, first silent day, and the last one if it is over.
-
-    Raises: nothing.
-    Writes: nothing.
-    """
-    first = local_date(gap.starts_at, program.time_zone)
-    if gap.ends_at is None:
-        return f"{gap.source.code} is silent since {first}"
-    last = local_date(gap.ends_at - ONE_DAY, program.time_zone)
-    return f"{gap.source.code} was silent on {first}" if last <= first else f"{gap.source.code} was silent from {first} to {last}"
 
 
 def _change_state(cycle: ReviewCycle, name: str, actor: User | str, at: datetime) -> ReviewCycle:

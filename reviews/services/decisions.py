@@ -10,6 +10,7 @@ from plum_site.lib.errors import DomainError, InvalidInput, NotFound
 from plum_site.lib.models import User
 from reviews.choices import CycleState, DecisionKind, Standing
 from reviews.models import Decision, ReviewCycle, Scorecard
+from reviews.workflow import DECISIONS
 
 BY_STANDING = {
     Standing.EXCELLENT: DecisionKind.PASS,
@@ -25,8 +26,11 @@ REASONS = {
 }
 
 
+DECIDED_IN = frozenset().union(*(step.sources for step in DECISIONS.values()))  # the states of a cycle
+
+
 class UnableToDecide(DomainError):
-    """The review is closed, or its month still runs: there is nothing to decide."""
+    """The review is closed, its month still runs, or it is not frozen yet: there is nothing to decide."""
 
 
 @transaction.atomic
@@ -35,7 +39,7 @@ def decide(*, scorecard_id: int, kind: str, actor: User | str, at: datetime, com
     Decide about one partner; a decision that was made before is replaced. The same one again changes nothing.
 
     Raises: NotFound; InvalidInput - unknown_decision, comment_required (to exempt someone needs a reason);
-    UnableToDecide - cycle_closed, month_running.
+    UnableToDecide - cycle_closed, month_running, not_frozen.
     Writes: reviews_decision, plum_auditevent; locks the cycle.
     """
     card = Scorecard.objects.filter(pk=scorecard_id).first()
@@ -63,7 +67,7 @@ def decide_by_standing(*, cycle_id: int, actor: User | str, at: datetime) -> lis
     Decide about everybody that is still undecided by standing alone: excellent and on track pass, those without
     (enough) data are exempt, the others are monitored.
 
-    Raises: UnableToDecide - cycle_closed, month_running.
+    Raises: UnableToDecide - cycle_closed, month_running, not_frozen.
     Writes: reviews_decision, and plum_auditevent for each; locks the cycle.
     """
     # Locked before it is asked who is undecided: a person may be deciding just now.
@@ -84,7 +88,7 @@ def withdraw_decisions(
 
     Decisions by rule stay as they are. Returns the scorecards whose decision was taken back.
 
-    Raises: NotFound; UnableToDecide - cycle_closed, month_running.
+    Raises: NotFound; UnableToDecide - cycle_closed, month_running, not_frozen.
     Writes: reviews_decision, and plum_auditevent for each; locks the cycle.
     """
     cycle = _lock(cycle_id, at)
@@ -175,4 +179,7 @@ def _lock(cycle_id: int, at: datetime) -> ReviewCycle:
         raise UnableToDecide("cycle_closed", f"The review {month} is closed and never changes. Nothing was decided.")
     if at < cycle.ends_at:
         raise UnableToDecide("month_running", f"The month {month} is not over. Nothing was decided; decide once it is.")
+    if cycle.state not in DECIDED_IN:
+        sentence = f"The review {month} is not frozen: its figures may still change. Nothing was decided. Consolidate it again, "
+        raise UnableToDecide("not_frozen", f"{sentence}or wait for the day on which it freezes.")
     return cycle

@@ -9,15 +9,13 @@ from activity.selectors import head_of
 from partners.models import Program
 from plum_site.lib import audit
 from plum_site.lib.audit import SYSTEM
-from plum_site.lib.errors import DomainError, InvalidInput, NotFound
+from plum_site.lib.errors import DomainError, NotFound
 from plum_site.lib.models import User
-from reviews.choices import CycleState
+from plum_site.lib.workflow import check_comment, find_transition
+from reviews.choices import CycleState, GapState
 from reviews.models import DataGap, ReviewCycle
-from reviews.selectors.gaps import FoundGap, find_gaps_now
-
-
-class UnableToAcceptGap(DomainError):
-    """Somebody has accepted the gap already."""
+from reviews.selectors.gaps import FoundGap, find_gaps_now, get_data_gap, list_unaccepted
+from reviews.workflow import GAP_TRANSITIONS
 
 
 def check_sources(*, program_id: int, at: datetime) -> list[DataGap]:
@@ -63,33 +61,56 @@ def keep_gaps(*, program: Program, found: Sequence[FoundGap], at: datetime) -> l
 
 
 @transaction.atomic
-def accept_gap(*, gap_id: int, reason: str, actor: User | str, at: datetime) -> DataGap:
+def change_gap_state(*, gap_id: int, name: str, actor: User | str, at: datetime, comment: str = "") -> DataGap:
     """
-    Say by name that the months of a gap may be judged without what is missing.
+    Take one named step with a gap: accept (its months may be judged without what is missing), withdraw (they may not, after all).
 
-    Raises: NotFound; InvalidInput - reason_required; UnableToAcceptGap - already_accepted.
-    Writes: reviews_datagap, plum_auditevent.
+    Raises: NotFound; DomainError - transition_refused, month_closed (a closed review relies on the acceptance);
+    InvalidInput - comment_required.
+    Writes: reviews_datagap, plum_auditevent; locks the reviews that it lies in, so that none is closed meanwhile.
+    Source: docs/rules/data-gaps.md
     """
-    gap = DataGap.objects.select_for_update(of=("self",)).select_related("source").filter(pk=gap_id).first()
-    if gap is None:
+    found = DataGap.objects.filter(pk=gap_id).first()
+    if found is None:
         raise NotFound("data gap", gap_id)
-    if not reason.strip():
-        sentence = "Nothing was accepted: say why the month may be judged without what is missing."
-        raise InvalidInput("reason_required", sentence, {"reason": "Say why."})
-    if gap.accepted_at is not None:
-        raise UnableToAcceptGap("already_accepted", f"The gap of {gap} was accepted before. Nothing was changed.")
-    gap.accepted_by, gap.accepted_at, gap.reason = audit.actor_name(actor), at, reason.strip()
+    cycles = ReviewCycle.objects.select_for_update(of=("self",)).filter(program_id=found.program_id, ends_at__gt=found.starts_at)
+    list(cycles.order_by("id"))
+    DataGap.objects.select_for_update(of=("self",)).get(pk=gap_id)
+    gap = get_data_gap(found.program_id, gap_id)
+    if name == "withdraw" and gap.state == GapState.RELIED_ON:
+        sentence = f"A month was closed with the gap of {gap} accepted, and what is closed never changes. Nothing was changed. "
+        raise DomainError("month_closed", f"{sentence}To judge that month otherwise, ask for its restatement.")
+    transition = find_transition(GAP_TRANSITIONS, name, gap.state)
+    check_comment(transition, comment)
+    before = _as_json(gap) | {"accepted_by": gap.accepted_by, "reason": gap.reason}
+    is_accepted = transition.target == GapState.ACCEPTED
+    gap.accepted_by, gap.accepted_at = (audit.actor_name(actor), at) if is_accepted else ("", None)
+    gap.reason = comment.strip() if is_accepted else ""
     gap.save(update_fields=["accepted_by", "accepted_at", "reason"])
     audit.record(
         program_id=gap.program_id,
         actor=actor,
-        action="reviews.accept_data_gap",
+        action=f"reviews.{transition.name}_data_gap",
         row=gap,
         at=at,
-        after=_as_json(gap),
-        comment=gap.reason,
+        before=before,
+        after=_as_json(gap) | {"accepted_by": gap.accepted_by, "reason": gap.reason},
+        comment=comment.strip(),
     )
     return gap
+
+
+@transaction.atomic
+def accept_gaps_of(*, cycle: ReviewCycle, source: str, reason: str, actor: User | str, at: datetime) -> list[DataGap]:
+    """
+    Accept by name whatever one source left out of a review's month; returns the gaps that were not accepted before.
+
+    Raises: as change_gap_state.
+    Writes: as change_gap_state, for each.
+    Source: docs/rules/data-gaps.md
+    """
+    gaps = [gap for gap in list_unaccepted(cycle) if gap.source.code == source]
+    return [change_gap_state(gap_id=gap.pk, name="accept", actor=actor, at=at, comment=reason) for gap in gaps]
 
 
 def _open(program: Program, gap: FoundGap, at: datetime) -> DataGap:

@@ -15,6 +15,7 @@ from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import Outbox, RoleGrant, User
 from plum_site.lib.periods import local_date, month_text, next_month
 from reviews.models import FlagCase, ReviewCycle, Scorecard
+from reviews.rules import say_carriers
 from reviews.selectors import find_due_report, list_scorecards, say_flag_case, say_rule_of
 from reviews.selectors.subscriptions import REPORT_WITHIN
 
@@ -98,6 +99,9 @@ def _may_be_told(person: User, insiders: set[int]) -> bool:
 
 
 def _send_flags(cycle: ReviewCycle, owner: User, cases: Sequence[FlagCase], at: datetime) -> Outbox:
+    cards = Scorecard.objects.filter(cycle=cycle, partner_id__in=[case.partner_id for case in cases])
+    told = {card.partner_id: card.diagnosis or {} for card in cards.only("partner_id", "diagnosis")}
+    carried = {case.partner.name: say_carriers(told.get(case.partner_id, {}).get("carriers", ())) for case in cases}
     by_partner: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for case in cases:
         said = f"{say_flag_case(case)}. The rule: {say_rule_of(case.rule_id, case.seen['rule_number'])}"
@@ -110,7 +114,7 @@ def _send_flags(cycle: ReviewCycle, owner: User, cases: Sequence[FlagCase], at: 
         owner,
         "flags",
         f"{number} in {cycle.month_start_date:%B %Y}: {who}",
-        {"partners": list(by_partner.items())},
+        {"partners": [(name, lines, carried[name]) for name, lines in by_partner.items()]},
         f"flags:{owner.pk}:{min(case.pk for case in cases)}",  # opened once, so told once
         at,
         about=[f"{case.partner.external_id}|{case.rule.code}|{case.target_key}" for case in cases],

@@ -67,6 +67,11 @@ class Replay:
         differences, content = values.pop("differences"), values.pop("content")
         return {**values, "equal": self.is_equal, "differences": differences, "content": content}
 
+    def as_line(self) -> dict[str, Any]:
+        """One of many, for a command: which review, the three digests, and how many stored fields differ."""
+        said = {name: getattr(self, name) for name in ("month", "revision", "cutoff", "digest", "recomputed", "stored")}
+        return {**said, "equal": self.is_equal, "differences": len(self.differences)}
+
 
 @dataclass(frozen=True)
 class Moved:

@@ -57,6 +57,7 @@ PREVIEWS = {
 TRANSITIONS = {
     "admin:offers_offer_do": "submit",
     "admin:partners_partner_do": "put_on_notice",
+    "admin:reviews_datagap_do": "accept",
     "admin:reviews_flagcase_do": "acknowledge",
 }
 

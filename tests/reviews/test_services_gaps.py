@@ -1,8 +1,6 @@
 """Data gaps from the ledger to the closing of a month."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -11,14 +9,14 @@ from activity.selectors.silences import count_source_days, list_silences
 from activity.services import seal_ledger
 from activity.services.statements import set_rhythm, state_complete_through
 from partners.models import Program
-from plum_site.lib.errors import InvalidInput
-from plum_site.lib.models import AuditEvent
+from plum_site.lib.errors import DomainError, InvalidInput, NotFound
+from plum_site.lib.models import AuditEvent, User
 from reviews.models import DataGap, Flag, ReviewCycle, Scorecard
-from reviews.selectors import list_gaps, list_lasting_gaps
+from reviews.selectors import get_data_gap, list_gaps, list_lasting_gaps, list_unaccepted
 from reviews.services import (
-    UnableToAcceptGap,
     UnableToCloseCycle,
-    accept_gap,
+    accept_gaps_of,
+    change_gap_state,
     check_sources,
     close_cycle,
     consolidate_cycle,
@@ -28,41 +26,14 @@ from reviews.services import (
 from tests.factories.ledger import record
 from tests.factories.people import make_person
 from tests.factories.reviews import JUNE, make_reviewable_program
+from tests.factories.silences import AT, ENDS_AT, MISSING, STARTS_AT, make_program_with_gap, stream
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
-
-FIRST, AFTER = date(2026, 5, 1), date(2026, 7, 15)
-MISSING = (date(2026, 6, 9), date(2026, 6, 10))
-AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
-STARTS_AT, ENDS_AT = datetime(2026, 6, 8, 22, tzinfo=UTC), datetime(2026, 6, 10, 22, tzinfo=UTC)  # days of Berlin
-
-
-def stream(
-    offer: str, per_day: int = 60, first: date = FIRST, end: date = AFTER, missing: tuple[date, ...] = (), kind: str = "viewed"
-) -> Iterator[dict[str, Any]]:
-    """So many events a day of one offer, a second apart, but for the missing days."""
-    day = first
-    while day < end:
-        if day not in missing:
-            for number in range(per_day):
-                yield {
-                    "event_id": f"{offer}-{kind}-{day}-{number}",
-                    "occurred_at": f"{day}T10:{number // 60:02d}:{number % 60:02d}Z",
-                    "kind": kind,
-                    "status": "confirmed",
-                    "member": f"M{number % 20}",
-                    "offer": offer,
-                }
-        day += timedelta(days=1)
 
 
 @pytest.fixture
 def program(db: None) -> Program:
-    """Two partners, each fed by a source of its own; the till of P1 was silent on two days of June."""
-    program = make_reviewable_program()
-    record(program, stream("O-P1", missing=MISSING), source="till", at=AT)
-    record(program, stream("O-P2"), source="shop", at=AT)
-    return program
+    return make_program_with_gap()
 
 
 def consolidated(program: Program, month: date = JUNE, at: datetime = AT) -> ReviewCycle:
@@ -73,6 +44,10 @@ def decided(program: Program) -> ReviewCycle:
     cycle = consolidated(program)
     decide_by_standing(cycle_id=cycle.pk, actor=make_person("decider"), at=AT)
     return cycle
+
+
+def accepted(gap: DataGap, comment: str, person: User | None = None) -> DataGap:
+    return change_gap_state(gap_id=gap.pk, name="accept", comment=comment, actor=person or make_person("accepter"), at=AT)
 
 
 def test_two_missing_days_are_one_gap(program: Program) -> None:
@@ -122,14 +97,67 @@ def test_closing_needs_the_gap_accepted_by_name(program: Program) -> None:
         close_cycle(cycle_id=cycle.pk, actor=person, at=AT)
     assert (refused.value.code, refused.value.exit_code) == ("gap_not_accepted", 1)
     gap = DataGap.objects.get()
-    with pytest.raises(InvalidInput, match="say why"):
-        accept_gap(gap_id=gap.pk, reason="  ", actor=person, at=AT)
-    accept_gap(gap_id=gap.pk, reason="The till was being replaced.", actor=person, at=AT)
-    with pytest.raises(UnableToAcceptGap):
-        accept_gap(gap_id=gap.pk, reason="Again.", actor=person, at=AT)
+    with pytest.raises(InvalidInput, match="says why"):
+        accepted(gap, "  ", person)
+    accepted(gap, "The till was being replaced.", person)
+    with pytest.raises(DomainError, match="Possible now: withdraw"):
+        accepted(gap, "Again.", person)
     entry = AuditEvent.objects.get(action="reviews.accept_data_gap")
     assert (entry.actor, entry.comment) == (f"user:{person.pk}", "The till was being replaced.")
     assert close_cycle(cycle_id=cycle.pk, actor=person, at=AT).state == "closed"
+
+
+def test_an_acceptance_is_taken_back_while_no_month_is_closed_with_it(program: Program) -> None:
+    cycle, person = decided(program), make_person("ada")
+    gap = DataGap.objects.get()
+    with pytest.raises(DomainError, match="Possible now: accept"):
+        change_gap_state(gap_id=gap.pk, name="withdraw", comment="Never was.", actor=person, at=AT)
+    accepted(gap, "The till was being replaced.", person)
+
+    with pytest.raises(InvalidInput, match="says why"):
+        change_gap_state(gap_id=gap.pk, name="withdraw", actor=person, at=AT)
+    change_gap_state(gap_id=gap.pk, name="withdraw", comment="It was another till.", actor=person, at=AT)
+
+    gap.refresh_from_db()
+    assert (gap.accepted_by, gap.accepted_at, gap.reason) == ("", None, "")
+    entry = AuditEvent.objects.get(action="reviews.withdraw_data_gap")
+    assert (entry.actor, entry.comment) == (f"user:{person.pk}", "It was another till.")
+    assert (entry.before["reason"], entry.after["reason"]) == ("The till was being replaced.", "")
+    with pytest.raises(UnableToCloseCycle, match="not accepted"):
+        close_cycle(cycle_id=cycle.pk, actor=person, at=AT)
+    with pytest.raises(NotFound):
+        change_gap_state(gap_id=gap.pk + 1, name="accept", comment="Known.", actor=person, at=AT)
+
+
+def test_what_a_closed_month_relies_on_is_not_taken_back(program: Program) -> None:
+    cycle, person = decided(program), make_person("ada")
+    gap = DataGap.objects.get()
+    accepted(gap, "Known.")
+    assert get_data_gap(program.pk, gap.pk).state == "accepted"
+    may = consolidated(program, date(2026, 5, 1))
+    decide_by_standing(cycle_id=may.pk, actor=person, at=AT)
+    close_cycle(cycle_id=may.pk, actor=person, at=AT)
+    assert get_data_gap(program.pk, gap.pk).state == "accepted", "a month beside it relies on nothing"
+
+    close_cycle(cycle_id=cycle.pk, actor=person, at=AT)
+
+    with pytest.raises(DomainError, match="ask for its restatement") as refused:
+        change_gap_state(gap_id=gap.pk, name="withdraw", comment="Wrong.", actor=person, at=AT)
+    assert refused.value.code == "month_closed"
+    gap = get_data_gap(program.pk, gap.pk)
+    assert (gap.state, gap.reason) == ("relied_on", "Known.")
+
+
+def test_the_gaps_of_one_source_are_accepted_by_its_name(program: Program) -> None:
+    record(program, stream("O-P1", missing=MISSING, kind="unlocked"), source="kiosk", at=AT)
+    cycle = decided(program)
+    assert [gap.source.code for gap in list_unaccepted(cycle)] == ["kiosk", "till"]
+
+    done = accept_gaps_of(cycle=cycle, source="till", reason="Moved.", actor=make_person("ada"), at=AT)
+
+    assert [(gap.source.code, gap.reason) for gap in done] == [("till", "Moved.")]
+    assert [gap.source.code for gap in list_unaccepted(cycle)] == ["kiosk"]
+    assert accept_gaps_of(cycle=cycle, source="till", reason="Moved.", actor=make_person("bob"), at=AT) == []
 
 
 def test_what_arrives_late_ends_the_gap_and_asks_for_another_consolidation(program: Program) -> None:
@@ -150,7 +178,7 @@ def test_what_arrives_late_ends_the_gap_and_asks_for_another_consolidation(progr
 def test_an_accepted_gap_that_grows_to_the_past_is_accepted_again(program: Program) -> None:
     consolidated(program)
     gap = DataGap.objects.get()
-    accept_gap(gap_id=gap.pk, reason="Known.", actor=make_person("ada"), at=AT)
+    accepted(gap, "Known.")
     DataGap.objects.update(starts_at=datetime(2026, 6, 9, 22, tzinfo=UTC))  # as if only the second day had been known
     check_sources(program_id=program.pk, at=AT)
     gap.refresh_from_db()
@@ -160,7 +188,7 @@ def test_an_accepted_gap_that_grows_to_the_past_is_accepted_again(program: Progr
 def test_an_accepted_gap_stays_when_what_was_missing_arrives(program: Program) -> None:
     consolidated(program)
     gap = DataGap.objects.get()
-    accept_gap(gap_id=gap.pk, reason="Known.", actor=make_person("ada"), at=AT)
+    accepted(gap, "Known.")
     record(program, stream("O-P1", first=MISSING[0], end=date(2026, 6, 11)), source="till", at=AT)
     check_sources(program_id=program.pk, at=AT)
     consolidated(program)

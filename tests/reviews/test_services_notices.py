@@ -4,13 +4,17 @@ from datetime import timedelta
 
 import pytest
 
+from activity.services import MemberRow, Person, apply_people
 from partners.models import Program
 from plum_site.lib.choices import Role
 from plum_site.lib.models import Outbox, User
 from reviews.models import Flag
+from reviews.selectors import read_report
 from reviews.services import consolidate_cycle, decide_by_standing, remind_owners
+from tests.factories.ledger import record
+from tests.factories.offers import make_offer
 from tests.factories.people import make_member_of_staff
-from tests.factories.reviews import GOOD, IN_JULY, JULY, JUNE, make_reviewable_program, record_month, reviewed
+from tests.factories.reviews import GOOD, IN_JULY, JULY, JUNE, make_reviewable_program, month_of_events, record_month, reviewed
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -53,6 +57,42 @@ def test_an_owner_gets_one_mail_for_all_new_flags_of_a_consolidation(program: Pr
     assert "8 activations of 90 unlocks" in mail.payload["text"]
     assert "Partner P3" not in mail.payload["text"]
     assert "/console/reviews/flagcase/" in mail.payload["html"]
+
+
+@pytest.mark.both_engines
+def test_the_mail_and_the_report_name_the_offer_and_the_segment_that_carry_the_fall() -> None:
+    made = make_reviewable_program("P1", "P2", "P3", minimum_group=5)
+    for name in ("O-P1-b", "O-P1-c"):
+        make_offer(made, name, partner_external_id="P1")
+    regions = [MemberRow(Person(f"M{number}"), {"region": say_region(number)}) for number in range(50)]
+    apply_people(program=made, source="file", rows=regions, actor="system", at=IN_JULY)
+    made.partners.update(owner=person(made, Role.PARTNER_OPS, "otis"))
+    for month in ("2026-03", "2026-04", "2026-05", "2026-06"):
+        counts = {"P1-b": {name: 6 * count for name, count in GOOD.items()}, **dict.fromkeys(("P1", "P1-c", "P2", "P3"), GOOD)}
+        events = [event for name, of_kind in counts.items() for event in month_of_events(month, name, of_kind)]
+        if month == "2026-06":  # hardly anybody in the north unlocks O-P1-b any more, nor the few in the east
+            events = [event for event in events if not is_lost(event)]
+        record(made, events, at=IN_JULY)
+
+    cycle = reviewed(made)
+
+    [mail] = [mail for mail in mails("flags:") if "Partner P1" in mail.payload["text"]]
+    said = "Most of the fall is carried by O-P1-b (100 %), region north (100 %)."
+    assert mail.payload["text"].count(said) == 1
+    assert f"<p>{said}</p>" in mail.payload["html"]
+    assert "east" not in mail.payload["text"], "three members are too small a group to be named"
+    [line] = [line for line in read_report(cycle, made).laggards if line.name == "Partner P1"]
+    assert said in line.sentence
+
+
+def say_region(number: int) -> str:
+    """Three members in the east, two of five others in the north, and in the west, one in the south."""
+    return "east" if number < 3 else ("north", "north", "south", "west", "west")[number % 5]
+
+
+def is_lost(event: dict[str, str]) -> bool:
+    number = int(event["member"].removeprefix("M"))
+    return event["offer"] == "O-P1-b" and event["kind"] != "viewed" and say_region(number) in ("north", "east")
 
 
 def test_what_an_owner_was_told_is_not_told_again_though_it_goes_and_comes_back(program: Program) -> None:

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from activity.selectors import summarise
+from activity.services import seal_ledger
 from plum_site import schedule
 from plum_site.lib import jobs
 from plum_site.lib.choices import Role
 from plum_site.lib.models import Job, Outbox, User
 from reviews.choices import CycleState, SubscriptionScope
-from reviews.models import ReviewCycle, Scorecard, Subscription
+from reviews.models import DataGap, ReviewCycle, Scorecard, Subscription
 from reviews.selectors import find_due_report, list_report_messages, read_report
 from reviews.services import (
     UnableToSendReport,
+    change_gap_state,
     change_subscription,
+    check_sources,
     close_cycle,
     decide_by_standing,
     render_for,
@@ -31,6 +34,7 @@ from tests.factories.jobs import run_due
 from tests.factories.ledger import event, record
 from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, make_reviewable_program, record_month, reviewed
+from tests.factories.silences import MISSING, make_program_with_gap, stream
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -172,15 +176,31 @@ def test_a_scope_without_partners_says_so(cycle: ReviewCycle) -> None:
     assert rows_of(rendered) == []
 
 
-def test_what_is_missing_is_said(cycle: ReviewCycle) -> None:
-    program = make_reviewable_program("P1", code="gaps")
-    record_month(program, "2026-05", {"P1": GOOD}, tag="a")
-    record(program, [event(1, offer="O-P1", occurred_at="2026-06-10T10:00:00Z")], source="shop", at=IN_JULY)
+@pytest.mark.both_engines
+def test_silent_sources_are_those_that_the_review_has_frozen() -> None:
+    program = make_program_with_gap()
+    cycle = reviewed(program)
+    gap = DataGap.objects.get()
+    silence = "The source till was silent from 2026-06-09 to 2026-06-10; what Partner P1 had of it is missing."
 
-    report = read_report(reviewed(program), program)
+    [line] = read_report(cycle, program).gaps
+    assert line == f"{silence} Nobody has accepted that yet; the month cannot be closed before."
+    person = make_member_of_staff(program, Role.PROGRAM_ADMIN, "grace")
+    change_gap_state(gap_id=gap.pk, name="accept", comment="It was being\nreplaced.", actor=person, at=IN_JULY)
+    [line] = read_report(cycle, program).gaps
+    assert line == f"{silence} grace accepted that: It was being replaced."
+    for partner, lines in (("P1", [line]), ("P2", [])):
+        cards = list(Scorecard.objects.filter(cycle=cycle, partner__external_id=partner))
+        assert read_report(cycle, program, cards, "some").gaps == lines, "a gap of others is not theirs"
 
-    [silent] = [line for line in report.gaps if "sent events of May and none of June" in line]
-    assert "'shop'" not in silent
+    record(program, stream("O-P1", first=MISSING[0], end=date(2026, 6, 11)), source="till", at=IN_JULY)
+    seal_ledger(program_id=program.pk, at=IN_JULY)
+    change_gap_state(gap_id=gap.pk, name="withdraw", comment="It came.", actor=person, at=IN_JULY)
+    check_sources(program_id=program.pk, at=IN_JULY)
+    [line] = read_report(cycle, program).gaps
+    assert line == f"{silence} It has arrived since: the review is to be consolidated again."
+    text = render_for(cycle_id=reviewed(program).pk, recipient=recipient(cycle)).text
+    assert "No source was silent for a day on which it was to send, and no event arrived late." in text
 
 
 def test_names_that_would_break_a_header_or_a_page_do_not(cycle: ReviewCycle) -> None:

@@ -16,7 +16,7 @@ from plum_site.lib.errors import DomainError
 from plum_site.lib.people import names_of
 from plum_site.lib.present import instant
 from plum_site.lib.workflow import Table as Transitions
-from plum_site.lib.workflow import available
+from plum_site.lib.workflow import Transition, available
 
 
 class CommentForm(forms.Form):
@@ -71,12 +71,11 @@ class TransitionsMixin(ProgramModelAdmin):
         row, transition = self.row_or_404(request, pk), self.find_transition(request, name)
         form = form or CommentForm()
         form.fields["comment"].required = transition.needs_comment
-        states = dict(row._meta.get_field("state").choices)
         return show(
             request,
             "plum/ask.html",
             title=f"{transition.label}: {row}",
-            intro=f"{row} goes from {row.get_state_display()} to {states[transition.target]}. This is logged with your name.",
+            intro=f"{self.explain(row, transition)} This is logged with your name.",
             form=form,
             action=reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_done", args=[pk, name]),
             submit=transition.label,
@@ -84,6 +83,11 @@ class TransitionsMixin(ProgramModelAdmin):
             back_label=str(row),
             opts=self.opts,
         )
+
+    def explain(self, row: Any, transition: Transition) -> str:
+        """What a transition will do, in a sentence or more."""
+        states = dict(row._meta.get_field("state").choices)
+        return f"{row} goes from {row.get_state_display()} to {states[transition.target]}."
 
     def carry_out(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
         """The one service call; what it refuses stands above the form."""
