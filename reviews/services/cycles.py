@@ -10,6 +10,7 @@ from activity.selectors import head_of
 from activity.services import seal_ledger
 from partners.models import Program
 from plum_site.lib import audit, jobs
+from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.errors import DomainError, NotFound
 from plum_site.lib.models import User
 from plum_site.lib.periods import first_instant, local_date, month_bounds, month_start, month_text, next_month
@@ -158,12 +159,14 @@ def consolidate_cycle(
     step()
     config = read_config(program, month_start_date, cutoff, at)
     keep_gaps(program=program, found=find_gaps_now(program, cutoff, at), at=at)
+    crashpoint("review.after_gaps")
     step()
     given = read_input(program, config, cutoff)
     step()
     cards = make_cards(given)
     digest = digest_cards(given, cards)
     step()
+    crashpoint("review.after_scoring")
     with transaction.atomic():
         cycle = ReviewCycle.objects.select_for_update(of=("self",)).get(pk=cycle.pk)
         is_overtaken = cycle.cutoff is not None and cycle.cutoff > cutoff
@@ -173,10 +176,15 @@ def consolidate_cycle(
         cycle.cutoff, cycle.config, cycle.digest, cycle.consolidated_at = cutoff, config, digest, at
         cycle.save(update_fields=["cutoff", "config", "digest", "consolidated_at"])
         have_flags_changed = replace_scorecards(cycle=cycle, cards=cards, actor=actor, at=at)
+        crashpoint("review.after_scorecards")
         opened = follow_flags(cycle=cycle, cards=cards, at=at)
+        crashpoint("review.after_flags")
         announce_flags(cycle=cycle, opened=opened, at=at)
+        crashpoint("review.after_announcements")
         tell_owners_of_flags(cycle=cycle, opened=opened, at=at)
+        crashpoint("review.after_mails")
         propose_for_flags(cycle=cycle, cases=list_cases_to_act_on(cycle, opened, at), at=at)
+        crashpoint("review.after_proposals")
         decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
         if before is None or have_flags_changed or is_by_hand or cycle.ends_at <= at:
             flags = sum(len(card.flags) for card in cards)
@@ -192,6 +200,8 @@ def consolidate_cycle(
             )
         if cycle.ends_at <= at and (is_by_hand or at >= freezes_at(cycle, program)):
             _change_state(cycle, "freeze_again" if cycle.state == CycleState.READY else "freeze", actor, at)
+        crashpoint("review.before_commit")
+    crashpoint("review.after_commit")
     if progress is not None:
         progress(len(STEPS), len(STEPS), "")
     return cycle
