@@ -68,7 +68,7 @@ def test_the_mail_and_the_report_name_the_offer_and_the_segment_that_carry_the_f
     apply_people(program=made, source="file", rows=regions, actor="system", at=IN_JULY)
     made.partners.update(owner=person(made, Role.PARTNER_OPS, "otis"))
     for month in ("2026-03", "2026-04", "2026-05", "2026-06"):
-        counts = {"P1-b": {name: 6 * count for name, count in GOOD.items()}, **dict.fromkeys(("P1", "P1-c", "P2", "P3"), GOOD)}
+        counts = {"P1-b": {name: 8 * count for name, count in GOOD.items()}, **dict.fromkeys(("P1", "P1-c", "P2", "P3"), GOOD)}
         events = [event for name, of_kind in counts.items() for event in month_of_events(month, name, of_kind)]
         if month == "2026-06":  # hardly anybody in the north unlocks O-P1-b any more, nor the few in the east
             events = [event for event in events if not is_lost(event)]
@@ -86,8 +86,8 @@ def test_the_mail_and_the_report_name_the_offer_and_the_segment_that_carry_the_f
 
 
 def say_region(number: int) -> str:
-    """Three members in the east, two of five others in the north, and in the west, one in the south."""
-    return "east" if number < 3 else ("north", "north", "south", "west", "west")[number % 5]
+    """Three members in the east, three of five others in the north, one in the south, one in the west."""
+    return "east" if number < 3 else ("north", "north", "north", "south", "west")[number % 5]
 
 
 def is_lost(event: dict[str, str]) -> bool:
