@@ -16,7 +16,7 @@ from plum_site.lib.admin import SuggestInput
 from plum_site.lib.models import RoleGrant, User
 from reviews.choices import DecisionKind, Direction, Reference, RuleTarget, Severity, Standing, SubscriptionScope, TimeUnit
 from reviews.models import Subscription
-from reviews.rules import COUNTS, RATES, PolicySpec, RuleSpec, say_threshold
+from reviews.rules import COUNTS, LONGEST_RECENCY, RATES, PolicySpec, RuleSpec, say_threshold
 
 METRIC_CHOICES = [
     ("Rates", [(key, f"{METRICS[key].label} ({METRICS[key].formula})") for key in RATES]),
@@ -201,14 +201,22 @@ class WrittenRule:
 
 
 class PolicyForm(forms.Form):
-    """Weights of the rates, where the bands begin, and how much a partner must have done to be scored."""
+    """Weights of the rates, where the bands begin, how far back it looks, and how much a partner must have done to be scored."""
 
     minimum_events = forms.IntegerField(
         min_value=1, help_text="With fewer views, unlocks, activations and redemptions together there is insufficient data."
     )
+    recency_months = forms.IntegerField(
+        min_value=0,
+        max_value=LONGEST_RECENCY,
+        initial=0,
+        label="Months before that count too",
+        help_text="0: the month alone. With 3, the month before counts three quarters as much as the month, the one before that "
+        "half, the third a quarter. One odd month moves a standing less; falls and recoveries show later.",
+    )
 
     def __init__(self, data: Any = None, *, policy: PolicySpec | None = None) -> None:
-        super().__init__(data)
+        super().__init__(data, initial=vars(policy) if policy else None)
         weights, bands = (dict(policy.weights), dict(policy.bands)) if policy else ({}, {})
         for key in RATES:
             self.fields[f"weight_{key}"] = forms.IntegerField(
@@ -218,8 +226,6 @@ class PolicyForm(forms.Form):
             self.fields[f"band_{standing.value}"] = forms.IntegerField(
                 label=f"{standing.label} from a score of", min_value=1, max_value=100, initial=bands.get(standing.value)
             )
-        if policy:
-            self.fields["minimum_events"].initial = policy.minimum_events
 
     def groups(self) -> list[tuple[str, str, list[forms.BoundField]]]:
         """The fields under their headings, each group with what is to be known about it."""
@@ -229,7 +235,12 @@ class PolicyForm(forms.Form):
         return [
             ("Weights", weights, by_start["weight_"]),
             ("Bands", bands, by_start["band_"]),
-            ("Enough to judge", "", [self["minimum_events"]]),
+            (
+                "Recency",
+                "What a partner did before may count beside the month; flags do not look at it.",
+                [self["recency_months"]],
+            ),
+            ("Enough to judge", "Of the month itself, whatever counts beside it.", [self["minimum_events"]]),
         ]
 
     def sum(self) -> int:
@@ -255,8 +266,8 @@ class PolicyForm(forms.Form):
         """The policy as the service takes it."""
         given = self.cleaned_data
         weights = {key: given[f"weight_{key}"] for key in RATES if given[f"weight_{key}"]}
-        bands = [(standing.value, given[f"band_{standing.value}"]) for standing in BANDS]
-        return PolicySpec(weights, [*bands, (Standing.UNDERPERFORMING.value, 0)], given["minimum_events"])
+        bands = [*((standing.value, given[f"band_{standing.value}"]) for standing in BANDS), (UNDER.value, 0)]
+        return PolicySpec(weights, bands, given["minimum_events"], given["recency_months"])
 
 
 class CompareForm(forms.Form):

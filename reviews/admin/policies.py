@@ -28,6 +28,7 @@ from reviews.admin.previews import show_policy_preview
 from reviews.choices import Standing
 from reviews.forms import PolicyForm
 from reviews.models import ReviewPolicy
+from reviews.rules import say_recency
 from reviews.selectors import get_policy_preview, policy_of
 from reviews.services import plan_policy_preview, save_previewed_policy
 
@@ -47,10 +48,10 @@ class PolicyAdmin(ReadOnlyModelAdmin):
     """How figures become a standing, version by version."""
 
     read_operation = "review.read"
-    list_display = ["named", "weights_shown", "bands_shown", "minimum_events", "made_at", "made_by"]
+    list_display = ["named", "weights_shown", "bands_shown", "recency_shown", "minimum_events", "made_at", "made_by"]
     ordering = ["-number", "-id"]
-    fields = ["named", "weights_shown", "bands_shown", "minimum_events", "made_at", "made_by"]
-    readonly_fields = ["named", "weights_shown", "bands_shown"]
+    fields = ["named", "weights_shown", "bands_shown", "recency_shown", "minimum_events", "made_at", "made_by"]
+    readonly_fields = ["named", "weights_shown", "bands_shown", "recency_shown"]
     intro = "How figures become a score from 0 to 100, and a score a standing. The newest version is in force."
     empty_text = "No policy yet: the first review brings the default one."
 
@@ -113,6 +114,7 @@ class PolicyAdmin(ReadOnlyModelAdmin):
             sentences=[
                 {"title": "Weights", "text": say_weights(policy.weights)},
                 {"title": "Bands", "text": say_bands(policy.bands), "note": f"Scored from {policy.minimum_events} events on."},
+                {"title": "What counts", "text": f"{say_recency(policy.recency_months).capitalize()}."},
             ],
             save_url=reverse("admin:reviews_reviewpolicy_save", args=[pk]),
             save_label=f"Put version {seen.number + 1} in force",
@@ -149,3 +151,8 @@ class PolicyAdmin(ReadOnlyModelAdmin):
         return say_bands(row.bands)
 
     bands_shown.short_description = "bands"  # type: ignore[attr-defined]
+
+    def recency_shown(self, row: ReviewPolicy) -> str:
+        return say_recency(row.recency_months)
+
+    recency_shown.short_description = "what counts"  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ class ReviewPolicy(models.Model):
 
     weights: metric key to points, adding up to 100. bands: [[standing, lowest score], ...] from best to worst, the
     last one from 0, so that 0 to 100 is covered with no gap. minimum_events: below it a partner has insufficient data.
+    recency_months: how many months before the reviewed one count too, each less than the one after it; 0 for the month alone.
     Append-only.
     """
 
@@ -22,13 +23,17 @@ class ReviewPolicy(models.Model):
     weights = models.JSONField()
     bands = models.JSONField()
     minimum_events = models.PositiveIntegerField()
+    recency_months = models.PositiveSmallIntegerField(default=0)
     made_by = models.CharField(max_length=200)
     made_at = models.DateTimeField()
 
     class Meta:
         ordering = ["program", "-number"]
         verbose_name_plural = "review policies"
-        constraints = [models.UniqueConstraint(fields=["program", "number"], name="reviews_policy_number_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["program", "number"], name="reviews_policy_number_once"),
+            models.CheckConstraint(condition=Q(recency_months__lte=12), name="reviews_policy_recency_within_a_year"),
+        ]
 
     def __str__(self) -> str:
         return f"Policy version {self.number}"

@@ -20,7 +20,7 @@ from reviews.figures import draw_against_peers, draw_funnel, draw_rates, draw_vo
 from reviews.models import Decision, ReviewCycle, Scorecard
 from reviews.pages.diagnosis import show_diagnosis
 from reviews.pages.flags import make_crossed, make_flags, say_flag
-from reviews.rules import RATES
+from reviews.rules import RATES, say_recency
 from reviews.selectors import count_after_cutoff, list_scorecards
 from reviews.services.cycles import freezes_at
 
@@ -163,6 +163,8 @@ def make_score(card: Scorecard) -> Table:
         f"Policy version {policy.get('number', '–')}: {bands}. Rates are drawn towards what is typical of the category "
         "where little was seen, so that a small partner is not judged by chance."
     )
+    if policy.get("recency_months"):
+        note += f" What counts: {say_recency(policy['recency_months'])}."
     if counted and left_out:
         note += f" Left out for want of events, the other weights count for them: {words(left_out)}."
     headers = ["Metric", "Weight", "Rate, evened out", "Typical of the category", "Points of 100"]

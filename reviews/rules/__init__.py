@@ -30,8 +30,9 @@ from reviews.rules.lifecycle import ACTIVE, Later, Placement, Step, Stretch, end
 from reviews.rules.measures import COUNTS, DECIMALS, MONEY, RATES, Figures, count_interval, rate_interval
 from reviews.rules.positions import Shift, ShownAt, find_shifts
 from reviews.rules.seasons import SEASON_MONTHS, SHORTEST
-from reviews.rules.sentences import say_rule, say_share, say_threshold
+from reviews.rules.sentences import say_recency, say_rule, say_share, say_threshold
 from reviews.rules.standing import (
+    LONGEST_RECENCY,
     Candidate,
     PolicySpec,
     Prior,
@@ -42,6 +43,7 @@ from reviews.rules.standing import (
     fit_prior,
     has_no_activity,
     points_of,
+    recency_shares,
     score_partners,
     shrink,
 )
@@ -54,6 +56,7 @@ __all__ = [
     "DECIMALS",
     "EVENTS",
     "LIVE",
+    "LONGEST_RECENCY",
     "MONEY",
     "RATES",
     "SEASON_MONTHS",
@@ -113,9 +116,11 @@ __all__ = [
     "place_flag",
     "points_of",
     "rate_interval",
+    "recency_shares",
     "review_content",
     "review_digest",
     "say_carriers",
+    "say_recency",
     "say_rule",
     "say_share",
     "say_threshold",

@@ -23,6 +23,7 @@ from reviews.rules.standing import (
     PolicySpec,
     Scored,
     count_judged_events,
+    recency_shares,
     sample_of,
     score_partners,
 )
@@ -120,7 +121,8 @@ def make_cards(given: ReviewInput, remembered: dict[str, Pasts] | None = None) -
 
     Source: docs/rules/standing.md, docs/rules/flags.md
     """
-    scored = score_partners([Candidate(entry.partner, entry.category, _newest(entry)) for entry in given.partners], given.policy)
+    candidates = [Candidate(entry.partner, entry.category, _newest(entry), entry.months[1:]) for entry in given.partners]
+    scored = score_partners(candidates, given.policy)
     peers = find_peers(given.partners)
     own = own_seasons(given)
     subjects = make_subjects(given, own)
@@ -329,12 +331,15 @@ def _make_card(
 ) -> Card:
     gaps = list_gaps_of(given.gaps, entry.partner)
     previous = entry.months[1] if len(entry.months) > 1 else None
-    evidence = {
+    evidence: dict[str, Any] = {
         "score": scored.parts,
         "crossed": [_as_json(crossing) for crossing in crossings if not crossing.is_flag],
         "gaps": [gap.as_evidence() for gap in gaps],
         "late": [{"month": month, "events": count} for month, count in sorted(given.late.get(entry.partner, {}).items())],
     }
+    if given.policy.recency_months:
+        shares = zip(given.months, recency_shares(given.policy.recency_months), strict=False)
+        evidence["recency"] = [{"month": month, "share": share} for month, share in shares]
     return Card(
         partner=entry.partner,
         standing=str(Standing.INCOMPLETE if gaps else scored.standing),

@@ -5,6 +5,7 @@ from decimal import Decimal
 from reviews.choices import Direction, Reference, RuleTarget, TimeUnit
 from reviews.rules.flags import RuleSpec
 from reviews.rules.measures import RATES
+from reviews.rules.standing import recency_shares
 
 # What follows "its": singular, so that every sentence goes on with "is".
 NOUNS = {
@@ -43,7 +44,19 @@ SUBJECTS = {
     RuleTarget.OFFER: ("an offer", "its {noun}"),
     RuleTarget.PARTNER_SEGMENT: ("a partner in a segment", "its {noun} there"),
 }
+NAMED_SHARES = 3  # shares of months before that a sentence names one by one
 SIDES = {Direction.BELOW: "below", Direction.ABOVE: "above"}
+
+
+def say_recency(recency_months: int) -> str:
+    """What a standing rests on, such as "the month, and the 3 before it by 75 %, 50 % and 25 %"."""
+    if not recency_months:
+        return "the month alone"
+    if recency_months == 1:
+        return "the month, and the one before it by half"
+    shares = [f"{round(share * 100)} %" for share in recency_shares(recency_months)[1:]]
+    by = f"{', '.join(shares[:-1])} and {shares[-1]}" if recency_months <= NAMED_SHARES else f"{shares[0]} down to {shares[-1]}"
+    return f"the month, and the {recency_months} before it by {by}"
 
 
 def say_rule(rule: RuleSpec) -> str:

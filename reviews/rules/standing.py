@@ -18,6 +18,7 @@ TYPICAL_POINTS = 70.0  # what a partner in the middle of its peers gets
 POINTS_PER_LOSS = 250.0  # what a loss of 100 % more than its peers' would cost: 2.5 points for each percentage point
 FEWEST_PEERS = 5  # below so many partners with volume, a category has no average of its own
 FEWEST_SEEN = 5  # events behind a rate, seen or to be expected, below which it is chance
+LONGEST_RECENCY = 12  # months before the reviewed one that a standing may rest on too
 STRONGEST_PRIOR = 1e6  # what the prior counts, in observations, where partners do not differ beyond chance
 
 
@@ -28,31 +29,39 @@ class PolicySpec:
 
     weights: metric to points, adding up to 100. bands: (standing, lowest score), best first, the last one from 0.
     minimum_events: with fewer views, unlocks, activations and redemptions together a partner has insufficient data.
+    recency_months: how many months before the reviewed one count too, each less than the one after it.
     """
 
     weights: Mapping[str, int]
     bands: Sequence[tuple[str, int]]
     minimum_events: int
+    recency_months: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The form that is frozen in a cycle; `from_json` reads it."""
         bands = [[str(standing), lowest] for standing, lowest in self.bands]
-        return {"weights": dict(self.weights), "bands": bands, "minimum_events": self.minimum_events}
+        return {
+            "weights": dict(self.weights),
+            "bands": bands,
+            "minimum_events": self.minimum_events,
+            "recency_months": self.recency_months,
+        }
 
     @classmethod
     def from_json(cls, frozen: Mapping[str, Any]) -> "PolicySpec":
-        """The policy that `as_json` wrote."""
+        """The policy that `as_json` wrote; older ones do not say how many months count."""
         bands = [(standing, lowest) for standing, lowest in frozen["bands"]]
-        return cls(weights=frozen["weights"], bands=bands, minimum_events=frozen["minimum_events"])
+        return cls(frozen["weights"], bands, frozen["minimum_events"], frozen.get("recency_months", 0))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A partner to be scored."""
+    """A partner to be scored. past: its figures in the months before, newest first; None for a month without any event."""
 
     partner: str
     category: str
     figures: Figures
+    past: Sequence[Figures | None] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,10 @@ def check_policy(policy: PolicySpec) -> None:
         faults["bands"] = "Each band begins below the one before it, the first at 100 or lower."
     if policy.minimum_events < 1:
         faults["minimum_events"] = "Write at least 1: a partner without events has no data."
+    if not 0 <= policy.recency_months <= LONGEST_RECENCY:
+        faults["recency_months"] = (
+            f"Write 0 for the month alone, or how many months before it count too: {LONGEST_RECENCY} at most."
+        )
     if faults:
         raise InvalidInput("invalid_policy", "The policy was not saved: correct what is named.", faults)
 
@@ -108,7 +121,7 @@ def count_judged_events(figures: Figures) -> int:
     return sum(int(figures[name]) for name in ("views", "unlocks", "activations", "redemptions"))
 
 
-def fit_prior(samples: Sequence[tuple[int, int]]) -> Prior | None:
+def fit_prior(samples: Sequence[tuple[float, float]]) -> Prior | None:
     """
     The beta prior of a rate by the method of moments, from (numerator, denominator) of partners in a fixed order.
 
@@ -132,7 +145,7 @@ def fit_prior(samples: Sequence[tuple[int, int]]) -> Prior | None:
     return Prior(round(mean, DECIMALS), round(max(1 / min(overlap, 1.0) - 1, 1.0), DECIMALS))
 
 
-def shrink(numerator: int, denominator: int, prior: Prior) -> float:
+def shrink(numerator: float, denominator: float, prior: Prior) -> float:
     """
     A rate pulled towards the prior's mean, the more so the fewer observations it has.
 
@@ -159,7 +172,7 @@ def points_of(rate: float, typical: float, is_loss: bool) -> float | None:
     return round(min(100.0, max(0.0, points)), DECIMALS)
 
 
-def fit_metric(metric: str, candidates: Sequence[Candidate]) -> dict[str, tuple[float, float]]:
+def fit_metric(metric: str, candidates: Sequence[Candidate], recency_months: int = 0) -> dict[str, tuple[float, float]]:
     """
     Partner to (shrunken rate, typical rate of its peers), for those whose rate rests on enough events.
 
@@ -168,7 +181,7 @@ def fit_metric(metric: str, candidates: Sequence[Candidate]) -> dict[str, tuple[
     the rate is 0 for everybody: nobody differs.
     Source: docs/rules/standing.md
     """
-    samples = {candidate.partner: sample_of(metric, candidate.figures) for candidate in candidates}
+    samples = {candidate.partner: sample_over(metric, candidate, recency_months) for candidate in candidates}
     measured = [candidate for candidate in candidates if samples[candidate.partner][1]]
     if not any(samples[candidate.partner][0] for candidate in measured):
         return {}
@@ -186,7 +199,7 @@ def fit_metric(metric: str, candidates: Sequence[Candidate]) -> dict[str, tuple[
     return fitted
 
 
-def _is_telling(numerator: int, denominator: int, typical: float) -> bool:
+def _is_telling(numerator: float, denominator: float, typical: float) -> bool:
     """Whether a rate says anything: 5 events were seen, or would have been at the typical rate. 0 of 200 at 1 % are chance."""
     return max(numerator, round(denominator * typical, DECIMALS)) >= FEWEST_SEEN
 
@@ -198,6 +211,28 @@ def sample_of(metric: str, figures: Figures) -> tuple[int, int]:
     return int(figures[RATES[metric].numerator]), int(figures[RATES[metric].denominator])
 
 
+def sample_over(metric: str, candidate: Candidate, recency_months: int) -> tuple[float, float]:
+    """
+    Numerator and denominator of a rate over the month and those before it that count, each as much as `recency_shares` says.
+
+    Source: docs/rules/standing.md
+    """
+    now = sample_of(metric, candidate.figures)
+    if not recency_months:
+        return now
+    months = [now, *((0, 0) if figures is None else sample_of(metric, figures) for figures in candidate.past)]
+    weighed = list(zip(months, range(recency_months + 1, 0, -1), strict=False))
+    numerator, denominator = (sum(weight * sample[place] for sample, weight in weighed) for place in (0, 1))
+    whole = recency_months + 1
+    return round(numerator / whole, DECIMALS), round(denominator / whole, DECIMALS)
+
+
+def recency_shares(recency_months: int) -> list[float]:
+    """How much the month and those before it count, newest first: 1, then evenly less, and nothing after the last one."""
+    whole = recency_months + 1
+    return [round(weight / whole, DECIMALS) for weight in range(whole, 0, -1)]
+
+
 def score_partners(candidates: Sequence[Candidate], policy: PolicySpec) -> list[Scored]:
     """
     The standing, score and rank of every partner of a month, in order of external id.
@@ -206,7 +241,7 @@ def score_partners(candidates: Sequence[Candidate], policy: PolicySpec) -> list[
     """
     ordered = sorted(candidates, key=lambda candidate: candidate.partner)
     judged = [candidate for candidate in ordered if count_judged_events(candidate.figures) >= policy.minimum_events]
-    fitted = {metric: fit_metric(metric, judged) for metric in sorted(policy.weights)}
+    fitted = {metric: fit_metric(metric, judged, policy.recency_months) for metric in sorted(policy.weights)}
     results = {candidate.partner: _score(candidate.partner, policy, fitted) for candidate in judged}
     for candidate in ordered:
         if candidate.partner not in results:

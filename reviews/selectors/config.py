@@ -40,10 +40,10 @@ def read_config(program: Program, month_start_date: date, cutoff: int, at: datet
     """
     rules = list_rules_in_force(program.pk)
     specs = [spec_of(version) for version in rules]
-    months = list_months_back(month_start_date, max(TREND_MONTHS, months_needed(specs)))
     policy = ReviewPolicy.objects.filter(program=program).order_by("-number").first()
     if policy is None:
         raise LookupError(f"program {program.code} has no review policy: install_default_rules makes one")
+    months = list_months_back(month_start_date, max(TREND_MONTHS, months_needed(specs), policy.recency_months + 1))
     late, late_after = count_late_events(program, month_start_date, cutoff)
     live = list_live_partners(program, month_start_date)  # before the partners, so that each of them is described
     return {
@@ -189,7 +189,7 @@ def policy_of(policy: ReviewPolicy) -> PolicySpec:
 
     Shape: one PolicySpec.
     """
-    return PolicySpec.from_json({"weights": policy.weights, "bands": policy.bands, "minimum_events": policy.minimum_events})
+    return PolicySpec(policy.weights, [tuple(band) for band in policy.bands], policy.minimum_events, policy.recency_months)
 
 
 def list_live_partners(program: Program, month_start_date: date) -> list[str]:

@@ -15,6 +15,7 @@ from reviews.rules import Card, PolicySpec, RuleSpec, make_cards
 from reviews.selectors.config import policy_of
 from reviews.selectors.cycles import find_latest_cycle
 from reviews.selectors.inputs import read_input
+from reviews.selectors.months import list_months_back
 
 RULE_PREVIEW, POLICY_PREVIEW = "reviews.backtest_rule", "reviews.preview_policy"
 BEST_FIRST = tuple(Standing)
@@ -83,9 +84,11 @@ def compare_policies(program: Program, policy: PolicySpec) -> dict[str, Any]:
     cycle = find_latest_cycle(program.pk)
     if cycle is None:
         return {"month": None, "partners": 0, "changed": [], "standings": []}
-    given = read_input(program, cycle.config, cycle.cutoff or 0)
     in_force = ReviewPolicy.objects.filter(program=program).order_by("-number").first()
-    present = policy_of(in_force) if in_force else given.policy
+    present = policy_of(in_force) if in_force else PolicySpec.from_json(cycle.config["policy"])
+    recency = max(present.recency_months, policy.recency_months)
+    months = list_months_back(cycle.month_start_date, max(len(cycle.config["months"]), recency + 1))
+    given = read_input(program, {**cycle.config, "months": [month_text(month) for month in months]}, cycle.cutoff or 0)
     before, after = (make_cards(replace(given, policy=one)) for one in (present, policy))
     changed = [_tell(old, new) for old, new in zip(before, after, strict=True) if old.standing != new.standing]
     counts = Counter(card.standing for card in before), Counter(card.standing for card in after)

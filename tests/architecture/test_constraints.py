@@ -127,6 +127,7 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_ruleversion_direction_known": (RuleVersion, {"direction": "sideways"}),
     "reviews_ruleversion_reference_known": (RuleVersion, {"reference": "feeling"}),
     "reviews_ruleversion_persistence_positive": (RuleVersion, {"persistence": 0}),
+    "reviews_policy_recency_within_a_year": (ReviewPolicy, {"recency_months": 13}),
     "reviews_cycle_state_known": (ReviewCycle, {"state": "lost", "cutoff": 1, "consolidated_at": AT, "digest": "d"}),
     "reviews_cycle_ends_after_start": (ReviewCycle, {"starts_at": LATER, "ends_at": AT}),
     "reviews_cycle_starts_on_first": (ReviewCycle, {"month_start_date": date(2026, 7, 2)}),

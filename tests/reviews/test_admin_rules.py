@@ -283,6 +283,8 @@ def test_a_policy_is_in_force_only_after_everybody_whom_it_moves_was_shown(clien
         ({"band_watch": 70}, "band_watch", "Must begin below 62"),
         ({"band_excellent": 101}, "band_excellent", "100"),
         ({"minimum_events": 0}, "minimum_events", "1"),
+        ({"recency_months": 13}, "recency_months", "12"),
+        ({"recency_months": -1}, "recency_months", "0"),
     ],
 )
 def test_a_policy_that_leaves_gaps_is_refused_where_it_is_wrong(
@@ -292,6 +294,23 @@ def test_a_policy_that_leaves_gaps_is_refused_where_it_is_wrong(
 
     assert said in " ".join(errors_of(answer)[field])
     assert not Job.objects.filter(name="reviews.preview_policy").exists()
+
+
+def test_how_far_back_a_policy_looks_is_said_in_words(client: Client, program: Program) -> None:
+    assert policy_values(client)["recency_months"] == 0
+    looks_back = {**policy_values(client), "recency_months": 3}
+    answer = client.post(reverse("admin:reviews_reviewpolicy_plan"), looks_back)
+    assert run_due(name="reviews.preview_policy") == ["done"]
+    said = "he month, and the 3 before it by 75 %, 50 % and 25 %"
+
+    assert f"T{said}." in text_of(client.get(answer["Location"]))
+    job = Job.objects.get(name="reviews.preview_policy")
+    client.post(reverse("admin:reviews_reviewpolicy_save", args=[job.pk]))
+    listed = text_of(client.get(reverse("admin:reviews_reviewpolicy_changelist")))
+
+    assert f"t{said}" in listed
+    assert "the month alone" in listed
+    assert policy_values(client)["recency_months"] == 3
 
 
 def test_the_sum_of_the_weights_is_shown(client: Client, program: Program) -> None:

@@ -118,3 +118,17 @@ def test_cards_and_digest_do_not_depend_on_the_order_of_partners_and_rules() -> 
 def test_a_partner_without_figures_for_the_month_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="P1"):
         make_cards(review(partner("P1", None)))
+
+
+def test_a_card_says_which_months_counted_and_how_much() -> None:
+    rows = [partner(f"P{number}", {"views": 300, "unlocks": 90}, {"views": 300, "unlocks": 90}) for number in range(5)]
+    looks_back = replace(default_policy("view_first"), recency_months=3)
+
+    cards = make_cards(review(*rows, policy=looks_back))
+
+    assert cards[0].evidence["recency"] == [
+        {"month": "2026-06", "share": 1.0},
+        {"month": "2026-05", "share": 0.75},
+        {"month": "2026-04", "share": 0.5},
+    ]
+    assert "recency" not in make_cards(review(*rows))[0].evidence

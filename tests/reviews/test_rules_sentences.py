@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from reviews.choices import Direction, Reference, RuleTarget
-from reviews.rules import COUNTS, RATES, RuleSpec, default_rules, say_rule, say_threshold
+from reviews.rules import COUNTS, RATES, RuleSpec, default_rules, say_recency, say_rule, say_threshold
 
 BASE = RuleSpec("r", "redemption_rate", "below", "category_median", Decimal("0.6"), 100)
 SENTENCES = [
@@ -131,3 +131,17 @@ def test_the_rules_of_a_new_program_can_be_said(stage_order: str) -> None:
 )
 def test_a_threshold_is_written_as_people_write_it(metric: str, reference: str, threshold: str, text: str) -> None:
     assert say_threshold(metric, reference, Decimal(threshold)) == text
+
+
+@pytest.mark.parametrize(
+    ("months", "said"),
+    [
+        (0, "the month alone"),
+        (1, "the month, and the one before it by half"),
+        (2, "the month, and the 2 before it by 67 % and 33 %"),
+        (3, "the month, and the 3 before it by 75 %, 50 % and 25 %"),
+        (12, "the month, and the 12 before it by 92 % down to 8 %"),
+    ],
+)
+def test_how_far_back_a_standing_looks(months: int, said: str) -> None:
+    assert say_recency(months) == said

@@ -18,13 +18,16 @@ from reviews.rules import (
     find_band,
     fit_prior,
     points_of,
+    recency_shares,
     score_partners,
     shrink,
 )
+from reviews.rules.standing import sample_over
 from tests.reviews.figures import figures, read_table
 
 POLICY = default_policy("view_first")
 SHRINKING = read_table("standing.md", "Worked table: shrinking")
+RECENCY = read_table("standing.md", "Worked table: recency")
 
 
 def candidates(*rows: tuple[str, str, dict[str, int]], stages: list[str] | None = None) -> list[Candidate]:
@@ -214,3 +217,94 @@ def test_a_shrunken_rate_lies_between_its_own_and_the_mean(samples: list[tuple[i
 
 def test_a_policy_survives_its_frozen_form() -> None:
     assert PolicySpec.from_json(POLICY.as_json()).as_json() == POLICY.as_json()
+
+
+# --- recency ---
+
+
+def month_of(text: str) -> dict[str, Any] | None:
+    """ "40 of 400" as the figures of a month with so many unlocks of so many views; "–" for a month without any event."""
+    if text == "–":
+        return None
+    unlocks, views = (int(number) for number in text.split(" of "))
+    return figures(views=views, unlocks=unlocks)
+
+
+def rated(name: str, *months: str, category: str = "food") -> Candidate:
+    """A partner with so many unlocks of so many views in each month, newest first."""
+    now, *past = (month_of(text) for text in months)
+    assert now is not None
+    return Candidate(name, category, now, past)
+
+
+def looking_back(months: int) -> PolicySpec:
+    return PolicySpec({"unlock_rate": 100}, POLICY.bands, 1, months)
+
+
+@pytest.mark.parametrize("row", RECENCY, ids=lambda row: f"{row['months before']}: {row['June']}, {row['May']}")
+def test_worked_table_of_recency(row: dict[str, str]) -> None:
+    candidate = rated("P", row["June"], row["May"], row["April"])
+
+    assert sample_over("unlock_rate", candidate, int(row["months before"])) == (float(row["unlocks"]), float(row["views"]))
+
+
+def test_months_before_count_evenly_less_and_the_month_itself_fully() -> None:
+    assert recency_shares(0) == [1.0]
+    assert recency_shares(3) == [1.0, 0.75, 0.5, 0.25]
+    assert len(recency_shares(12)) == 13
+
+
+def test_months_beyond_those_that_count_say_nothing() -> None:
+    short, long = rated("P", "40 of 400", "120 of 400"), rated("P", "40 of 400", "120 of 400", "999 of 1000")
+
+    assert sample_over("unlock_rate", short, 1) == sample_over("unlock_rate", long, 1)
+
+
+def test_one_odd_month_moves_a_standing_less_and_a_recovery_shows_later() -> None:
+    usual = [rated(f"P{number}", *["120 of 400"] * 4) for number in range(6)]
+    fell = rated("fell", "60 of 400", *["120 of 400"] * 3)
+    recovered = rated("recovered", "120 of 400", *["60 of 400"] * 3)
+
+    def score(candidate: Candidate, months: int) -> Decimal:
+        [found] = [one for one in score_partners([*usual, candidate], looking_back(months)) if one.partner == candidate.partner]
+        assert found.score is not None
+        return found.score
+
+    assert score(fell, 0) < score(fell, 1) < score(fell, 3) < score(rated("steady", *["120 of 400"] * 4), 3)
+    assert score(recovered, 3) < score(recovered, 1) < score(recovered, 0)
+
+
+def test_nobody_lives_on_what_was() -> None:
+    gone, hardly = rated("gone", "0 of 0", "120 of 400"), rated("hardly", "1 of 5", "120 of 400")
+    policy = PolicySpec({"unlock_rate": 100}, POLICY.bands, 100, 6)
+
+    assert standings([gone, hardly], policy) == {"gone": "no_activity", "hardly": "insufficient_data"}
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 50)] * 4), min_size=1, max_size=9))
+def test_without_recency_the_months_before_change_nothing(rows: list[tuple[int, int, int, int]]) -> None:
+    with_past = [
+        rated(f"P{number}", f"{hits} of {hits + more}", f"{past} of {past + older}")
+        for number, (hits, more, past, older) in enumerate(rows)
+    ]
+
+    assert score_partners(with_past, looking_back(0)) == score_partners(
+        [replace(one, past=()) for one in with_past], looking_back(0)
+    )
+
+
+@pytest.mark.parametrize("months", [-1, 13])
+def test_a_policy_that_looks_back_too_far_is_refused(months: int) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_policy(replace(POLICY, recency_months=months))
+
+    assert caught.value.fields == {
+        "recency_months": "Write 0 for the month alone, or how many months before it count too: 12 at most."
+    }
+
+
+def test_a_policy_that_was_frozen_before_counts_the_month_alone() -> None:
+    older = {name: value for name, value in POLICY.as_json().items() if name != "recency_months"}
+
+    assert PolicySpec.from_json(older) == PolicySpec.from_json(POLICY.as_json())
+    assert PolicySpec.from_json(replace(POLICY, recency_months=4).as_json()).recency_months == 4
