@@ -13,6 +13,22 @@ class OfferState(models.TextChoices):
     RETIRED = "retired", "Retired"
 
 
+# Taken out of the catalog by somebody: no new unlocks, while what members hold is honoured.
+WITHDRAWN = frozenset({OfferState.PAUSED, OfferState.RETIRED})
+
+
+class DraftState(models.TextChoices):
+    """Where the next version of a listing stands. Of published versions all but the newest are superseded."""
+
+    DRAFT = "draft", "Draft"
+    IN_REVIEW = "in_review", "In review"
+    PUBLISHED = "published", "Published"
+    DISCARDED = "discarded", "Discarded"
+
+
+OPEN_DRAFT = (DraftState.DRAFT, DraftState.IN_REVIEW)
+
+
 class PresentState(models.TextChoices):
     """The lifecycle as people see it on one day; scheduled, live and expired follow from a published offer's dates."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from offers.choices import SegmentOperator
-from offers.models import Listing, Offer, Segment
+from offers.models import ListingDraft, Offer, Segment
 from offers.rules import OfferRow
 from partners.models import Partner
 from plum_site.lib.admin import SuggestInput
@@ -64,12 +64,49 @@ class OfferForm(forms.ModelForm):
 class ListingForm(forms.ModelForm):
     """The next version of what members read."""
 
-    creative_url = forms.URLField(label="Picture or film", required=False, max_length=500, assume_scheme="https")
+    picture = forms.FileField(
+        label="Bring a picture",
+        required=False,
+        allow_empty_file=True,  # the service says what is wrong with it
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+        help_text="JPEG, PNG or WebP, at most 5 MB. It is encoded anew, without what cameras write into it.",
+    )
+    creative_url = forms.URLField(
+        label="Or its address",
+        required=False,
+        max_length=500,
+        assume_scheme="https",
+        help_text="Of a picture or film elsewhere on the web. A picture that you bring takes its place.",
+    )
 
     class Meta:
-        model = Listing
-        fields = ["title", "text", "creative_url", "terms"]
+        model = ListingDraft
+        fields = ["title", "text", "picture", "creative_url", "terms"]
         widgets = {"text": forms.Textarea(attrs={"rows": 5}), "terms": forms.Textarea(attrs={"rows": 3})}
+        help_texts = {"terms": "They hold from the day on which this version is published."}
+
+    field_order = ["title", "text", "picture", "creative_url", "terms"]
+
+
+class RestoreForm(forms.Form):
+    """Why an earlier version is published again."""
+
+    version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+    replaces = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+    comment = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False, max_length=500, help_text="Why.")
+
+
+class TermsForm(forms.Form):
+    """Terms of an offer, from one day on."""
+
+    starts_date = forms.DateField(label="From", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    text = forms.CharField(
+        label="Terms",
+        required=False,
+        max_length=100_000,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text="Empty: there are none from that day on.",
+    )
 
 
 class AudienceForm(forms.Form):

@@ -6,7 +6,7 @@ from import_export.fields import Field
 
 from offers.models import Audience, Listing, Offer
 from offers.rules import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, OfferRow, parse_offer
-from offers.selectors import find_ranking, list_audiences, list_newest_listings, list_offers, order_of
+from offers.selectors import find_ranking, list_audiences, list_newest_listings, list_offers, list_terms_in_force, order_of
 from offers.services import save_offers
 from partners.models import Program
 from partners.rules import SavedRows
@@ -84,15 +84,18 @@ class OfferResource(ServiceResource):
         program_id = self.bound_program_id()
         time_zone = Program.objects.values_list("time_zone", flat=True).get(pk=program_id)
         listings = {listing.offer_id: listing for listing in list_newest_listings(program_id)}
-        audiences = list_audiences(program_id, local_date(self.at, time_zone))
+        today = local_date(self.at, time_zone)
+        audiences, terms = list_audiences(program_id, today), list_terms_in_force(program_id, today)
         places = {pk: str(place) for place, pk in enumerate(order_of(find_ranking(program_id)).offers, 1)}
         return {
-            offer.external_id: as_row(offer, listings.get(offer.pk), audiences.get(offer.pk), places.get(offer.pk, ""))
+            offer.external_id: as_row(
+                offer, listings.get(offer.pk), terms.get(offer.pk, ""), audiences.get(offer.pk), places.get(offer.pk, "")
+            )
             for offer in list_offers(program_id)
         }
 
 
-def as_row(offer: Offer, listing: Listing | None, audience: Audience | None, rank: str) -> dict[str, str]:
+def as_row(offer: Offer, listing: Listing | None, terms: str, audience: Audience | None, rank: str) -> dict[str, str]:
     """An offer as a row of offers.csv."""
     cost, currency = offer.reward_cost_minor, offer.reward_cost_currency
     return {
@@ -108,7 +111,7 @@ def as_row(offer: Offer, listing: Listing | None, audience: Audience | None, ran
         "rank": rank,
         "audience": audience.segment.code if audience and audience.segment else "",
         "countries": " ".join(audience.countries) if audience else "",
-        "terms": listing.terms if listing else "",
+        "terms": terms,
         "creative_url": listing.creative_url if listing else "",
         "reward_cost": f"{format_minor(cost, currency)} {currency}" if cost is not None else "",
     }

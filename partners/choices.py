@@ -47,6 +47,10 @@ class PartnerState(models.TextChoices):
 SUPPLYING = frozenset({PartnerState.ACTIVE, PartnerState.ON_NOTICE, PartnerState.IMPROVEMENT_PLAN, PartnerState.REPLACING})
 
 
+# Whoever is in one of these was taken out of the catalog by somebody, with every offer.
+WITHDRAWN = frozenset({PartnerState.PAUSED, PartnerState.RETIRED})
+
+
 class ContactRole(models.TextChoices):
     """What a contact of a partner is written to about."""
 

@@ -35,6 +35,11 @@ class Program(models.Model):
     creates_unknown_members = models.BooleanField(
         default=True, help_text="Whether an event of an unknown member creates the member, pseudonymously."
     )
+    refuses_withdrawn_unlocks = models.BooleanField(
+        "refuses unlocks of withdrawn offers",
+        default=False,
+        help_text="Whether an unlock after its offer was paused or retired is refused; otherwise it is recorded and marked.",
+    )
     is_demo = models.BooleanField(default=False)
     ended_date = models.DateField(
         null=True, blank=True, help_text="Last day of a program that has ended: no later month is reviewed."

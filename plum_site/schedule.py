@@ -122,6 +122,13 @@ def _sources(at: datetime) -> Iterator[Due]:
             yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", max(noon, at))
 
 
+def _catalog_days(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        today = local_date(at, program.time_zone)
+        if not jobs.is_busy(loading_mark(program.pk), at):
+            yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", at)
+
+
 def _months_ahead(at: datetime) -> Iterator[Due]:
     first = month_start(at.date())
     months = [next_month(first, number).isoformat() for number in range(MONTHS_AHEAD + 1)]
@@ -180,6 +187,14 @@ ROWS = (
     Row(
         "reviews.check_sources", "job", "reviews", "each program day at 12:05",
         "Looks for sources that should have sent events the day before and did not.", DAY, _sources,
+    ),
+    Row(
+        "offers.turn_day", "job", "offers", "each program day, at its midnight",
+        "Tells which offers began or ended by their dates, and owners which end within a week.", DAY, _catalog_days,
+    ),
+    Row(
+        "offers.tidy_creatives", "job", "offers", "nightly at 02:00 UTC",
+        "Removes pictures that no listing came to show within a week.", DAY, _nightly,
     ),
     Row(
         "activity.prepare_partitions", "job", "activity", "daily",

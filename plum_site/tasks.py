@@ -5,6 +5,7 @@ from typing import Any
 
 import activity.tasks  # noqa: F401 - registers what it runs
 import exports.tasks  # noqa: F401 - registers what it runs
+import offers.tasks  # noqa: F401 - registers what it runs
 import plum_site.lib.mail  # noqa: F401 - registers the channel
 import reviews.tasks  # noqa: F401 - registers what it runs
 from plum_site import schedule

@@ -8,6 +8,7 @@ import exports.api.urls
 import offers.api.urls
 import partners.api.urls
 import reviews.api.urls
+from offers.pages import show_creative
 from plum_site import api
 from plum_site.console import site as console
 from plum_site.console.unsubscribe import unsubscribe_by_link
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", api.ReadinessView.as_view(), name="readiness"),
     path("api/v1/", include((api_patterns, "api"))),
     path("", include(([path("", RedirectView.as_view(pattern_name="admin:index"), name="root")], "front"))),
+    path("creatives/<str:name>", show_creative, name="creative"),
     path("mail/unsubscribe/<str:token>/", unsubscribe_by_link, name="unsubscribe"),
     path("console/", console.urls),
 ]

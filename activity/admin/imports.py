@@ -214,6 +214,7 @@ class ImportAdmin(KeysetModelAdmin):
             "rejected": (brought.result or findings).get("rejected", 0),
             "ignored": (brought.result or {}).get("ignored") or findings.get("ignored", []),
             "outside": (brought.result or findings).get("warnings", {}).get("outside_offer_dates", 0),
+            "withdrawn": (brought.result or findings).get("warnings", {}).get("after_withdrawal", 0),
             "was_resumed": bool((brought.result or {}).get("attempt")),
         }
 

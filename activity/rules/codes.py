@@ -18,9 +18,11 @@ ITEM_CODES = {
     "too_many_decimals": "The amount has more decimals than its currency.",
     "time_in_future": "It lies more than 10 minutes ahead. Set the sender's clock.",
     "unknown_offer": "The program has no such offer. Add it to the catalog and send the event again.",
+    "offer_withdrawn": "An unlock of an offer after it, or its partner, was paused or retired; the program refuses such.",
     "unknown_member": "The program takes no unknown members. Load the person; see the detail for what becomes of the event.",
     "conflict": "The id was recorded with other content, which stays. Send a correction under a new id.",
 }
 WARNING_CODES = {
     "outside_offer_dates": "Accepted, though the offer was not live on that day.",
+    "after_withdrawal": "An unlock, accepted though the offer, or its partner, was paused or retired by then.",
 }

@@ -12,16 +12,20 @@ from functools import lru_cache
 
 import msgspec
 
-from activity.choices import Origin, Outcome
+from activity.choices import Kind, Origin, Outcome, Status
 from activity.rules import IncomingEvent, Rejection
 from activity.rules.days import DayBook
 from activity.rules.identities import content_digester, hashed_key, own_bytes
 from activity.rules.leaves import microseconds
 from activity.services.receipts import Result
-from offers.rules import OfferFacts
+from offers.rules import OfferFacts, is_within
 from partners.models import Program
 from plum_site.lib import keys
 
+WITHDRAWN = (
+    "The offer, or its partner, was withdrawn before this unlock, and the program refuses such. It was not recorded. "
+    "What members unlocked before is honoured: activations, redemptions and reversals are taken."
+)
 KNOWN_OTHERWISE = "This event id was recorded with other content, which stays. Send a correction under a new id."
 
 
@@ -86,6 +90,11 @@ class Candidate(msgspec.Struct, gc=False):
     key: bytes
     content: bytes
     position: int = 0
+    is_refused: bool = False  # an unlock of a withdrawn offer where the program refuses it; a repeat is still a repeat
+
+    def refuse(self) -> None:
+        """Say that it is an unlock of an offer that was withdrawn."""
+        self.draft.reject(self.index, self.event, "offer_withdrawn", "offer", WITHDRAWN)
 
     def repeat(self, first_content: bytes | None) -> None:
         """Say that its id was seen before: a duplicate if it said the same, or if what it said is no longer known."""
@@ -115,6 +124,7 @@ def read_candidates(
     digest = content_digester(keys.program_key(program.uuid, "content"))
     identity_key = keys.program_key(program.uuid, "identity")
     days = day_book(program.time_zone)
+    refuses = program.refuses_withdrawn_unlocks
     met: set[date] = set() if months is None else months
     candidates = []
     for draft in drafts:
@@ -135,9 +145,20 @@ def read_candidates(
                     break
             else:
                 draft.told[index] = Result(index, event.event_id, Outcome.ACCEPTED, warning="outside_offer_dates")
+            late = bool(offer.withdrawn) and is_late_unlock(event, offer)
+            if late:
+                draft.told[index] = Result(index, event.event_id, Outcome.ACCEPTED, warning="after_withdrawal")
             key = own_bytes(event.event_id) or hashed_key(identity_key, event.source, event.event_id)
-            candidates.append(Candidate(draft, index, event, offer.id, at, day, day_text, key, digest(event, at)))
+            candidate = Candidate(draft, index, event, offer.id, at, day, day_text, key, digest(event, at))
+            candidate.is_refused = late and refuses
+            candidates.append(candidate)
     return candidates
+
+
+def is_late_unlock(event: IncomingEvent, offer: OfferFacts) -> bool:
+    """Whether an event says that a member unlocked an offer while it was withdrawn; one that failed is as it should be."""
+    is_unlock = event.kind == Kind.UNLOCKED and event.status == Status.CONFIRMED
+    return is_unlock and is_within(offer.withdrawn, event.occurred_at)
 
 
 def open_batches(drafts: Sequence[Draft]) -> list[Batch]:

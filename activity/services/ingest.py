@@ -6,7 +6,7 @@ Steps: candidates (who knows the offer, which day), identities (what is new), me
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -54,6 +54,7 @@ NEEDED = (
     "catalog_revision",
     "people_revision",
     "creates_unknown_members",
+    "refuses_withdrawn_unlocks",
     "recorded_stages",
     "reporting_attributes",
 )
@@ -143,8 +144,11 @@ def _record(
     pending = list(first.values())
     if has_blanked:
         pending = _leave_out_blanked(program, pending, seen)
+    if program.refuses_withdrawn_unlocks:
+        pending = _leave_out(program, pending, [one for one in pending if one.is_refused], Candidate.refuse, seen)
     if strangers and not program.creates_unknown_members:
-        pending = _leave_out_strangers(program, pending, strangers, seen)
+        unknown = [one for one in pending if one.event.member in strangers]
+        pending = _leave_out(program, pending, unknown, _refuse_stranger, seen)
     for batch, batch_id in zip(batches, batch_ids, strict=True):
         batch.id = batch_id
     seen |= insert_identities(program_id=program.pk, batch_ids=batch_ids, rows=[_identity(candidate) for candidate in pending])
@@ -184,19 +188,29 @@ def _leave_out_blanked(program: Program, candidates: list[Candidate], seen: dict
     return [candidate for candidate in candidates if candidate.key not in seen]
 
 
-def _leave_out_strangers(
-    program: Program, candidates: list[Candidate], strangers: set[str], seen: dict[bytes, bytes | None]
+def _leave_out(
+    program: Program,
+    candidates: list[Candidate],
+    unwanted: list[Candidate],
+    refuse: Callable[[Candidate], None],
+    seen: dict[bytes, bytes | None],
 ) -> list[Candidate]:
-    """Without the events of people whom the program does not know: repeats of what was recorded once, or rejected."""
-    strange = [candidate for candidate in candidates if candidate.event.member in strangers]
-    known = find_identities(program_id=program.pk, keys=[candidate.key for candidate in strange])
-    for candidate in strange:
+    """Without those that cannot be taken: repeats of what was recorded once, or refused."""
+    if not unwanted:
+        return candidates
+    known = find_identities(program_id=program.pk, keys=[candidate.key for candidate in unwanted])
+    for candidate in unwanted:
         if candidate.key in known:
             seen[candidate.key] = known[candidate.key][0]
             candidate.repeat(seen[candidate.key])
         else:
-            candidate.draft.reject(candidate.index, candidate.event, "unknown_member", "member", UNKNOWN_MEMBER)
-    return [candidate for candidate in candidates if candidate.event.member not in strangers]
+            refuse(candidate)
+    left = {candidate.key for candidate in unwanted}
+    return [candidate for candidate in candidates if candidate.key not in left]
+
+
+def _refuse_stranger(candidate: Candidate) -> None:
+    candidate.draft.reject(candidate.index, candidate.event, "unknown_member", "member", UNKNOWN_MEMBER)
 
 
 def _keep_strangers(program: Program, candidates: Sequence[Candidate], at: datetime) -> None:

@@ -55,10 +55,12 @@ def foresee_events(
         before = first[candidate.key]
         if stored:
             candidate.repeat(stored[0][0])
-        elif before is not candidate and before.event.member in strangers:
+        elif before is not candidate and (before.is_refused or before.event.member in strangers):
             candidate.repeats_untaken(before)
         elif before is not candidate:
             candidate.repeat(before.content)
+        elif candidate.is_refused:
+            candidate.refuse()
         elif candidate.event.member in strangers:
             detail = "Nobody in this program has this id. The event will wait in quarantine until the member arrives."
             draft.reject(candidate.index, candidate.event, "unknown_member", "member", detail)

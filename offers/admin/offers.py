@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils.safestring import SafeString
 
+from offers.admin.listings import ListingPages
 from offers.choices import OfferState, PresentState
-from offers.forms import AudienceForm, ListingForm, OfferForm
+from offers.forms import AudienceForm, OfferForm
 from offers.models import Offer
 from offers.resources import OfferResource
 from offers.selectors import (
@@ -21,7 +22,7 @@ from offers.selectors import (
     live_periods,
     present_state,
 )
-from offers.services import change_offer_state, publish_listing, save_offer, set_audience
+from offers.services import change_offer_state, save_offer, set_audience
 from offers.workflow import TRANSITIONS
 from plum_site.lib.admin import (
     Button,
@@ -40,9 +41,8 @@ from plum_site.lib.admin import (
 )
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
-from plum_site.lib.people import names_of
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import NO_DATA, Table, amount, badge, day, instant, link, words
+from plum_site.lib.present import NO_DATA, Table, amount, badge, day, link, words
 
 TONES = {
     PresentState.DRAFT: "idle",
@@ -73,7 +73,7 @@ class PresentStateFilter(SimpleListFilter):
 
 
 @console_admin(Offer)
-class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
+class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin):
     """Offers, with what apps higher up add: the last 30 days, the partner's standing, flags and diagnosis."""
 
     read_operation = "catalog.read"
@@ -112,44 +112,10 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            self.act("<int:pk>/listing/", self.ask_listing, "listing", "catalog.edit", "GET"),
-            self.act("<int:pk>/listing/publish/", self.publish_listing, "publish_listing", "catalog.edit"),
             self.act("<int:pk>/audience/", self.ask_audience, "audience", "catalog.edit", "GET"),
             self.act("<int:pk>/audience/save/", self.save_audience, "save_audience", "catalog.edit"),
             *super().get_urls(),
         ]
-
-    def ask_listing(self, request: HttpRequest, pk: int, form: ListingForm | None = None) -> HttpResponse:
-        """Write the next version."""
-        offer = self.row_or_404(request, pk)
-        newest = list_listings(offer.pk).first()
-        number = newest.number + 1 if newest else 1
-        initial = {name: getattr(newest, name, "") for name in ListingForm.Meta.fields}
-        return show(
-            request,
-            "plum/ask.html",
-            title=f"Listing version {number} of {offer}",
-            intro="Publishing makes a new version. The earlier ones stay, so that history shows what members read.",
-            form=form or ListingForm(initial=initial),
-            action=reverse("admin:offers_offer_publish_listing", args=[pk]),
-            submit="Publish",
-            back_url=url_of(offer),
-            back_label=str(offer),
-            opts=self.opts,
-        )
-
-    def publish_listing(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One service call."""
-        offer, form = self.row_or_404(request, pk), ListingForm(request.POST)
-        if not form.is_valid():
-            return self.ask_listing(request, pk, form)
-        try:
-            listing = publish_listing(offer_id=offer.pk, actor=person_of(request), at=now(), **form.cleaned_data)
-        except DomainError as error:
-            refuse(form, error)
-            return self.ask_listing(request, pk, form)
-        self.message_user(request, f"Version {listing.number} is what members read now.")
-        return go(request, "offers_offer_change", pk)
 
     def ask_audience(self, request: HttpRequest, pk: int, form: AudienceForm | None = None) -> HttpResponse:
         """Choose whom it is open to."""
@@ -199,19 +165,10 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
     def buttons(self, request: HttpRequest, row: Offer) -> list[Button]:
         own = []
         if allowed(request, "catalog.edit"):
-            own = [
-                Button("Write a new listing…", reverse("admin:offers_offer_listing", args=[row.pk])),
-                Button("Change the audience…", reverse("admin:offers_offer_audience", args=[row.pk])),
-            ]
-        return [*own, *self.transition_buttons(request, row)]
+            own = [Button("Change the audience…", reverse("admin:offers_offer_audience", args=[row.pk]))]
+        return [*self.listing_buttons(request, row), *own, *self.transition_buttons(request, row)]
 
     def tables(self, request: HttpRequest, row: Offer) -> list[Table]:
-        versions = list(list_listings(row.pk))
-        names = names_of(one.published_by for one in versions)
-        listings = [
-            [str(one.number), one.title, one.text, one.terms, instant(one.published_at), names[one.published_by]]
-            for one in versions
-        ]
         audiences = [
             [
                 day(one.starts_date) if one.starts_date else "the beginning",
@@ -222,12 +179,7 @@ class OfferAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
         ]
         log = log_rows(list_transitions(row.pk)[:50], dict(OfferState.choices))
         return [
-            Table(
-                "Listing, newest version first",
-                ["Version", "Title", "Text", "Terms", "Published", "By"],
-                listings,
-                "Nothing was published: members cannot see this offer.",
-            ),
+            *self.listing_tables(row),
             Table("Audience", ["From", "Segment", "Countries"], audiences, "Open to everyone, in every country."),
             Table(
                 "How its state came about", ["When", "What", "Decided state after", "Who", "Why"], log, "No change is recorded."

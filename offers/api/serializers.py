@@ -6,9 +6,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from offers.api.listing_serializers import ListingInput, ListingOutput
 from offers.choices import PresentState, SegmentOperator
 from offers.models import Offer
-from offers.selectors import audience_in_force, present_state
+from offers.selectors import audience_in_force, present_state, terms_in_force
 from offers.workflow import TRANSITIONS
 from plum_site.lib.api_writes import AllowedAction, Body, list_allowed_actions
 from plum_site.lib.money import format_minor
@@ -19,17 +20,6 @@ class AmountOutput(serializers.Serializer):
 
     amount = serializers.CharField(help_text="A decimal with as many places as the currency has.")
     currency = serializers.CharField()
-
-
-class ListingOutput(serializers.Serializer):
-    """One version of what members read about an offer."""
-
-    number = serializers.IntegerField()
-    title = serializers.CharField()
-    text = serializers.CharField()
-    creative_url = serializers.CharField()
-    terms = serializers.CharField()
-    published_at = serializers.DateTimeField()
 
 
 class AudienceOutput(serializers.Serializer):
@@ -60,8 +50,11 @@ class OfferOutput(serializers.Serializer):
 
     @extend_schema_field(ListingOutput(allow_null=True))
     def get_listing(self, offer: Any) -> dict[str, Any] | None:
-        """The newest version."""
-        return dict(ListingOutput(offer.newest_listings[0]).data) if offer.newest_listings else None
+        """The newest version, with the terms in force on the program day `on` of the context."""
+        if not offer.newest_listings:
+            return None
+        terms = terms_in_force(offer.dated_terms.all(), self.context["on"])
+        return {**ListingOutput(offer.newest_listings[0]).data, "terms": terms.text if terms else ""}
 
     @extend_schema_field(AudienceOutput(allow_null=True))
     def get_audience(self, offer: Offer) -> dict[str, Any] | None:
@@ -118,17 +111,6 @@ class AmountField(serializers.Field):
         if not all(isinstance(part, str) and len(part) <= 40 and part for part in data.values()):
             raise serializers.ValidationError('Write both as text, such as {"amount": "12.50", "currency": "EUR"}.')
         return f"{data['amount']} {data['currency']}"
-
-
-class ListingInput(Body):
-    """What members read."""
-
-    title = serializers.CharField(max_length=300)
-    text = serializers.CharField(required=False, default="", allow_blank=True, max_length=100_000)
-    creative_url = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=500, help_text="A picture or film on the web."
-    )
-    terms = serializers.CharField(required=False, default="", allow_blank=True, max_length=100_000)
 
 
 class OfferInput(Body):

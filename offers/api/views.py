@@ -13,27 +13,25 @@ from rest_framework.response import Response
 from offers.api.serializers import (
     AudienceInput,
     AudienceOutput,
-    ListingInput,
-    ListingOutput,
     NewOfferInput,
     OfferInput,
     OfferOutput,
 )
 from offers.choices import OfferState
 from offers.filters import OfferFilter
-from offers.models import Audience, Listing, Offer
+from offers.models import Audience, Offer
 from offers.rules import OfferRow
 from offers.selectors import (
     find_segment,
     get_described_offer,
     get_offer,
     list_described_offers,
-    list_listings,
     list_offer_audiences,
     list_offers,
+    terms_in_force,
 )
-from offers.services import change_offer_state, publish_listing, save_offer, set_audience
-from offers.workflow import TRANSITIONS
+from offers.services import change_offer_state, save_offer, set_audience
+from offers.workflow import PUBLISH, TRANSITIONS
 from partners.selectors import get_program_by_id
 from plum_site.lib import clock
 from plum_site.lib.access import actor_of, check
@@ -75,6 +73,10 @@ ANSWER = {
 }
 
 
+# Before it was published for the first time, whoever drafts an offer drafts its listing too.
+UNPUBLISHED = frozenset({OfferState.DRAFT, OfferState.IN_REVIEW})
+
+
 def today(program_id: int) -> date:
     """The present program day."""
     return local_date(clock.now(), get_program_by_id(program_id).time_zone)
@@ -108,7 +110,14 @@ class OfferWriting(WritingView):
         return offer
 
     def store(self, external_id: str, given: Mapping[str, Any]) -> Response:
-        """One service call: 201 for a new offer, else 200."""
+        """
+        One service call: 201 for a new offer, else 200. What members read of an offer that was published changes only for
+        those who may publish; others write a draft.
+        """
+        known = self.find_current()
+        stored = as_body(known, today(self.program_id)) if known is not None and known.state not in UNPUBLISHED else None
+        if stored is not None and stored["listing"] != dict(given["listing"]):
+            check(actor_of(self.request), PUBLISH, self.program_id)
         row = OfferRow(
             external_id=external_id,
             partner_external_id=given["partner"],
@@ -186,21 +195,23 @@ class OfferView(OfferWriting):
         """Change what is named, in the listing too; the rest stays."""
 
         def act(given: dict[str, Any]) -> Response:
-            stored = as_body(get_described_offer(self.program_id, external_id))
+            stored = as_body(get_described_offer(self.program_id, external_id), today(self.program_id))
             listing = stored["listing"] | given.pop("listing", {})
             return self.store(external_id, {**stored, **given, "listing": listing})
 
         return self.write(request, act)
 
 
-def as_body(offer: Any) -> dict[str, Any]:
-    """A stored offer as OfferInput would read it."""
+def as_body(offer: Any, on: date) -> dict[str, Any]:
+    """A stored offer as OfferInput would read it on a program day."""
     newest = offer.newest_listings[0] if offer.newest_listings else None
+    terms = terms_in_force(offer.dated_terms.all(), on)
+    words = {name: getattr(newest, name, "") for name in ("title", "text", "creative_url")}
     minor, currency = offer.reward_cost_minor, offer.reward_cost_currency
     return {
         "partner": offer.partner.external_id,
         "offer_type": offer.offer_type,
-        "listing": {name: getattr(newest, name, "") for name in ("title", "text", "creative_url", "terms")},
+        "listing": {**words, "terms": terms.text if terms else ""},
         "category": offer.category,
         "face_value": offer.face_value,
         "face_value_currency": offer.face_value_currency,
@@ -208,39 +219,6 @@ def as_body(offer: Any) -> dict[str, Any]:
         "starts_on": offer.starts_date,
         "ends_on": offer.ends_date,
     }
-
-
-class ListingsView(WritingView, ListView):
-    """Every version of an offer's listing, newest first. A new one is what members read from now on."""
-
-    operations: ClassVar = {"GET": "catalog.read", "POST": "catalog.edit"}
-    bodies: ClassVar = {"POST": ListingInput}
-    outcomes: ClassVar = {"POST": {201: "It is what members read now.", 200: "It reads so already."}}
-    examples: ClassVar = {"POST": (LISTING, ANSWER["listing"])}
-    Output = ListingOutput
-    order = ("-number",)
-
-    def describe(self, row: Listing) -> dict[str, Any]:
-        """As read."""
-        return dict(ListingOutput(row).data)
-
-    def find_current(self) -> Listing | None:
-        """The newest version."""
-        return list_listings(get_offer(self.program_id, self.kwargs["external_id"]).pk).first()
-
-    def find_rows(self, query: Mapping[str, Any]) -> QuerySet[Listing]:
-        """Of the offer in the address."""
-        return list_listings(get_offer(self.program_id, self.kwargs["external_id"]).pk)
-
-    def post(self, request: Request, external_id: str) -> Response:
-        """Publish the next version."""
-
-        def act(given: dict[str, Any]) -> Response:
-            offer, before = get_offer(self.program_id, external_id), self.find_current()
-            listing = publish_listing(offer_id=offer.pk, actor=self.actor, at=clock.now(), **given)
-            return self.answer(listing, 200 if listing == before else 201)
-
-        return self.write(request, act)
 
 
 class AudiencesView(WritingView, ListView):

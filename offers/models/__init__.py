@@ -1,14 +1,23 @@
 """The catalog: offers and their listings, whom they are open to, and in which order they are shown."""
 
+from offers.models.creatives import Creative
+from offers.models.days import CatalogDay
+from offers.models.drafts import ListingDraft, ListingDraftTransition
 from offers.models.listings import Listing
 from offers.models.offers import Audience, Offer, OfferTransition
 from offers.models.rankings import RankingRevision
 from offers.models.segments import Segment
+from offers.models.terms import OfferTerms
 
 __all__ = [
     "Audience",
+    "CatalogDay",
+    "Creative",
     "Listing",
+    "ListingDraft",
+    "ListingDraftTransition",
     "Offer",
+    "OfferTerms",
     "OfferTransition",
     "RankingRevision",
     "Segment",

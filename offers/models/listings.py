@@ -7,7 +7,11 @@ from offers.models.offers import Offer
 
 
 class Listing(models.Model):
-    """One version of what members read about an offer. Append-only: a refresh is a new version."""
+    """
+    One version of what members read about an offer. Append-only: a refresh is a new version.
+
+    `terms`: as they stood when it was published; what holds on a day is in OfferTerms.
+    """
 
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="listings")
     number = models.PositiveIntegerField()
@@ -17,6 +21,7 @@ class Listing(models.Model):
     terms = models.TextField(blank=True)
     published_at = models.DateTimeField()
     published_by = models.CharField(max_length=200)
+    source_ref = models.CharField(max_length=120, blank=True, help_text='What caused it, as "app.Model:id".')
 
     class Meta:
         ordering = ["offer", "-number"]

@@ -1,6 +1,6 @@
 """What an offer row must look like, when an offer is live, who is in a segment, and what an order of offers may be. Pure."""
 
-from offers.rules.lifecycle import Days, Instants, common_days, days_of, held_periods, is_live, present_state
+from offers.rules.lifecycle import Days, Instants, common_days, days_of, held_periods, is_live, is_within, present_state
 from offers.rules.offers import (
     OPTIONAL_COLUMNS,
     REQUIRED_COLUMNS,
@@ -57,6 +57,7 @@ __all__ = [
     "hide",
     "is_live",
     "is_open_to",
+    "is_within",
     "lay_out",
     "lower",
     "matches",

@@ -59,6 +59,11 @@ def days_of(periods: Iterable[Instants], time_zone: str) -> list[Days]:
     return days
 
 
+def is_within(periods: Iterable[Instants], at: datetime) -> bool:
+    """Whether an instant lies in any of some half-open ranges."""
+    return any((start is None or start <= at) and (end is None or at < end) for start, end in periods)
+
+
 def common_days(left: Iterable[Days], right: Sequence[Days]) -> tuple[Days, ...]:
     """The days that are in both lists of half-open ranges, in order."""
     ranges = []

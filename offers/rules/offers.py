@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import urlsplit
 
-from offers.rules.lifecycle import Days
+from offers.rules.lifecycle import Days, Instants
 from partners.rules import check_country, check_text, field_error
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.money import exponent, parse_minor
@@ -56,13 +56,18 @@ class OfferRow:
 
 @dataclass(frozen=True, slots=True)
 class OfferFacts:
-    """What ingest and review need to know of an offer. `live`: half-open ranges of program days, in order."""
+    """
+    What ingest and review need to know of an offer. `live`: half-open ranges of program days, in order.
+
+    `withdrawn`: when it, or its partner, was paused or retired; half-open ranges of instants, which may overlap.
+    """
 
     id: int
     external_id: str
     partner_id: int
     offer_type: str
     live: tuple[Days, ...]
+    withdrawn: tuple[Instants, ...] = ()
 
 
 def check_offer(row: OfferRow) -> None:

@@ -15,6 +15,7 @@ from offers.selectors.audiences import list_audiences, names_other_segment, take
 from offers.selectors.listings import list_newest_listings
 from offers.selectors.offers import list_offers
 from offers.selectors.rankings import find_ranking, list_ranked_segments, order_of
+from offers.selectors.terms import list_terms_in_force
 from partners.models import Program
 from plum_site.lib.errors import NotFound
 
@@ -146,9 +147,15 @@ def read_day_catalog(program_id: int, on: date) -> DayCatalog:
     """
     audiences = list_audiences(program_id, on)
     listings = {listing.offer_id: listing for listing in list_newest_listings(program_id)}
+    terms = list_terms_in_force(program_id, on)
     offers = list_offers(program_id).in_present_state(PresentState.LIVE, on)
     live = tuple(
-        LiveOffer(offer.pk, offer.external_id, audiences.get(offer.pk), describe_offer(offer, listings.get(offer.pk)))
+        LiveOffer(
+            offer.pk,
+            offer.external_id,
+            audiences.get(offer.pk),
+            describe_offer(offer, listings.get(offer.pk), terms.get(offer.pk, "")),
+        )
         for offer in offers
     )
     ranked = list_ranked_segments(program_id)
@@ -163,9 +170,9 @@ def read_day_catalog(program_id: int, on: date) -> DayCatalog:
     return DayCatalog(live, order_of(find_ranking(program_id)), segments, tuple(sorted(asked)))
 
 
-def describe_offer(offer: Offer, listing: Listing | None) -> dict[str, Any]:
+def describe_offer(offer: Offer, listing: Listing | None, terms: str) -> dict[str, Any]:
     """
-    What members read of an offer.
+    What members read of an offer, with its terms of the day.
 
     Shape: the fields of the catalog's answer but for the position; days as ISO text.
     """
@@ -187,7 +194,7 @@ def describe_offer(offer: Offer, listing: Listing | None) -> dict[str, Any]:
             "title": listing.title,
             "text": listing.text,
             "creative_url": listing.creative_url,
-            "terms": listing.terms,
+            "terms": terms,
         },
     }
 

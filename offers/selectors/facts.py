@@ -5,16 +5,19 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from offers.choices import OfferState
+from offers.choices import WITHDRAWN, OfferState
 from offers.models import Offer, OfferTransition
-from offers.rules import Days, OfferFacts, common_days, days_of, held_periods, is_live
+from offers.rules import Days, Instants, OfferFacts, common_days, days_of, held_periods, is_live
 from partners.choices import SUPPLYING
+from partners.choices import WITHDRAWN as WITHDRAWN_PARTNERS
 from partners.models import PartnerTransition, Program
 from plum_site.lib.errors import NotFound
 from plum_site.lib.periods import local_date
 
 PUBLISHED = frozenset({OfferState.PUBLISHED})
 ONE_DAY = timedelta(days=1)
+
+Log = Iterable[tuple[int, datetime, str]]  # id, instant, new state; in time order
 
 _catalogs: dict[int, tuple[UUID, int, dict[str, OfferFacts]]] = {}  # the newest catalog of each program, per process
 
@@ -65,8 +68,10 @@ def read_catalog(program_id: int, time_zone: str) -> dict[str, OfferFacts]:
     """
     offer_log = OfferTransition.objects.filter(offer__program_id=program_id).order_by("at", "id")
     partner_log = PartnerTransition.objects.filter(partner__program_id=program_id).order_by("at", "id")
-    published = list_held_days(offer_log.values_list("offer_id", "at", "to_state"), PUBLISHED, time_zone)
-    supplying = list_held_days(partner_log.values_list("partner_id", "at", "to_state"), SUPPLYING, time_zone)
+    of_offers = list(offer_log.values_list("offer_id", "at", "to_state"))
+    of_partners = list(partner_log.values_list("partner_id", "at", "to_state"))
+    published, paused = list_held_days(of_offers, PUBLISHED, time_zone), list_held_periods(of_offers, WITHDRAWN)
+    supplying, stopped = list_held_days(of_partners, SUPPLYING, time_zone), list_held_periods(of_partners, WITHDRAWN_PARTNERS)
     offers = Offer.objects.filter(program_id=program_id).order_by("external_id", "id")
     catalog = {}
     for pk, external_id, partner_id, offer_type, first, last in offers.values_list(
@@ -74,20 +79,30 @@ def read_catalog(program_id: int, time_zone: str) -> dict[str, OfferFacts]:
     ):
         dates = [(first, last + ONE_DAY if last else None)]
         live = common_days(common_days(dates, published.get(pk, [])), supplying.get(partner_id, []))
-        catalog[external_id] = OfferFacts(pk, external_id, partner_id, offer_type, live)
+        withdrawn = (*paused.get(pk, ()), *stopped.get(partner_id, ()))
+        catalog[external_id] = OfferFacts(pk, external_id, partner_id, offer_type, live, withdrawn)
     return catalog
 
 
-def list_held_days(log: Iterable[tuple[int, datetime, str]], states: frozenset[str], time_zone: str) -> dict[int, list[Days]]:
+def list_held_days(log: Log, states: frozenset[str], time_zone: str) -> dict[int, list[Days]]:
     """
-    The days on which each object of a transition log (id, instant, new state; in time order) was in one of `states`.
+    The days on which each object of a transition log was in one of `states`.
 
-    Shape: id to half-open ranges of program days.
+    Shape: id to half-open ranges of program days; objects that never were are missing.
+    """
+    return {pk: days_of(periods, time_zone) for pk, periods in list_held_periods(log, states).items()}
+
+
+def list_held_periods(log: Log, states: frozenset[str]) -> dict[int, list[Instants]]:
+    """
+    When each object of a transition log was in one of `states`.
+
+    Shape: id to half-open ranges of instants, in order; objects that never were are missing.
     """
     logs = defaultdict(list)
     for pk, at, state in log:
         logs[pk].append((at, state))
-    return {pk: days_of(held_periods(rows, states), time_zone) for pk, rows in logs.items()}
+    return {pk: periods for pk, rows in logs.items() if (periods := held_periods(rows, states))}
 
 
 def list_live_offers(program_id: int, starts_at: datetime, ends_at: datetime) -> dict[int, OfferFacts]:

@@ -4,7 +4,7 @@ from datetime import date
 
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
-from offers.choices import PresentState
+from offers.choices import OfferState, PresentState
 from offers.models import Audience, Listing, Offer, OfferTransition
 from offers.querysets import OfferQuerySet
 from offers.rules import present_state as derive_present_state
@@ -44,7 +44,7 @@ def list_described_offers(program_id: int) -> OfferQuerySet:
     listings = Listing.objects.filter(number=Subquery(newest)).order_by("offer_id")
     audiences = Audience.objects.select_related("segment").order_by("id")
     return list_offers(program_id).prefetch_related(
-        Prefetch("listings", listings, to_attr="newest_listings"), Prefetch("audiences", audiences)
+        Prefetch("listings", listings, to_attr="newest_listings"), Prefetch("audiences", audiences), "dated_terms"
     )
 
 
@@ -79,3 +79,15 @@ def present_state(offer: Offer, on: date) -> PresentState:
     """
     supplied = offer.partner.state in SUPPLYING
     return derive_present_state(offer.state, offer.starts_date, offer.ends_date, on, supplied=supplied)
+
+
+def list_turned_offers(program_id: int, column: str, after: date, until: date) -> list[Offer]:
+    """
+    The offers in the catalog whose `column`, starts_date or ends_date, is a day in `(after, until]`: published ones of
+    partners that supply.
+
+    Shape: Offers with partner and its owner, by that day, then external id; `newest_listings` as in list_described_offers.
+    """
+    days = {f"{column}__gt": after, f"{column}__lte": until}
+    offers = list_described_offers(program_id).filter(state=OfferState.PUBLISHED, partner__state__in=SUPPLYING, **days)
+    return list(offers.select_related("partner__owner", "partner__category").order_by(column, "external_id", "id"))

@@ -8,9 +8,9 @@ from typing import Any
 from django.db import transaction
 
 from offers.choices import OfferState
-from offers.models import Audience, Listing, Offer, OfferTransition, Segment
+from offers.models import Audience, Listing, Offer, OfferTerms, OfferTransition, Segment
 from offers.rules import OfferRow, check_offer, parse_cost
-from offers.selectors import get_offer, list_audiences, list_newest_listings
+from offers.selectors import get_offer, list_audiences, list_newest_listings, list_terms_in_force
 from offers.services.rankings import extend_ranking
 from partners.models import Partner, Program
 from partners.rules import RowFault, SavedRows, field_error
@@ -34,7 +34,7 @@ LISTING_FIELDS = ("title", "text", "creative_url", "terms")
 
 @dataclass(frozen=True)
 class Stored:
-    """What a program has before a load: by external id or code, listings and audiences by offer row id."""
+    """What a program has before a load: by external id or code; listings, audiences and terms in force today by offer row id."""
 
     program: Program
     today: date
@@ -43,6 +43,7 @@ class Stored:
     offers: dict[str, Offer]
     listings: dict[int, Listing]
     audiences: dict[int, Audience]
+    terms: dict[int, str]
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Change:
     after: dict[str, Any]
     listing: Listing | None = None
     audience: Audience | None = None
+    terms: OfferTerms | None = None
 
 
 @transaction.atomic
@@ -68,7 +70,7 @@ def save_offers(
     of an offer never change: such rows, and others that cannot be saved, come back as faults; the rest is kept.
 
     Raises: nothing; faults are returned.
-    Writes: offers_offer, offers_offertransition, offers_listing, offers_audience, offers_rankingrevision,
+    Writes: offers_offer, offers_offertransition, offers_listing, offers_offerterms, offers_audience, offers_rankingrevision,
     partners_program.catalog_revision; plum_auditevent, once for the file and once for each changed offer.
     Nothing where nothing differs.
     """
@@ -117,6 +119,7 @@ def read_stored(program_id: int, at: datetime) -> Stored:
         offers={offer.external_id: offer for offer in Offer.objects.filter(program=program)},
         listings={listing.offer_id: listing for listing in list_newest_listings(program_id)},
         audiences=list_audiences(program_id, today),
+        terms=list_terms_in_force(program_id, today),
     )
 
 
@@ -199,6 +202,9 @@ def create_offers(rows: Sequence[OfferRow], stored: Stored, state: str, actor: U
         )
         for offer, row in pairs
     )
+    OfferTerms.objects.bulk_create(
+        OfferTerms(offer=offer, text=row.terms, starts_date=None, made_at=at, made_by=name) for offer, row in pairs if row.terms
+    )
     Audience.objects.bulk_create(
         Audience(
             offer=offer, segment=stored.segments.get(row.audience or ""), countries=list(row.countries or ()), starts_date=None
@@ -225,13 +231,16 @@ def find_change(row: OfferRow, stored: Stored, actor: User | str, at: datetime) 
 def refresh_listing(change: Change, row: OfferRow, stored: Stored, actor: User | str, at: datetime) -> None:
     """Add the next listing version to a change if the row reads differently; what it does not speak of stays."""
     newest = stored.listings.get(change.offer.pk)
-    old = {name: getattr(newest, name, "") for name in LISTING_FIELDS}
+    old = {name: getattr(newest, name, "") for name in LISTING_FIELDS} | {"terms": stored.terms.get(change.offer.pk, "")}
     said = {"text": row.text, "creative_url": row.creative_url, "terms": row.terms}
     new = {**old, "title": row.title, **{name: value for name, value in said.items() if value is not None}}
     if new == old:
         return
-    number = newest.number + 1 if newest else 1
-    change.listing = Listing(offer=change.offer, number=number, published_at=at, published_by=audit.actor_name(actor), **new)
+    number, name = newest.number + 1 if newest else 1, audit.actor_name(actor)
+    change.listing = Listing(offer=change.offer, number=number, published_at=at, published_by=name, **new)
+    if new["terms"] != old["terms"]:
+        since = stored.today if change.offer.pk in stored.terms else None  # the first ones hold from the beginning
+        change.terms = OfferTerms(offer=change.offer, text=new["terms"], starts_date=since, made_at=at, made_by=name)
     change.before["listing"], change.after["listing"] = number - 1, number
 
 
@@ -262,6 +271,7 @@ def write_changes(changes: Sequence[Change], actor: User | str, at: datetime) ->
     touched = [change.offer for change in changes if set(change.before) & set(OFFER_FIELDS)]
     Offer.objects.bulk_create(touched, update_conflicts=True, unique_fields=["id"], update_fields=OFFER_FIELDS)
     Listing.objects.bulk_create(change.listing for change in changes if change.listing)
+    OfferTerms.objects.bulk_create(change.terms for change in changes if change.terms)
     audiences = [change.audience for change in changes if change.audience]
     Audience.objects.bulk_create(audience for audience in audiences if audience.pk is None)
     Audience.objects.bulk_update([audience for audience in audiences if audience.pk], ["segment", "countries"])

@@ -22,6 +22,7 @@ CHANGEABLE = [
     "ready_day",
     "report_day",
     "creates_unknown_members",
+    "refuses_withdrawn_unlocks",
     "is_demo",
     "ended_date",
 ]
@@ -53,6 +54,7 @@ class ProgramAdmin(ServiceModelAdmin):
         (None, {"fields": ["name", "kind", "is_demo", "ended_date"]}),
         ("Fixed", {"fields": FIXED}),
         ("Members and privacy", {"fields": ["creates_unknown_members", "minimum_group"]}),
+        ("Withdrawn offers", {"fields": ["refuses_withdrawn_unlocks"]}),
         ("Funnel and review", {"fields": ["stage_order", "settlement_days", "ready_day", "report_day"]}),
     ]
 

@@ -28,6 +28,7 @@ EDITABLE = (
     "ready_day",
     "report_day",
     "creates_unknown_members",
+    "refuses_withdrawn_unlocks",
     "is_demo",
     "ended_date",
 )

@@ -52,6 +52,7 @@ _REVIEW = {
 }
 _ACTION = {"id": "act_7", "program": "acme", "kind": "rerank", "url": "https://plum.example.org/api/v1/actions/7"}
 _OFFER = {"program": "acme", "offer": "O-100", "url": "https://plum.example.org/api/v1/offers/O-100"}
+_DAY = {"program": "acme", "partner": "P-17", "offer": "O-100", "day": "2026-10-01", "url": _OFFER["url"]}
 _EXPORT = {
     "id": "0198f3a2-7c1e-7d7c-9a4b-3f6f0d1e2b10",
     "program": "acme",
@@ -82,6 +83,8 @@ TYPES: dict[str, AnnouncementType] = {
         AnnouncementType("export.ready", "An export can be downloaded", _EXPORT, is_made=True),
         AnnouncementType("export.failed", "An export could not be made", _EXPORT),
         AnnouncementType("review.opened", "A monthly review was opened", _REVIEW),
+        AnnouncementType("offer.started", "An offer went live on its first day", _DAY, is_made=True),
+        AnnouncementType("offer.ended", "An offer's last day is over", _DAY, is_made=True),
         AnnouncementType("offer.published", "An offer went live", _OFFER),
         AnnouncementType("offer.retired", "An offer was retired", _OFFER),
         AnnouncementType("event.rejected", "Events were rejected", {"program": "acme", "source": "shop", "rejected": 3}),

@@ -76,6 +76,7 @@ class WritingView(ApiView):
     examples: ClassVar[Mapping[str, tuple[Any, Any]]] = {}  # by method: a body and its answer, for the description
     # Whether a sandbox token's request is carried out and taken back; False where the view itself knows what to do.
     is_rehearsed: ClassVar[bool] = True
+    largest_body: ClassVar[int] = LARGEST_BODY  # in bytes
 
     @property
     def actor(self) -> str:
@@ -136,9 +137,9 @@ class WritingView(ApiView):
         length = read_length(plain)
         if length is None and "Transfer-Encoding" in request.headers:
             raise Problem(411, "length_required", "Send a Content-Length; chunked requests are not read. Nothing was changed.")
-        if length is not None and length > LARGEST_BODY:
-            detail = f"The body is larger than {LARGEST_BODY // 1024} KiB. Nothing was changed."
-            raise Problem(413, "too_large", detail, limit=LARGEST_BODY)
+        if length is not None and length > self.largest_body:
+            detail = f"The body is larger than {self.largest_body // 1024} KiB. Nothing was changed."
+            raise Problem(413, "too_large", detail, limit=self.largest_body)
         try:
             data = msgspec.json.decode(plain.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -167,6 +167,16 @@ def person_behind(field: str) -> Subquery:
     return Subquery(person.filter(ref=OuterRef(field)).values("username")[:1])
 
 
+def list_insiders(program_id: int) -> set[int]:
+    """The row ids of people who hold a role in a program."""
+    return set(RoleGrant.objects.filter(program_id=program_id).values_list("user_id", flat=True))
+
+
+def may_be_told(person: User, insiders: set[int]) -> bool:
+    """Whether a mail about a program may go to somebody: an active person with an address who may see the program."""
+    return bool(person.email) and person.is_active and (person.is_superuser or person.pk in insiders)
+
+
 def names_of(actors: Iterable[str]) -> dict[str, str]:
     """
     Who is behind each "user:ID" and "token:ID" of a log, at most one query each; other actors as the log has them.

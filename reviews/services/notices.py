@@ -13,6 +13,7 @@ from partners.models import Program
 from plum_site.lib.choices import Role
 from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import Outbox, RoleGrant, User
+from plum_site.lib.people import list_insiders, may_be_told
 from plum_site.lib.periods import local_date, month_text, next_month
 from reviews.models import FlagCase, ReviewCycle, Scorecard
 from reviews.rules import say_carriers
@@ -34,10 +35,10 @@ def tell_owners_of_flags(*, cycle: ReviewCycle, opened: Sequence[FlagCase], at: 
     """
     if not opened or at - cycle.ends_at > REPORT_WITHIN:
         return 0
-    insiders = _list_insiders(cycle.program_id)
+    insiders = list_insiders(cycle.program_id)
     by_owner: dict[User, list[FlagCase]] = defaultdict(list)
     for case in sorted(opened, key=lambda case: (case.partner.name, case.partner_id, case.rule.code, case.target_key)):
-        if case.owner is not None and _may_be_told(case.owner, insiders):
+        if case.owner is not None and may_be_told(case.owner, insiders):
             by_owner[case.owner].append(case)
     for owner, cases in by_owner.items():
         _send_flags(cycle, owner, cases, at)
@@ -63,15 +64,15 @@ def remind_owners(*, program_id: int, at: datetime) -> int:
     if not waiting:
         return 0
     due = next_month(cycle.month_start_date).replace(day=program.report_day)
-    insiders = _list_insiders(program_id)
+    insiders = list_insiders(program_id)
     by_person: dict[User, list[Scorecard]] = defaultdict(list)
     for card in waiting:
-        if card.partner.owner is not None and _may_be_told(card.partner.owner, insiders):
+        if card.partner.owner is not None and may_be_told(card.partner.owner, insiders):
             by_person[card.partner.owner].append(card)
     if today - due >= ESCALATES_AFTER:
         grants = RoleGrant.objects.filter(program_id=program_id, role=Role.PROGRAM_ADMIN).select_related("user")
         for grant in grants.order_by("id"):
-            if _may_be_told(grant.user, insiders):
+            if may_be_told(grant.user, insiders):
                 by_person[grant.user] = waiting
     count = 0
     with transaction.atomic():
@@ -88,14 +89,6 @@ def remind_owners(*, program_id: int, at: datetime) -> int:
             )
             count += message.created_at == at
     return count
-
-
-def _list_insiders(program_id: int) -> set[int]:
-    return set(RoleGrant.objects.filter(program_id=program_id).values_list("user_id", flat=True))
-
-
-def _may_be_told(person: User, insiders: set[int]) -> bool:
-    return bool(person.email) and person.is_active and (person.is_superuser or person.pk in insiders)
 
 
 def _send_flags(cycle: ReviewCycle, owner: User, cases: Sequence[FlagCase], at: datetime) -> Outbox:

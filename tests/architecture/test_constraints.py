@@ -33,7 +33,7 @@ from activity.models import (
 )
 from exports.choices import EndpointState, ExportState
 from exports.models import Export, ExportDownload, WebhookDelivery, WebhookEndpoint
-from offers.models import Audience, Listing, Offer, RankingRevision, Segment
+from offers.models import Audience, CatalogDay, Creative, Listing, ListingDraft, Offer, RankingRevision, Segment
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import ApiToken, Job, KeptAnswer, Outbox, OutboxAttempt, RoleGrant, User
@@ -100,6 +100,9 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "offers_offer_ends_after_start": (Offer, {"starts_date": date(2026, 7, 2), "ends_date": date(2026, 7, 1)}),
     "offers_offer_reward_cost_has_currency": (Offer, {"reward_cost_minor": 100, "reward_cost_currency": ""}),
     "offers_listing_number_from_one": (Listing, {"number": 0}),
+    "offers_listingdraft_state_known": (ListingDraft, {"state": "lost"}),
+    "offers_listingdraft_published_as": (ListingDraft, {"state": "published", "listing": None}),
+    "offers_creative_extension_known": (Creative, {"extension": "svg"}),
     "activity_ingestbatch_outcomes_add_up": (IngestBatch, {"received_count": 3, "accepted_count": 1, "rejected_count": 1}),
     "activity_ingestbatch_fits": (IngestBatch, {"received_count": 8193, "accepted_count": 8193}),
     "activity_ingestbatch_origin_known": (IngestBatch, {"origin": "dream"}),
@@ -203,6 +206,9 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "offers_segment_once": (Segment, {"code": "north"}),
     "offers_offer_once": (Offer, {"external_id": "o1"}),
     "offers_listing_number_once": (Listing, {"number": 1}),
+    "offers_listingdraft_one_at_a_time": (ListingDraft, {"state": "draft"}),
+    "offers_creative_once": (Creative, {"sha256": "a" * 64}),
+    "offers_catalogday_once": (CatalogDay, {"local_date": date(2026, 7, 1)}),
     "offers_audience_one_a_day": (Audience, {"starts_date": date(2026, 7, 1)}),
     "offers_audience_one_open_start": (Audience, {"starts_date": None}),
     "offers_ranking_number_once": (RankingRevision, {"number": 1, "segment": lambda rows: rows.the(Segment)}),

@@ -47,6 +47,7 @@ WITHOUT_PERSON = {
     "swept_at": "by the sweep",
     "deactivated_at": "by people sync, an audit row",
     "first_failed_at": "by a worker",
+    "turned_at": "by the clock",
     "made_at:LedgerPermit": "its job names the person",
 }
 

@@ -1,12 +1,15 @@
 """Offers, segments and their rows, brought by services to the state that is asked for."""
 
+import io
 from typing import Any
 
-from offers.choices import OfferState
-from offers.models import Offer, Segment
+from PIL import Image
+
+from offers.choices import DraftState, OfferState
+from offers.models import ListingDraft, Offer, Segment
 from offers.rules import OfferRow
 from offers.selectors import find_ranking, order_of
-from offers.services import change_offer_state, save_offer, save_segment
+from offers.services import change_draft_state, change_offer_state, save_draft, save_offer, save_segment
 from partners.models import Program
 from tests.factories.programs import CREATED_AT
 
@@ -54,3 +57,19 @@ def make_segment(
 def order_in_force(program: Program, segment: Segment | None = None) -> list[int]:
     """Row ids of offers, best first, as the ranking of everyone or of a segment names them."""
     return list(order_of(find_ranking(program.pk, segment.pk if segment else None)).offers)
+
+
+def make_draft(offer: Offer, *, title: str = "Better words", state: str = DraftState.DRAFT, **words: str) -> ListingDraft:
+    """The next version of an offer's listing, as far as `state`."""
+    draft, _ = save_draft(offer_id=offer.pk, title=title, actor="system", at=CREATED_AT, **words)
+    steps = {DraftState.IN_REVIEW: ["submit"], DraftState.PUBLISHED: ["submit", "publish"], DraftState.DISCARDED: ["discard"]}
+    for name in steps.get(DraftState(state), []):
+        draft = change_draft_state(draft_id=draft.pk, name=name, actor="system", at=CREATED_AT)
+    return draft
+
+
+def picture(width: int = 320, height: int = 200, *, form: str = "JPEG", mode: str = "RGB", **options: Any) -> bytes:
+    """The bytes of a picture in one colour."""
+    target = io.BytesIO()
+    Image.new(mode, (width, height), "purple").save(target, form, **options)
+    return target.getvalue()

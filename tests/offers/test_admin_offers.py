@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from offers.models import Audience, Listing, Offer, RankingRevision, Segment
+from offers.models import Audience, Listing, ListingDraft, Offer, RankingRevision, Segment
 from partners.models import Program
 from tests.factories.offers import make_offer, make_segment
 from tests.factories.partners import make_partner
@@ -64,7 +64,10 @@ def test_a_change_keeps_listing_partner_and_type(client: Client, offer: Offer) -
 
 def test_a_new_listing_is_a_new_version(client: Client, offer: Offer) -> None:
     values = {"title": "Better words", "text": "Really", "creative_url": "", "terms": ""}
-    assert client.post(reverse("admin:offers_offer_publish_listing", args=[offer.pk]), values).status_code == 302
+    assert client.post(reverse("admin:offers_offer_save_listing", args=[offer.pk]), values).status_code == 302
+    draft = ListingDraft.objects.get(offer=offer)
+    for name in ("submit", "publish"):
+        assert client.post(reverse("admin:offers_listingdraft_done", args=[draft.pk, name])).status_code == 302
     assert list(Listing.objects.filter(offer=offer).order_by("number").values_list("number", "title")) == [
         (1, "Offer O1"),
         (2, "Better words"),

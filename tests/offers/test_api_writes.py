@@ -49,6 +49,11 @@ def publisher(program: Program) -> TokenClient:
     return make_client(program, "catalog:read", "catalog:publish")
 
 
+@pytest.fixture
+def editor_in_chief(program: Program) -> TokenClient:
+    return make_client(program, "catalog:read", "catalog:write", "catalog:publish")
+
+
 class TestOffers:
     def test_a_new_offer_is_a_draft_with_its_first_listing(self, client: TokenClient) -> None:
         answer = send(client, "POST", "offers", OFFER)
@@ -121,9 +126,9 @@ class TestOffers:
         send(client, "POST", "offers", OFFER)
         assert send(client, "POST", "offers", OFFER).body["code"] == "already_exists"
 
-    def test_a_stale_writer_is_told(self, client: TokenClient) -> None:
+    def test_a_stale_writer_is_told(self, client: TokenClient, publisher: TokenClient) -> None:
         seen = send(client, "POST", "offers", OFFER)["ETag"]
-        send(client, "POST", "offers/OF-9/listings", {"title": "Other"})
+        send(publisher, "POST", "offers/OF-9/listings", {"title": "Other"})
         assert send(client, "PATCH", "offers/OF-9", {"face_value": "1"}, If_Match=seen).status_code == 412
 
     def test_partners_of_others_are_unknown(self, client: TokenClient) -> None:
@@ -150,18 +155,29 @@ class TestLifecycle:
 
 
 class TestListings:
-    def test_a_new_version_and_the_same_again(self, client: TokenClient, program: Program) -> None:
+    def test_a_new_version_and_the_same_again(self, publisher: TokenClient, program: Program) -> None:
         make_offer(program)
-        first = send(client, "POST", "offers/O1/listings", LISTING)
+        first = send(publisher, "POST", "offers/O1/listings", LISTING)
         assert (first.status_code, first.body["number"]) == (201, 2)
-        again = send(client, "POST", "offers/O1/listings", LISTING)
+        again = send(publisher, "POST", "offers/O1/listings", LISTING)
         assert (again.status_code, again.body["number"]) == (200, 2)
         assert Listing.objects.count() == 2
 
-    def test_wrong_addresses(self, client: TokenClient, program: Program) -> None:
+    def test_wrong_addresses(self, publisher: TokenClient, program: Program) -> None:
         make_offer(program)
-        answer = send(client, "POST", "offers/O1/listings", {"title": "x", "creative_url": "example.org"})
+        answer = send(publisher, "POST", "offers/O1/listings", {"title": "x", "creative_url": "example.org"})
         assert (answer.status_code, list(faults(answer))) == (422, ["/creative_url"])
+
+    def test_who_may_only_draft_does_not_publish_by_saving_the_offer(
+        self, client: TokenClient, editor_in_chief: TokenClient, program: Program
+    ) -> None:
+        make_offer(program)
+        change = {"listing": {"title": "Sneaked in"}}
+        assert send(client, "PATCH", "offers/O1", change).status_code == 403
+        assert send(client, "POST", "offers/O1/listings", change["listing"]).status_code == 403
+        assert Listing.objects.count() == 1
+        assert send(client, "PATCH", "offers/O1", {"face_value": "20%"}).status_code == 200
+        assert send(editor_in_chief, "PATCH", "offers/O1", change).body["listing"]["number"] == 2
 
 
 class TestAudiences:

@@ -19,7 +19,8 @@ from activity.models import (
 )
 from exports.choices import ExportState
 from exports.models import Export, ExportDownload
-from offers.models import Listing, OfferTransition, RankingRevision
+from offers.choices import DraftState
+from offers.models import CatalogDay, Listing, ListingDraft, ListingDraftTransition, OfferTerms, OfferTransition, RankingRevision
 from partners.models import PartnerTransition
 from plum_site.lib import append_only
 from plum_site.lib.models import AuditEvent
@@ -49,6 +50,9 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     PartnerTransition: {"to_state": "active"},
     OfferTransition: {"to_state": "live"},
     Listing: {"title": "other"},
+    ListingDraftTransition: {"to_state": "published"},
+    OfferTerms: {"text": "other"},
+    CatalogDay: {"started_count": 0},
     RankingRevision: {"offer_ids": [2, 1]},
     IngestBatch: {"root": b"r" * 32},
     Seal: {"chain": b"c" * 32},
@@ -89,7 +93,8 @@ EXPIRED = {
 }
 ONCE_ANSWERED: dict[type[models.Model], dict[str, object]] = {Restatement: {"reason": "other"}}
 ANSWERED = {"state": RestatementState.REFUSED, "answered_by": "user:2", "answered_at": AT}
-PROTECTED = ALWAYS | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED
+ONCE_DISCARDED: dict[type[models.Model], dict[str, object]] = {ListingDraft: {"title": "other"}}
+PROTECTED = ALWAYS | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED | ONCE_DISCARDED
 
 
 @pytest.fixture
@@ -239,6 +244,22 @@ def test_what_was_answered_stays_as_it_was(model: type[models.Model], changes: d
 
     with pytest.raises(IntegrityError, match="append-only: UPDATE refused"):
         edit(row, changes)
+    with pytest.raises(IntegrityError, match="append-only: DELETE refused"):
+        delete(row)
+
+
+@pytest.mark.parametrize("ended", ["published", "discarded"])
+@pytest.mark.parametrize(("model", "changes"), ONCE_DISCARDED.items(), ids=str)
+def test_a_draft_that_has_ended_stays_as_it_was(
+    model: type[models.Model], changes: dict[str, object], ended: str, rows: Rows
+) -> None:
+    row = rows.make(model)
+    assert edit(row, changes) == 1
+
+    assert edit(row, {"state": DraftState(ended), "listing": rows.the(Listing)}) == 1
+
+    with pytest.raises(IntegrityError, match="append-only: UPDATE refused"):
+        edit(row, {"state": DraftState.DRAFT})
     with pytest.raises(IntegrityError, match="append-only: DELETE refused"):
         delete(row)
 

@@ -4,6 +4,7 @@ tokens × addresses × {own program, other program, unknown id}, expected from t
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,9 @@ from django.db import transaction
 from django.http import HttpResponse
 
 from exports.workflow import TRANSITIONS as EXPORT_TRANSITIONS
-from offers.choices import OfferState
+from offers.choices import DraftState, OfferState
+from offers.models import Offer
+from offers.workflow import DRAFT_TRANSITIONS
 from offers.workflow import TRANSITIONS as OFFER_TRANSITIONS
 from partners.models import Program
 from partners.workflow import TRANSITIONS as PARTNER_TRANSITIONS
@@ -28,7 +31,7 @@ from reviews.selectors import list_rules_in_force
 from reviews.workflow import FLAG_DATA_TRANSITIONS, FLAG_TRANSITIONS, RULE_TRANSITIONS
 from reviews.workflow import TRANSITIONS as REVIEW_TRANSITIONS
 from tests.factories.events import make_event
-from tests.factories.offers import make_offer
+from tests.factories.offers import make_draft, make_offer, picture
 from tests.factories.people import make_person
 from tests.factories.tokens import TokenClient, make_client, make_token
 from tests.factories.worlds import make_world
@@ -45,6 +48,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         f"/api/v1/{kind}/{{external_id}}/{part}": tuple(f"/api/v1/{kind}/{letter}{mark}/{part}" for mark in ("1", "9", "404"))
         for kind, letter, part in (
             ("offers", "O", "listings"),
+            ("offers", "O", "listings/compare"),
+            ("offers", "O", "listings/restore"),
+            ("offers", "O", "draft"),
+            ("offers", "D", "draft/transitions"),
+            ("offers", "O", "terms"),
             ("offers", "O", "audiences"),
             ("offers", "D", "transitions"),
             ("partners", "P", "transitions"),
@@ -90,6 +98,7 @@ QUERIES: dict[str, tuple[str, str, str]] = {
     "/api/v1/audit": ("?offer=O1", "?offer=O9", "?offer=O404"),
 }
 NEEDED = {
+    "/api/v1/offers/{external_id}/listings/compare": "?from=1&to=1",
     "/api/v1/metrics": "?from=2026-06-01&to=2026-07-01",
     "/api/v1/outcomes": "?from=2026-06-01&to=2026-07-01",
     "/api/v1/funnel": "?from=2026-06-01&to=2026-07-01",
@@ -113,7 +122,7 @@ UPSERTS = {
     "PUT /api/v1/rules/{code}",
 }
 LISTING = {"title": "Half price"}
-OFFER = {"partner": "P1", "offer_type": "discount", "listing": LISTING}
+OFFER = {"partner": "P1", "offer_type": "discount", "listing": {"title": "Offer O1"}}  # as it reads: other words are published
 SEGMENT = {"name": "North", "rule": [{"attribute": "region", "operator": "is", "values": ["north"]}]}
 RULE = {
     "name": "Unlock rate low",
@@ -132,6 +141,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/offers/{external_id}": OFFER,
     "PATCH /api/v1/offers/{external_id}": {"face_value": "20%"},
     "POST /api/v1/offers/{external_id}/listings": LISTING,
+    "POST /api/v1/offers/{external_id}/listings/restore": {"number": 1, "replaces": 1},
+    "PUT /api/v1/offers/{external_id}/draft": LISTING,
+    "POST /api/v1/offers/{external_id}/terms": {"text": "Never on Sundays.", "starts_on": "2998-01-01"},
+    "POST /api/v1/creatives": {"picture": b64encode(picture()).decode()},
     "POST /api/v1/offers/{external_id}/audiences": {"countries": ["DE"]},
     "POST /api/v1/segments": {"code": "new", **SEGMENT},
     "PUT /api/v1/segments/{code}": SEGMENT,
@@ -155,6 +168,7 @@ BODIES: dict[str, dict[str, Any]] = {
 STEPS = {
     "POST /api/v1/partners/{external_id}/transitions": ("pause", "put_on_notice"),
     "POST /api/v1/offers/{external_id}/transitions": ("retire", "submit"),
+    "POST /api/v1/offers/{external_id}/draft/transitions": ("send_back", "discard"),
 }
 
 ROUTES = {route: row for row in operations().values() for route in row.routes}
@@ -197,7 +211,7 @@ def test_every_page_with_one_method_is_listed_with_that_method_and_its_operation
 
 
 ALL_TRANSITIONS = (
-    *(OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, EXPORT_TRANSITIONS),
+    *(DRAFT_TRANSITIONS, OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, EXPORT_TRANSITIONS),
     *(RULE_TRANSITIONS, FLAG_TRANSITIONS, FLAG_DATA_TRANSITIONS),
 )
 
@@ -263,7 +277,9 @@ def make_worlds() -> Program:
     """The caller's own program; another beside it."""
     own = make_world("own", "1", date(2026, 6, 1))
     for program, mark in ((own, "1"), (make_world("other", "9", date(2026, 5, 1)), "9")):
-        make_offer(program, f"D{mark}", state=OfferState.DRAFT, partner_external_id=f"P{mark}")
+        offer = make_offer(program, f"D{mark}", state=OfferState.DRAFT, partner_external_id=f"P{mark}")
+        make_draft(offer, state=DraftState.IN_REVIEW)
+        make_draft(Offer.objects.get(program=program, external_id=f"O{mark}"))
         token, _ = make_token(program)
         frozen = {"config": ReviewCycle.objects.get(program=program).config, "cutoff": 1, "consolidated_at": AT, "digest": "d"}
         closed = {**frozen, "closed_at": AT, "closed_by": "user:1"}
@@ -327,7 +343,7 @@ def call(caller: Caller, route: str, path: str) -> HttpResponse:
 def anonymise(answer: HttpResponse) -> tuple[int, str, str]:
     """Status and body without the names that were asked for."""
     body = json.loads(b"".join(answer) if answer.streaming else answer.content or b"{}")
-    for name in ("instance", "created_at", "listing", "made_at", "versions"):
+    for name in ("instance", "created_at", "edited_at", "listing", "made_at", "versions"):
         body.pop(name, None)
     text = json.dumps(body)
     for name in sorted(NAMES, key=len, reverse=True):

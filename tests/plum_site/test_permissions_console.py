@@ -29,6 +29,7 @@ from reviews.rules import default_policy
 from reviews.selectors import list_rules_in_force, spec_of
 from reviews.services import plan_policy_preview, plan_rule_preview, subscribe, unsubscribe_url
 from tests.factories.jobs import run_due
+from tests.factories.offers import make_draft
 from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.programs import CREATED_AT
 from tests.factories.tokens import make_token
@@ -56,6 +57,7 @@ PREVIEWS = {
 }
 TRANSITIONS = {
     "admin:offers_offer_do": "submit",
+    "admin:offers_listingdraft_do": "submit",
     "admin:partners_partner_do": "put_on_notice",
     "admin:reviews_datagap_do": "accept",
     "admin:reviews_flagcase_do": "acknowledge",
@@ -110,6 +112,7 @@ def furnish(program: Program) -> None:
     save_contract_terms(
         partner_id=partner.pk, starts_date=date(2026, 1, 1), ends_date=None, summary="As usual", actor="system", at=CREATED_AT
     )
+    make_draft(program.offers.order_by("pk").first())
     make_token(program)
     make_member_of_staff(program, Role.ANALYST, f"worker in {program.code}")
     rows = Rows()

@@ -64,8 +64,11 @@ def test_planning_again_and_again_plans_once_a_day(at: datetime, woken: list[Any
     again = [schedule.plan_due(at + timedelta(seconds=10 * number)) for number in range(1, 5)]
     tomorrow = schedule.plan_due(at + timedelta(days=1))
 
-    assert (first, again) == (9, [0, 0, 0, 0])  # May, June and July; sources; partitions; verify; three prunes
-    assert tomorrow == 9
+    assert (first, again) == (
+        11,
+        [0, 0, 0, 0],
+    )  # May, June and July; sources; catalog; pictures; partitions; verify; three prunes
+    assert tomorrow == 11
     assert woken == []
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from offers.choices import OfferState
+from offers.choices import DraftState, OfferState
+from offers.workflow import DRAFT_TRANSITIONS as DRAFT
 from offers.workflow import TRANSITIONS as OFFER
 from partners.choices import SUPPLYING, PartnerState
 from partners.workflow import TRANSITIONS as PARTNER
@@ -43,9 +44,16 @@ OFFER_WAYS: Mapping[str, Mapping[str, str]] = {
     "paused": {"resume": "published", "retire": "retired"},
     "retired": {"reinstate": "paused"},
 }
+DRAFT_WAYS: Mapping[str, Mapping[str, str]] = {
+    "draft": {"submit": "in_review", "discard": "discarded"},
+    "in_review": {"send_back": "draft", "publish": "published", "discard": "discarded"},
+    "published": {},
+    "discarded": {},
+}
 TABLES = [
     pytest.param(PARTNER, PARTNER_WAYS, PartnerState.values, id="partner"),
     pytest.param(OFFER, OFFER_WAYS, OfferState.values, id="offer"),
+    pytest.param(DRAFT, DRAFT_WAYS, DraftState.values, id="draft"),
 ]
 
 

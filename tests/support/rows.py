@@ -13,6 +13,7 @@ from django.db import models
 
 from activity.models import IngestBatch, MessageBatch, QuarantinedEvent
 from exports.models import Export, WebhookDelivery
+from offers.models import Creative
 from partners.models import Program
 from plum_site.lib.fields import CountryField, CurrencyField
 from plum_site.lib.models import ApiToken, AuditEvent, Outbox
@@ -27,6 +28,7 @@ OUTCOMES = dict.fromkeys(("received_count", "accepted_count", "duplicate_count",
 VALID: dict[type[models.Model], dict[str, Any]] = {
     ApiToken: {"expires_at": LATER},
     AuditEvent: {"object_ref": "partners.Partner:1"},
+    Creative: {"extension": "jpg"},
     IngestBatch: OUTCOMES,
     MessageBatch: OUTCOMES,
     QuarantinedEvent: {"expires_at": LATER},

@@ -104,7 +104,10 @@ class Command(PlumCommand):
         self.say(f"{report.program}: {report.received} events in {report.seconds:.1f} s ({speed} a second).")
 
 
-WARNINGS = {"outside_offer_dates": "happened while their offer was not live; they count all the same"}
+WARNINGS = {
+    "outside_offer_dates": "happened while their offer was not live; they count all the same",
+    "after_withdrawal": "are unlocks of offers that were paused or retired by then; they count all the same",
+}
 
 
 def _instant(text: str) -> datetime:

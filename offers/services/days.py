@@ -1,0 +1,139 @@
+"""What the clock does to a catalog: at a program's midnight offers begin and end, once, whoever asks and however often."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from offers.models import Audience, CatalogDay, Offer, OfferTerms
+from offers.selectors import list_turned_offers
+from partners.models import Program
+from partners.services import bump_catalog_revision
+from plum_site.lib import audit
+from plum_site.lib.announcements import address_of, announce
+from plum_site.lib.mail import one_line, send
+from plum_site.lib.models import User
+from plum_site.lib.people import list_insiders, may_be_told
+from plum_site.lib.periods import local_date
+
+TURN = "offers.turn_day"
+NOTICE_DAYS = 7  # how long before its last day an offer's end is told to the partner's owner
+
+
+@transaction.atomic
+def turn_day(*, program_id: int, at: datetime) -> dict[str, int]:
+    """
+    Bring a program's catalog to its present day: tell which offers began and ended, and owners what ends soon.
+
+    Days on which nothing ran are made up for. The first time only takes note of the day: what a catalog began with is no
+    news. Only offers that the catalog shows are told of: those of partners that are paused begin and end unseen.
+
+    Raises: nothing.
+    Writes: offers_catalogday, plum_auditevent, plum_outbox, partners_program.catalog_revision; one transaction, once a day.
+    """
+    program = Program.objects.select_for_update().get(pk=program_id)
+    today = local_date(at, program.time_zone)
+    newest = CatalogDay.objects.filter(program=program).order_by("-local_date").first()
+    done = {"started": 0, "ended": 0, "notices": 0}
+    if newest is not None and newest.local_date >= today:
+        return done
+    if newest is not None:
+        started = list_turned_offers(program_id, "starts_date", newest.local_date, today)
+        ended = list_turned_offers(program_id, "ends_date", newest.local_date - timedelta(days=1), today - timedelta(days=1))
+        for offer in started:
+            tell("offer.started", "offers.start_offer", program, offer, offer.starts_date, at)
+        for offer in ended:
+            tell("offer.ended", "offers.end_offer", program, offer, offer.ends_date, at)
+        if started or ended or is_affected(program_id, newest.local_date, today):
+            bump_catalog_revision(program_id=program_id)
+        done = {"started": len(started), "ended": len(ended), "notices": tell_owners(program, newest.local_date, today, at)}
+    CatalogDay.objects.create(
+        program=program, local_date=today, started_count=done["started"], ended_count=done["ended"], turned_at=at
+    )
+    return done
+
+
+def tell(type: str, action: str, program: Program, offer: Offer, day: date | None, at: datetime) -> None:
+    """
+    One audit row and one announcement about an offer that began or ended by its dates.
+
+    Raises: nothing.
+    Writes: plum_auditevent, plum_outbox.
+    """
+    said = day.isoformat() if day else ""
+    audit.record(program_id=program.pk, actor=audit.SYSTEM, action=action, row=offer, at=at, after={"day": said})
+    data = {
+        "program": program.code,
+        "partner": offer.partner.external_id,
+        "offer": offer.external_id,
+        "day": said,
+        "url": address_of("api:offer", offer.external_id),
+    }
+    announce(type=type, program_id=program.pk, key=f"{offer.pk}:{said}", data=data, at=at)
+
+
+def is_affected(program_id: int, after: date, until: date) -> bool:
+    """
+    Whether terms or audiences begin on a day in `(after, until]`.
+
+    Raises: nothing.
+    Writes: nothing.
+    """
+    days = {"starts_date__gt": after, "starts_date__lte": until}
+    return any(model.objects.filter(offer__program_id=program_id, **days).exists() for model in (OfferTerms, Audience))
+
+
+def tell_owners(program: Program, after: date, today: date, at: datetime) -> int:
+    """
+    One mail to each owner whose partners' offers came within NOTICE_DAYS of their end since `after`; how many mails.
+
+    Raises: nothing.
+    Writes: plum_outbox. An offer is told of once for each last day.
+    """
+    ahead = timedelta(days=NOTICE_DAYS)
+    ending = list_turned_offers(program.pk, "ends_date", max(after + ahead, today - timedelta(days=1)), today + ahead)
+    insiders = list_insiders(program.pk)
+    by_owner: dict[User, list[Offer]] = defaultdict(list)
+    for offer in ending:
+        owner = offer.partner.owner
+        if owner is not None and may_be_told(owner, insiders):
+            by_owner[owner].append(offer)
+    for owner, offers in sorted(by_owner.items(), key=lambda pair: pair[0].pk):
+        send_notice(program, owner, offers, today, at)
+    return len(by_owner)
+
+
+def send_notice(program: Program, owner: User, offers: Iterable[Offer], today: date, at: datetime) -> None:
+    """
+    The mail to one owner.
+
+    Raises: nothing.
+    Writes: plum_outbox.
+    """
+    lines = [
+        {
+            "name": offer.newest_listings[0].title if offer.newest_listings else offer.external_id,  # type: ignore[attr-defined]
+            "offer": offer,
+            "url": address_of("admin:offers_offer_change", offer.pk),
+        }
+        for offer in offers
+    ]
+    number = "1 offer ends soon" if len(lines) == 1 else f"{len(lines)} offers end soon"
+    context = {
+        "subject": one_line(f"{program.name}: {number}"),
+        "greeting": owner.get_full_name() or owner.username,
+        "program": program,
+        "number": number,
+        "lines": lines,
+    }
+    send(
+        to=(one_line(owner.get_full_name()), owner.email),
+        subject=str(context["subject"]),
+        text=render_to_string("offers/mail/ending.txt", context),
+        html=render_to_string("offers/mail/ending.html", context),
+        dedup_key=f"ending:{program.pk}:{owner.pk}:{today}",
+        program_id=program.pk,
+        at=at,
+    )
