@@ -16,7 +16,7 @@ from reviews.services import consolidate_cycle
 from tests.factories.exports import ask
 from tests.factories.flags import make_case
 from tests.factories.ledger import event, record
-from tests.factories.offers import make_offer, make_segment
+from tests.factories.offers import make_draft, make_offer, make_segment
 from tests.factories.partners import make_partner
 from tests.factories.programs import CREATED_AT, make_program
 from tests.factories.webhooks import make_endpoint
@@ -29,6 +29,7 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     program = make_program(code, minimum_group=1, recorded_stages=["viewed"])
     make_partner(program, f"P{mark}")
     offer = make_offer(program, f"O{mark}", partner_external_id=f"P{mark}")
+    make_draft(offer)
     make_segment(program, f"s{mark}")
     save_ranking(program_id=program.pk, segment_id=None, offer_ids=[offer.pk], actor="system", at=CREATED_AT)
     member = MemberRow(Person(f"M{mark}"), {"business_unit": "cards", "region": "north"})

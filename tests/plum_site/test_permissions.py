@@ -16,7 +16,6 @@ from django.http import HttpResponse
 
 from exports.workflow import TRANSITIONS as EXPORT_TRANSITIONS
 from offers.choices import DraftState, OfferState
-from offers.models import Offer
 from offers.workflow import DRAFT_TRANSITIONS
 from offers.workflow import TRANSITIONS as OFFER_TRANSITIONS
 from partners.models import Program
@@ -279,7 +278,6 @@ def make_worlds() -> Program:
     for program, mark in ((own, "1"), (make_world("other", "9", date(2026, 5, 1)), "9")):
         offer = make_offer(program, f"D{mark}", state=OfferState.DRAFT, partner_external_id=f"P{mark}")
         make_draft(offer, state=DraftState.IN_REVIEW)
-        make_draft(Offer.objects.get(program=program, external_id=f"O{mark}"))
         token, _ = make_token(program)
         frozen = {"config": ReviewCycle.objects.get(program=program).config, "cutoff": 1, "consolidated_at": AT, "digest": "d"}
         closed = {**frozen, "closed_at": AT, "closed_by": "user:1"}

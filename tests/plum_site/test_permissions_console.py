@@ -17,6 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from activity.models import Import, Member
+from offers.models import Creative
+from offers.services import bring_creative
 from partners.models import Program
 from partners.services import save_contact, save_contract_terms
 from plum_site.lib.access import ANYONE, OPERATOR, SIGNED_IN, Operation, operations
@@ -29,7 +31,7 @@ from reviews.rules import default_policy
 from reviews.selectors import list_rules_in_force, spec_of
 from reviews.services import plan_policy_preview, plan_rule_preview, subscribe, unsubscribe_url
 from tests.factories.jobs import run_due
-from tests.factories.offers import make_draft
+from tests.factories.offers import picture
 from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.programs import CREATED_AT
 from tests.factories.tokens import make_token
@@ -112,7 +114,7 @@ def furnish(program: Program) -> None:
     save_contract_terms(
         partner_id=partner.pk, starts_date=date(2026, 1, 1), ends_date=None, summary="As usual", actor="system", at=CREATED_AT
     )
-    make_draft(program.offers.order_by("pk").first())
+    bring_creative(program_id=program.pk, content=picture(), actor="system", at=CREATED_AT)
     make_token(program)
     make_member_of_staff(program, Role.ANALYST, f"worker in {program.code}")
     rows = Rows()
@@ -233,6 +235,8 @@ def arguments(address: Address, program: Program) -> dict[str, Any]:
         link = (
             unsubscribe_url(subscription=Subscription.objects.filter(program=program).latest("pk")).rstrip("/").rpartition("/")[2]
         )
+    if address.target == "creative":
+        return {"name": Creative.objects.get(program=program).name}
     spoken = SPOKEN | {"token": link, "name": TRANSITIONS.get(address.target.replace("_done", "_do"), "")}
     return {name: first_row(address.target, program) if name in ROW_NAMES else spoken[name] for name in address.names}
 
