@@ -44,6 +44,40 @@ def count_by(program: Program, names: Sequence[str], on: date) -> dict[tuple[str
 
     Shape: values, in the order of `names` ("" for unknown), to members.
     """
+    columns, source, params = _active_members(program, names, on)
+    positions = ", ".join(str(number + 1) for number in range(len(names)))
+    sql = f"SELECT {''.join(f'{column}, ' for column in columns)}count(*) {source}{f' GROUP BY {positions}' if names else ''}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return {tuple(row[:-1]): row[-1] for row in cursor.fetchall()}
+
+
+def list_in_segment(segment: Segment | None, program: Program, on: date) -> list[int]:
+    """
+    The members who are active at the end of a program day, of a segment (None: of everyone) as its rule is now.
+
+    Shape: row ids, ascending.
+    """
+    names = sorted({condition["attribute"] for condition in segment.rule}) if segment else []
+    columns, source, params = _active_members(program, names, on)
+    inside: dict[tuple[str, ...], bool] = {}
+    found = []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {''.join(f'{column}, ' for column in columns)}m.id {source}", params)
+        for *attributes, member_id in cursor.fetchall():
+            values = tuple(attributes)
+            if values not in inside:
+                inside[values] = segment is None or matches(segment.rule, dict(zip(names, values, strict=True)))
+            if inside[values]:
+                found.append(member_id)
+    return sorted(found)
+
+
+def _active_members(program: Program, names: Sequence[str], on: date) -> tuple[list[str], str, dict[str, Any]]:
+    """
+    The columns of some attributes, FROM and WHERE, and the parameters: one row for each member `m` who is active at the end
+    of a program day, with attributes as they had them then.
+    """
     ops = connection.ops
     params: dict[str, Any] = {
         "program": program.pk,
@@ -56,17 +90,12 @@ def count_by(program: Program, names: Sequence[str], on: date) -> dict[tuple[str
         "SELECT x.id FROM activity_memberversion x WHERE x.member_id = m.id"
         " AND (x.valid_from IS NULL OR x.valid_from < %(after)s) ORDER BY x.id DESC LIMIT 1"
     )
-    positions = ", ".join(str(number + 1) for number in range(len(names)))
-    sql = (
-        f"SELECT {''.join(f'{column}, ' for column in columns)}count(*) FROM activity_member m"
-        f"{f' LEFT JOIN activity_memberversion v ON v.id = ({newest})' if names else ''}"
+    source = (
+        f"FROM activity_member m{f' LEFT JOIN activity_memberversion v ON v.id = ({newest})' if names else ''}"
         " WHERE m.program_id = %(program)s AND (m.joined_date IS NULL OR m.joined_date <= %(day)s)"
         " AND (m.deactivated_at IS NULL OR m.deactivated_at >= %(after)s)"
-        f"{f' GROUP BY {positions}' if names else ''}"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return {tuple(row[:-1]): row[-1] for row in cursor.fetchall()}
+    return columns, source, params
 
 
 def count_in_segment(segment: Segment, program: Program, on: date) -> tuple[int, int]:

@@ -43,6 +43,7 @@ from reviews.selectors.cycles import (
     list_valid_cycles,
     summarise_progress,
 )
+from reviews.selectors.effects import design_push, design_units, read_effect, read_units, split_members
 from reviews.selectors.flags import (
     find_card,
     find_cases,
@@ -132,6 +133,8 @@ __all__ = [
     "describe_comparison",
     "describe_review",
     "describe_scorecard",
+    "design_push",
+    "design_units",
     "find_asked",
     "find_before",
     "find_card",
@@ -194,9 +197,11 @@ __all__ = [
     "list_valid_cycles",
     "policy_of",
     "read_config",
+    "read_effect",
     "read_input",
     "read_report",
     "read_span",
+    "read_units",
     "say_allowed",
     "say_cause",
     "say_flag",
@@ -206,6 +211,7 @@ __all__ = [
     "say_seen",
     "say_version",
     "spec_of",
+    "split_members",
     "summarise_late",
     "summarise_progress",
     "with_reliance",

@@ -118,7 +118,9 @@ def test_an_action_after_which_nobody_does_anything_took_everything_away() -> No
 
 
 def test_more_of_what_is_bad_is_harm() -> None:
-    units = [UnitCounts(key, ((900, 0),) * 6 + ((last, 0),)) for key, last in (("A", 1800), ("B", 900), ("C", 900), ("D", 910))]
+    units = [
+        UnitCounts(key, ((900, None),) * 6 + ((last, None),)) for key, last in (("A", 1800), ("B", 900), ("C", 900), ("D", 910))
+    ]
     design = EffectDesign(MATCHED, "failures", unit="offer", treated=("A",), controls=("B", "C", "D"), baseline_periods=6)
 
     assert measure_effect(design, units=units).verdict == "harmed"
@@ -213,7 +215,7 @@ class TestArms:
 
 def baseline() -> list[UnitCounts]:
     return [
-        UnitCounts(row["offer"], tuple((int(count), 0) for count in row["baseline"].split()))
+        UnitCounts(row["offer"], tuple((int(count), None) for count in row["baseline"].split()))
         for row in read_table(DOCUMENT, "Worked table: matched")
     ]
 
@@ -225,7 +227,7 @@ def worked_design() -> EffectDesign:
 
 @pytest.mark.parametrize("row", read_table(DOCUMENT, "Worked table: what the window says"), ids=lambda row: row["A"])
 def test_worked_table_of_matched_units(row: dict[str, str]) -> None:
-    units = [UnitCounts(unit.key, (*unit.periods, (int(row[unit.key]), 0))) for unit in baseline() if unit.key != "E"]
+    units = [UnitCounts(unit.key, (*unit.periods, (int(row[unit.key]), None))) for unit in baseline() if unit.key != "E"]
 
     effect = measure_effect(worked_design(), units=units)
 
@@ -246,10 +248,20 @@ def test_a_rate_is_compared_by_its_denominator() -> None:
     assert doubled.verdict == "no_evidence"
 
 
+def test_a_period_without_anything_is_known_to_say_little() -> None:
+    """No views, no unlocks: no rate, and no certainty about one."""
+    empty, some, few = (UnitCounts("A", ((number, base),)).chances[0] for number, base in ((0, 0), (30, 100), (0, 100)))
+
+    assert empty == 2.0
+    assert some == pytest.approx(1 / 30.5 - 1 / 100.5)
+    assert few == pytest.approx(2 - 1 / 100.5)
+    assert UnitCounts("A", ((0, None),)).chances == [2.0]
+
+
 def test_a_small_unit_among_large_ones_has_its_own_chance() -> None:
     def error(size: int) -> float:
-        steady = ((5000, 0),) * 7
-        units = [UnitCounts("A", ((size, 0),) * 7), *(UnitCounts(key, steady) for key in "BCDE")]
+        steady = ((5000, None),) * 7
+        units = [UnitCounts("A", ((size, None),) * 7), *(UnitCounts(key, steady) for key in "BCDE")]
         design = EffectDesign(MATCHED, "views", unit="offer", treated=("A",), controls=tuple("BCDE"), baseline_periods=6)
         return measure_effect(design, units=units).numbers["standard_error"]
 
@@ -260,12 +272,13 @@ def test_a_small_unit_among_large_ones_has_its_own_chance() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda units: units[1:], "nothing is known of A"),
+        (lambda units: units[1:], "A did not stay"),
+        (lambda units: units[:2], "1 of those it was to be compared with"),
         (lambda units: [replace(unit, periods=unit.periods[1:]) for unit in units], "not every period"),
     ],
 )
 def test_units_that_were_not_counted_as_designed_say_nothing(change: Any, says: str) -> None:
-    units = [UnitCounts(unit.key, (*unit.periods, (400, 0))) for unit in baseline() if unit.key != "E"]
+    units = [UnitCounts(unit.key, (*unit.periods, (400, None))) for unit in baseline() if unit.key != "E"]
 
     effect = measure_effect(worked_design(), units=change(units))
 
@@ -273,9 +286,19 @@ def test_units_that_were_not_counted_as_designed_say_nothing(change: Any, says: 
     assert says in effect.sentence
 
 
+def test_controls_that_ended_meanwhile_are_left_out() -> None:
+    units = [UnitCounts(unit.key, (*unit.periods, (400, None))) for unit in baseline() if unit.key in "ABD"]
+
+    effect = measure_effect(worked_design(), units=units)
+
+    assert effect.low is not None
+    assert effect.numbers["left_out"] == ["C"]
+    assert len(effect.numbers["controls"]) == 2
+
+
 def test_counts_of_groups_of_members_stay_out_of_the_evidence() -> None:
     """They may be too small to be shown."""
-    units = [UnitCounts(unit.key, (*unit.periods, (400, 0))) for unit in baseline() if unit.key != "E"]
+    units = [UnitCounts(unit.key, (*unit.periods, (400, None))) for unit in baseline() if unit.key != "E"]
 
     assert "treated" in measure_effect(worked_design(), units=units).numbers
     assert "treated" not in measure_effect(replace(worked_design(), unit="region"), units=units).numbers

@@ -112,5 +112,5 @@ class Market:
         ]
 
 
-def _without_base(counts: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    return tuple((count, 0) for count in counts)
+def _without_base(counts: Sequence[int]) -> tuple[tuple[int, None], ...]:
+    return tuple((count, None) for count in counts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from reviews.rules.effects.design import UNITS_OF_OFFERS, EffectDesign
 from reviews.rules.effects.quantiles import POWER, t_quantile
-from reviews.rules.effects.sentences import say_effect
+from reviews.rules.effects.sentences import say_effect, say_names
 from reviews.rules.effects.verdicts import CANNOT_TELL, Effect, cannot_tell, judge
 from reviews.rules.measures import DECIMALS
 
@@ -22,22 +22,22 @@ MOST_SCATTER = 0.3  # standard deviation, from period to period, of the log rati
 @dataclass(frozen=True)
 class UnitCounts:
     """
-    One unit, period by period, the oldest first: numerator and denominator of its metric. A number of events has the
-    denominator 0, which means none.
+    One unit, period by period, the oldest first: numerator and denominator of its metric; a number of events has no
+    denominator.
     """
 
     key: str
-    periods: tuple[tuple[int, int], ...]
+    periods: tuple[tuple[int, int | None], ...]
 
     @property
     def levels(self) -> list[float]:
         """Logarithm of the rate, or of the number, of each period."""
-        return [log(number + 0.5) - (log(base + 0.5) if base else 0.0) for number, base in self.periods]
+        return [log(number + 0.5) - (0.0 if base is None else log(base + 0.5)) for number, base in self.periods]
 
     @property
     def chances(self) -> list[float]:
         """The variance that chance alone gives each level."""
-        return [1 / (number + 0.5) - (1 / (base + 0.5) if base >= number else 0.0) for number, base in self.periods]
+        return [1 / (number + 0.5) - (1 / (base + 0.5) if base and base > number else 0.0) for number, base in self.periods]
 
 
 def choose_controls(treated: Sequence[UnitCounts], candidates: Sequence[UnitCounts], minimum_effect: float) -> list[UnitCounts]:
@@ -92,17 +92,20 @@ def measure_matched(design: EffectDesign, units: Sequence[UnitCounts]) -> Effect
     """
     The effect of an action on units, by the change of those treated against that of the controls.
 
-    units: those of the design, each with `baseline_periods` periods and the window as the last one.
+    units: those of the design, each with `baseline_periods` periods and the window as the last one. Controls may be missing,
+    as long as that has nothing to do with their numbers: such as offers that ended meanwhile.
     Source: docs/rules/effects.md
     """
     by_key = {unit.key: unit for unit in units}
     treated = [by_key[key] for key in design.treated if key in by_key]
     controls = [by_key[key] for key in design.controls if key in by_key]
-    numbers: dict[str, Any] = {}
+    numbers: dict[str, Any] = {"left_out": [key for key in design.controls if key not in by_key]}
     if design.unit in UNITS_OF_OFFERS:
-        numbers = {"treated": [_plain(unit) for unit in treated], "controls": [_plain(unit) for unit in controls]}
-    if missing := [key for key in (*design.treated, *design.controls) if key not in by_key]:
-        return cannot_tell(f"nothing is known of {', '.join(missing)}.", **numbers)
+        numbers |= {"treated": [_plain(unit) for unit in treated], "controls": [_plain(unit) for unit in controls]}
+    if missing := [key for key in design.treated if key not in by_key]:
+        return cannot_tell(f"{say_names(missing)} did not stay as it was meant to over the window.", **numbers)
+    if len(controls) < FEWEST_CONTROLS:
+        return cannot_tell(f"{len(controls)} of those it was to be compared with stayed as they were.", **numbers)
     if any(len(unit.periods) != design.baseline_periods + 1 for unit in units):
         return cannot_tell("not every period of the design was counted.", **numbers)
     length = design.baseline_periods

@@ -133,22 +133,34 @@ def _hold_out(facts: Facts) -> EffectDesign:
     responders = sum(arm.responders for arm in facts.past)
     if members < 2 * FEWEST_MEMBERS:
         return _none(facts, f"the audience has {members} members; {FEWEST_MEMBERS} in each arm are the fewest that are compared.")
-    if responders < FEWEST_RESPONDERS:
-        return _none(facts, f"{responders} members of the audience did what counts in the {facts.window_days} days before.")
     shares = SHARES if facts.hold_out_share is None else (facts.hold_out_share,)
     usable = [share for share in shares if int(members * min(share, 1 - share)) >= 2 * FEWEST_MEMBERS] or [shares[-1]]
-    visible = {share: visible_by_hold_out(facts, share) for share in usable}
-    best = usable[-1] if visible[usable[-1]] <= facts.minimum_effect * TOLERABLE else usable[0]
-    chosen = next((share for share in usable if visible[share] <= facts.minimum_effect), best)
+    if responders < FEWEST_RESPONDERS:
+        chosen, visible = usable[0], None
+        foresight = (
+            f"How small a change will be found cannot be said beforehand: {responders} members did what counts in the "
+            f"{facts.window_days} days before."
+        )
+    else:
+        chosen, visible = _choose_share(facts, usable)
+        foresight = _say_visible(visible, facts)
     return _design(
         facts,
         HOLD_OUT,
         f"{say_share(chosen)} of the audience, chosen by chance, is not written to; the others are compared with them. "
-        + _say_visible(visible[chosen], facts),
-        visible_effect=visible[chosen],
+        + foresight,
+        visible_effect=visible,
         hold_out_share=chosen,
         salt=facts.salt,
     )
+
+
+def _choose_share(facts: Facts, usable: Sequence[Decimal]) -> tuple[Decimal, Decimal]:
+    """The smallest share that shows the minimum effect, and the smallest effect that it shows."""
+    visible = {share: visible_by_hold_out(facts, share) for share in usable}
+    best = usable[-1] if visible[usable[-1]] <= facts.minimum_effect * TOLERABLE else usable[0]
+    chosen = next((share for share in usable if visible[share] <= facts.minimum_effect), best)
+    return chosen, visible[chosen]
 
 
 def visible_by_hold_out(facts: Facts, share: Decimal) -> Decimal:
