@@ -21,6 +21,7 @@ from plum_site.lib import jobs, outbox
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
 from reviews.choices import ReportKind
 from reviews.selectors import find_due_report, find_month_to_evaluate, list_due_months
+from reviews.selectors.actions import list_ended_windows
 
 NIGHT = time(2, 0)  # UTC
 MORNING = time(8, 0)  # of the program: when people are reminded
@@ -106,6 +107,12 @@ def _reports(at: datetime) -> Iterator[Due]:
             yield Due(arguments, program.pk, f"{cycle.pk}:{ReportKind.PRELIMINARY}", at)
 
 
+def _windows(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        if list_ended_windows(program.pk, at):
+            yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{local_date(at, program.time_zone)}", at)
+
+
 def _reminders(at: datetime) -> Iterator[Due]:
     for program in list_programs():
         today = local_date(at, program.time_zone)
@@ -179,6 +186,10 @@ ROWS = (
     Row(
         "reviews.send_report", "job", "reviews", "each program's report day, and again at closing",
         "Sends the monthly report to its recipients, whatever the state of the review.", DAY, _reports,
+    ),
+    Row(
+        "reviews.measure_actions", "job", "reviews", "each program day, where the window of an action is over",
+        "Says what became of corrective actions: worked, no evidence, harmed or cannot tell.", DAY, _windows,
     ),
     Row(
         "reviews.remind_owners", "job", "reviews", "each program day at 08:00 while decisions are overdue",

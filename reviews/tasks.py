@@ -18,7 +18,7 @@ from reviews.services import (
     remind_owners,
     send_report,
 )
-from reviews.services.actions import EXECUTE, execute_action
+from reviews.services.actions import EXECUTE, execute_action, measure_due_actions
 from reviews.services.evaluation import EVALUATE
 
 SEALED = "activity.seal_ledger"
@@ -64,6 +64,12 @@ def look_for_gaps(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[st
 def carry_out_action(job: jobs.RunningJob, *, action_id: int, revision: int, **_: Any) -> dict[str, Any]:
     """Carry out one approved action, if it still waits as it was approved."""
     return {"state": execute_action(action_id=action_id, revision=revision, at=job.at).state}
+
+
+@jobs.handler("reviews.measure_actions")
+def measure_actions(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
+    """Say what became of the actions of one program whose window is over."""
+    return {"measured": measure_due_actions(program_id=program_id, at=job.at)}
 
 
 @jobs.handler("reviews.send_report")

@@ -4,7 +4,7 @@ from django.db import migrations
 
 from plum_site.lib.append_only import close_to, protect
 
-# Once somebody gave leave, what it was given for and by whom changes only by an edit, which voids it.
+# Once somebody gave leave, what it was given for and by whom changes only by an edit, which voids it; a design once frozen stays.
 TURNED = (
     "NEW.state <> 'proposed' AND EXISTS (SELECT 1 FROM reviews_correctiveaction a WHERE a.id = NEW.id "
     "AND a.approver_id IS NOT NULL AND (a.approver_id <> NEW.approver_id OR NEW.approver_id IS NULL "
@@ -12,7 +12,8 @@ TURNED = (
     "OR a.kind <> NEW.kind OR a.partner_id <> NEW.partner_id "
     "OR COALESCE(a.proposer_id, 0) <> COALESCE(NEW.proposer_id, 0) OR COALESCE(a.editor_id, 0) <> COALESCE(NEW.editor_id, 0) "
     "OR COALESCE(a.segment_id, 0) <> COALESCE(NEW.segment_id, 0) "
-    "OR CAST(a.params AS text) <> CAST(NEW.params AS text)))"
+    "OR CAST(a.params AS text) <> CAST(NEW.params AS text) "
+    "OR (a.design IS NOT NULL AND CAST(a.design AS text) <> COALESCE(CAST(NEW.design AS text), ''))))"
 )
 # Nobody gives leave for less than was asked for a moment ago, nor in somebody else's stead.
 UNSEEN = (

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import QuerySet
 
 from plum_site.lib.errors import NotFound
+from plum_site.lib.periods import first_instant, local_date
 from reviews.choices import ActionState
 from reviews.models import ActionNote, ActionTransition, ApprovalPolicy, CorrectiveAction, FlagCase, Playbook, ReviewCycle
 from reviews.rules.actions import ApprovalSpec, PlaybookLine, default_approvals, default_playbook, read_lines
+from reviews.rules.effects import EffectDesign
 from reviews.selectors.flags import list_open_flags
 from reviews.selectors.subscriptions import REPORT_WITHIN
 
@@ -127,3 +129,36 @@ def list_cases_to_act_on(cycle: ReviewCycle, opened: Sequence[FlagCase], at: dat
     if at < cycle.ends_at:
         cases = cases.filter(pk__in=[case.pk for case in opened])
     return sorted(cases, key=lambda case: case.pk)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The program days over which an action is measured: [starts_date, ends_date), over at ends_at."""
+
+    starts_date: date
+    ends_date: date
+    ends_at: datetime
+
+
+def window_of(action: CorrectiveAction) -> Window:
+    """
+    When an executed action is measured: from the program day after its execution, for as long as its design says.
+
+    Shape: one Window. ValueError for one that was not executed.
+    Source: docs/rules/effects.md
+    """
+    if action.executed_at is None:
+        raise ValueError(f"{action} was not executed")
+    starts_date = local_date(action.executed_at, action.program.time_zone) + timedelta(days=1)
+    ends_date = starts_date + timedelta(days=EffectDesign.from_json(action.design or {}).window_days)
+    return Window(starts_date, ends_date, first_instant(ends_date, action.program.time_zone))
+
+
+def list_ended_windows(program_id: int, at: datetime) -> list[int]:
+    """
+    The actions of a program that wait for their measurement and whose window is over.
+
+    Shape: row ids, in order.
+    """
+    measuring = list_actions(program_id).filter(state=ActionState.MEASURING).select_related("program").order_by("pk")
+    return [action.pk for action in measuring if window_of(action).ends_at <= at]

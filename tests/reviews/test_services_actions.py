@@ -87,7 +87,8 @@ def test_one_person_is_enough_for_what_can_be_undone(program: Program, anna: Use
 
     action.refresh_from_db()
     assert state_of("O1") == OfferState.PAUSED
-    assert (action.state, action.executed_at) == (S.EXECUTED, AT)
+    assert (action.state, action.executed_at) == (S.MEASURED, AT)
+    assert (action.verdict, action.design["method"]) == ("cannot_tell", "none"), "a paused offer has no figures"
     assert (action.before, action.after) == ({"offers": {"O1": "published"}}, {"offers": {"O1": "paused"}})
     assert steps(action) == [
         ("propose", "", "proposed"),
@@ -95,6 +96,8 @@ def test_one_person_is_enough_for_what_can_be_undone(program: Program, anna: Use
         ("schedule", "approved", "scheduled"),
         ("begin", "scheduled", "executing"),
         ("finish", "executing", "executed"),
+        ("watch", "executed", "measuring"),
+        ("measure", "measuring", "measured"),
     ]
     audited = AuditEvent.objects.filter(object_ref=f"reviews.CorrectiveAction:{action.pk}").values_list("action", flat=True)
     assert sorted(audited) == sorted(f"reviews.{name}_action" for name, _, _ in steps(action))
@@ -129,10 +132,10 @@ def test_a_death_anywhere_leaves_all_or_nothing(
 
     action.refresh_from_db()
     is_done = point == "action.committed"
-    assert (action.state, state_of("O1")) == ((S.EXECUTED, "paused") if is_done else (S.SCHEDULED, "published"))
+    assert (action.state, state_of("O1")) == ((S.MEASURED, "paused") if is_done else (S.SCHEDULED, "published"))
     execute_action(action_id=action.pk, revision=1, at=AT)
     action.refresh_from_db()
-    assert (action.state, state_of("O1")) == (S.EXECUTED, "paused")
+    assert (action.state, state_of("O1")) == (S.MEASURED, "paused")
     assert Offer.objects.get(external_id="O1").transitions.filter(name="pause").count() == 1
 
 
@@ -153,7 +156,7 @@ def test_what_cannot_be_done_fails_with_a_reason_and_may_be_tried_again(program:
     retry_action(action_id=action.pk, actor=anna, at=AT)
     execute_action(action_id=action.pk, revision=1, at=AT)
     action.refresh_from_db()
-    assert (action.state, action.failure, state_of("O1")) == (S.EXECUTED, "", "paused")
+    assert (action.state, action.failure, state_of("O1")) == (S.MEASURED, "", "paused")
 
 
 RERANK = {"offers": ["O3"], "how": "top"}
@@ -220,7 +223,7 @@ def test_a_revert_refuses_to_overwrite_and_shows_three_versions(
     assert set(refused.value.versions) == {"before", "after", "now"}
     assert refused.value.versions["now"] not in (refused.value.versions["before"], refused.value.versions["after"])
     action.refresh_from_db()
-    assert (action.state, action.reverted_at) == (S.EXECUTED, None)
+    assert (action.state, action.reverted_at) == (S.MEASURED, None)
     assert (RankingRevision.objects.count(), Listing.objects.count(), state_of("O1"), state_of("O2")) == counts
 
 

@@ -9,6 +9,7 @@ from reviews.services.actions.approving import (
     reject_action,
     save_approvals,
 )
+from reviews.services.actions.effects import measure_due_actions
 from reviews.services.actions.executing import execute_action, retry_action, revert_action
 from reviews.services.actions.kinds import HANDLINGS, Change, ChangedSince, Handling, Preview, UnableToExecute
 from reviews.services.actions.notes import add_note
@@ -32,6 +33,7 @@ __all__ = [
     "cancel_action",
     "edit_action",
     "execute_action",
+    "measure_due_actions",
     "propose_action",
     "propose_for_flags",
     "reject_action",

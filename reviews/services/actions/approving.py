@@ -12,7 +12,6 @@ from plum_site.lib.models import User
 from reviews.models import ApprovalPolicy, CorrectiveAction
 from reviews.rules.actions import SOLO_HOURS, ApprovalSpec, check_approvals, check_params, needs_two_people
 from reviews.selectors.actions import read_approvals
-from reviews.services.actions.effects import freeze_design
 from reviews.services.actions.kinds import HANDLINGS
 from reviews.services.actions.log import lock_action, take, take_by_itself
 from reviews.services.actions.people import UnableToDecideAction, person_behind, require_right
@@ -69,7 +68,6 @@ def approve_action(
                 approved_at=at,
                 needs_two=needs_two,
                 is_solo=is_solo,
-                design=freeze_design(action, due_at),
             )
     except IntegrityError as error:
         raise UnableToDecideAction("same_person", "Somebody else has to approve this action. Nothing was changed.") from error

@@ -1,19 +1,102 @@
-"""How an action's effect is told: the design frozen with the approval, measured once its window is over."""
+"""How an action's effect is told: by a design that is frozen before it begins, once the design's window is over."""
 
 from datetime import datetime
-from typing import Any
 
-from reviews.models import CorrectiveAction
+from django.db import transaction
+
+from activity.selectors import head_of
+from offers.choices import PresentState
+from offers.selectors import list_offers
+from plum_site.lib.periods import local_date
+from reviews.choices import ActionState
+from reviews.models import CorrectiveAction, Scorecard
+from reviews.rules.effects import NONE, EffectDesign, Facts, propose_design, usual_metric
+from reviews.rules.effects.design import USUAL_MINIMUM, USUAL_WINDOW
+from reviews.selectors.actions import list_ended_windows, window_of
+from reviews.selectors.effects import design_units, read_effect
+from reviews.services.actions.kinds import HANDLINGS
+from reviews.services.actions.log import lock_action, take_by_itself
 
 
-def freeze_design(action: CorrectiveAction, starts_at: datetime) -> dict[str, Any] | None:
+def make_design(action: CorrectiveAction, at: datetime) -> EffectDesign:
     """
-    The design that an action's effect will be told by, from the day it is carried out; None where there is nothing to tell.
+    The design by which the effect of an action that begins at `at` will be told: metric, window, minimum effect, and what it
+    is compared with. The window begins on the next day of the program.
 
-    Shape: JSON of an EffectDesign.
+    Shape: one EffectDesign; its method is NONE where nothing comparable is left alone.
+    Source: docs/rules/effects.md
     """
-    return None
+    own = HANDLINGS[action.kind].design
+    metric = usual_metric(action.kind, find_cause(action), action.program.recorded_stages)
+    if own is not None:
+        return own(action, metric, at)
+    today = local_date(at, action.program.time_zone)
+    live = list_offers(action.program_id).filter(partner=action.partner_id).in_present_state(PresentState.LIVE, today)
+    mine = [offer.external_id for offer in live]
+    offers = action.params.get("offers") or mine
+    if not offers:
+        return propose_design(action.kind, Facts(metric))
+    return design_units(
+        program=action.program,
+        kind=action.kind,
+        metric=metric,
+        offers=offers,
+        segment=action.segment,
+        starts_date=today,
+        window_days=USUAL_WINDOW,
+        minimum_effect=USUAL_MINIMUM,
+        touched=mine,
+    )
+
+
+def find_cause(action: CorrectiveAction) -> str:
+    """
+    The cause that was diagnosed where an action was proposed.
+
+    Shape: a Cause, or "" where there is no diagnosis.
+    """
+    card = Scorecard.objects.filter(cycle=action.cycle_id, partner=action.partner_id).first() if action.cycle_id else None
+    return str((card.diagnosis or {}).get("cause", "")) if card is not None else ""
 
 
 def begin_measuring(action: CorrectiveAction, at: datetime) -> None:
-    """Let the window of the measurement begin, for what has a design. Writes: reviews_correctiveaction, its log."""
+    """
+    Let the window of an executed action begin; what nothing can be compared with is told at once that it cannot be told.
+
+    Raises: nothing.
+    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent, in the caller's transaction.
+    """
+    take_by_itself(action, "watch", at)
+    if EffectDesign.from_json(action.design or {}).method == NONE:
+        _measure(action, at)
+
+
+def measure_due_actions(*, program_id: int, at: datetime) -> int:
+    """
+    Measure the actions of a program whose window is over; how many. Each is measured once.
+
+    Raises: nothing.
+    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent; a transaction for each.
+    Source: docs/rules/effects.md
+    """
+    count = 0
+    for action_id in list_ended_windows(program_id, at):
+        with transaction.atomic():
+            action = lock_action(action_id)
+            if action.state == ActionState.MEASURING:
+                _measure(action, at)
+                count += 1
+    return count
+
+
+def _measure(action: CorrectiveAction, at: datetime) -> None:
+    """Read the effect from what is sealed now, and say the verdict."""
+    design = EffectDesign.from_json(action.design or {})
+    head = head_of(action.program_id)
+    cutoff = head.number if head else 0
+    members = HANDLINGS[action.kind].members(action)
+    effect = read_effect(
+        program=action.program, design=design, starts_date=window_of(action).starts_date, members=members, cutoff=cutoff
+    )
+    stored = {**effect.as_json(), "cutoff": cutoff}
+    take_by_itself(action, "measure", at, effect.sentence, effect=stored, verdict=effect.verdict, measured_at=at)

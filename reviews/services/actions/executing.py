@@ -12,7 +12,7 @@ from reviews.choices import ActionState
 from reviews.models import CorrectiveAction
 from reviews.rules.actions import UNDO_DAYS
 from reviews.services.actions.approving import plan_execution
-from reviews.services.actions.effects import begin_measuring
+from reviews.services.actions.effects import begin_measuring, make_design
 from reviews.services.actions.kinds import HANDLINGS, Applied
 from reviews.services.actions.log import lock_action, take, take_by_itself
 from reviews.services.actions.people import UnableToDecideAction, person_behind, require_right
@@ -37,7 +37,7 @@ def execute_action(*, action_id: int, revision: int, at: datetime) -> Corrective
         crashpoint("action.locked")
         try:
             with transaction.atomic():
-                take_by_itself(action, "begin", at)
+                take_by_itself(action, "begin", at, design=make_design(action, at).as_json())
                 applied = HANDLINGS[action.kind].apply(action, at)
                 crashpoint("action.applied")
                 if applied.is_done:

@@ -1,12 +1,13 @@
 """What every kind of corrective action can do: show what it would do, do it, and take it back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from plum_site.lib.errors import DomainError
 from reviews.models import CorrectiveAction
+from reviews.rules.effects import EffectDesign
 
 State = dict[str, Any]
 
@@ -62,13 +63,16 @@ class Handling:
     preview: what it would do; raises UnableToExecute where it could not. apply: does it, in the caller's transaction,
     repeating nothing that stands already; raises UnableToExecute. undo: puts back what was there where what
     was done still stands, or raises ChangedSince;
-    None where nothing can be taken back (a message that was sent). count: recipients, for the approval.
+    None where nothing can be taken back (a message that was sent). count: recipients, for the approval. design: how a kind of its
+    own way is measured, by the metric named; None: its offers against others. members: of whom its design holds some out.
     """
 
     preview: Callable[[CorrectiveAction, datetime], Preview]
     apply: Callable[[CorrectiveAction, datetime], Applied]
     undo: Callable[[CorrectiveAction, Applied, str, datetime], None] | None
     count: Callable[[CorrectiveAction, datetime], int] = lambda action, at: 0
+    design: Callable[[CorrectiveAction, str, datetime], EffectDesign] | None = None
+    members: Callable[[CorrectiveAction], Collection[int]] = lambda action: ()
 
 
 def source_ref(action: CorrectiveAction) -> str:
