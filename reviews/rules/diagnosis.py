@@ -8,6 +8,7 @@ from typing import Any
 from reviews.choices import Cause, RuleTarget
 from reviews.rules.flags import Crossing
 from reviews.rules.measures import DECIMALS
+from reviews.rules.sentences import say_season
 
 ABOUT_AS_MUCH = 0.75  # a second cause that loses so much of what the first loses makes it mixed
 LEAST_LEFT = 0.01  # so that the loss of everything is still a number
@@ -276,7 +277,7 @@ def _seen(crossing: Crossing) -> str:
     expected = number_words(crossing.metric, told["reference"]["value"])
     months = told["reference"]["months"]
     since = "the month before" if months == 1 else f"the {months} months before"
-    return f"{_words(crossing.metric)}: {observed}{of}, where {since} let expect {expected}"
+    return f"{_words(crossing.metric)}: {observed}{of}, where {since} let expect {expected}{say_season(told['reference'])}"
 
 
 def _sentence(loss: Loss, failed: Mapping[str, int]) -> str:

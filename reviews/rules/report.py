@@ -11,6 +11,7 @@ from activity.metrics import METRICS, Unit
 from plum_site.lib.money import exponent, parse_minor
 from reviews.choices import Direction, Reference, RuleTarget, Severity, Standing
 from reviews.rules.measures import RATES
+from reviews.rules.sentences import say_season
 
 HEADLINES = ("views", "activations", "redemptions", "spend")  # the four that every report begins with
 NAMED = 3  # partners named on either side
@@ -178,8 +179,8 @@ def write_evidence(metric: str, evidence: Mapping[str, Any]) -> str:
     if "reference" in evidence:
         months = evidence["reference"]["months"]
         since = "the month before" if months == 1 else f"the {months} months before"
-        season = ", in a season like last year's" if "season" in evidence["reference"] else ""
-        parts.append(f"{since} let expect {write_measured(metric, evidence['reference']['value'])}{season}")
+        expected = write_measured(metric, evidence["reference"]["value"])
+        parts.append(f"{since} let expect {expected}{say_season(evidence['reference'])}")
     if "chance" in evidence:
         parts.append(write_chance(evidence["chance"]))
     if "expected_by_chance" in evidence:

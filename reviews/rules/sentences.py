@@ -1,6 +1,8 @@
 """A rule as one sentence: the same on the form, in lists, on pages, in mails and in the API. Pure."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from reviews.choices import Direction, Reference, RuleTarget, TimeUnit
 from reviews.rules.flags import RuleSpec
@@ -46,6 +48,11 @@ SUBJECTS = {
 }
 NAMED_SHARES = 3  # shares of months before that a sentence names one by one
 SIDES = {Direction.BELOW: "below", Direction.ABOVE: "above"}
+
+
+def say_season(reference: Mapping[str, Any]) -> str:
+    """That the season of a program's own last year is in what was expected, to follow the number; nothing where it is not."""
+    return ", in a season like last year's" if "season" in reference else ""
 
 
 def say_recency(recency_months: int) -> str:

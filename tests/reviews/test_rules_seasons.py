@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from plum_site.lib.periods import month_text, next_month, parse_month
 from reviews.rules import Card, ReviewInput, make_cards
 from reviews.rules.cards import exposures, own_seasons
+from reviews.rules.report import write_evidence
 from reviews.rules.seasons import FEWEST_TELLERS, History, OwnSeason, days_of, find_own_seasons, year_before
 from reviews.rules.simulation import Fault, Maker, play
 from reviews.rules.trials import count_false_flags
@@ -190,6 +191,10 @@ def test_a_fall_of_one_partner_in_that_july_is_found() -> None:
     assert flagged(cards) == [("P0005", "views")]
     [flag] = cards[5].flags
     assert flag.evidence["reference"]["season"] == "last_year"
+    assert "in a season like last year's" in write_evidence("views", flag.evidence)
+    diagnosis = cards[5].diagnosis
+    assert diagnosis is not None
+    assert "in a season like last year's" in diagnosis["sentence"]
 
 
 def test_a_fall_that_hides_behind_a_rising_season_is_found_only_with_last_year() -> None:
