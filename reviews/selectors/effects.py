@@ -12,7 +12,8 @@ from activity.rules import ArmCounts
 from activity.selectors import count_arms, count_periods, list_member_keys
 from offers.models import Offer, Segment
 from offers.selectors import load_catalog
-from partners.models import Program
+from partners.models import Category, Partner, Program
+from reviews.choices import ActionKind
 from reviews.rules.effects import (
     EVENTS_PER_MEMBER,
     HELD_OUT,
@@ -21,6 +22,7 @@ from reviews.rules.effects import (
     MEMBER_SHARES,
     NONE,
     TREATED,
+    UNITS_OF_OFFERS,
     Effect,
     EffectDesign,
     Facts,
@@ -32,6 +34,7 @@ from reviews.rules.effects import (
 from reviews.rules.measures import RATES
 
 BASELINE_PERIODS = 6
+UNITS: dict[str, str] = {ActionKind.CONTACT_PARTNER: "partner", ActionKind.REPLACE_PARTNER: "category"}  # else offers
 KINDS = {name: Kind[stage.upper()] for name, stage in (MEMBER_SHARES | EVENTS_PER_MEMBER).items()}
 
 
@@ -60,7 +63,7 @@ def design_push(
     if metric in KINDS:
         past = _count_everyone(program, facts, BitMap(members), starts_date, cutoff)
         facts = replace(facts, past=past)
-    return propose_design("promotional_push", facts)
+    return propose_design(ActionKind.PROMOTIONAL_PUSH, facts)
 
 
 def design_units(
@@ -68,6 +71,7 @@ def design_units(
     program: Program,
     kind: str,
     metric: str,
+    partner: Partner,
     offers: Sequence[str],
     segment: Segment | None,
     starts_date: date,
@@ -77,29 +81,35 @@ def design_units(
     cutoff: int | None = None,
 ) -> EffectDesign:
     """
-    The design of an action on some offers, for everyone or for a segment: against the same offers elsewhere where the segment
-    is one attribute, else against other offers.
+    The design of an action on some offers of a partner, for everyone or for a segment: against the same offers elsewhere where
+    the segment is one attribute, else against other offers. Contacting a partner is held against other partners, replacing
+    one against other categories.
 
-    touched: offers that are no controls because something is done with them too.
+    touched: external ids of offers, partners or categories that are no controls because something is done with them too.
     Shape: one EffectDesign; of several that could be made the first with a comparison.
     Raises: InvalidInput - invalid_design; as summarise.
     Source: docs/rules/effects.md
     """
     facts = Facts(metric, window_days, minimum_effect)
+    unit = UNITS.get(kind, "offer")
     design = None
-    if segment and (place := _attribute_of(segment)):
+    if unit == "offer" and segment and (place := _attribute_of(segment)):
         attribute, values = place
         elsewhere = replace(facts, unit=f"member.{attribute}", where={"offer": sorted(offers)})
         units = read_units(program=program, facts=elsewhere, starts_date=starts_date, cutoff=cutoff)
         design = _propose(kind, elsewhere, units, values)
         if design.method == MATCHED:
             return design
+    if unit == "offer":
+        first, last = starts_date - timedelta(days=BASELINE_PERIODS * window_days), starts_date + timedelta(days=window_days - 1)
+        treated, others = list(offers), list_alike(program, offers, first, last)
+    else:
+        treated, others = _list_units(program, unit, partner)
     where = {"segment": [segment.code]} if segment else {}
-    alike = list_alike(program, offers, starts_date - timedelta(days=BASELINE_PERIODS * window_days), window_days, starts_date)
-    kept = sorted({*offers, *(set(alike) - set(touched))})
-    others = replace(facts, unit="offer", where={**where, "offer": kept})
-    units = read_units(program=program, facts=others, starts_date=starts_date, cutoff=cutoff)
-    found = _propose(kind, replace(others, where=where), units, offers)
+    kept = sorted({*treated, *(set(others) - set(touched))})
+    wanted = replace(facts, unit=unit, where={**where, unit: kept})
+    units = read_units(program=program, facts=wanted, starts_date=starts_date, cutoff=cutoff)
+    found = _propose(kind, replace(wanted, where=where), units, treated)
     return design if design and found.method == NONE else found
 
 
@@ -167,9 +177,9 @@ def read_effect(
     return measure_effect(design)
 
 
-def list_alike(program: Program, offers: Sequence[str], first: date, window_days: int, starts_date: date) -> list[str]:
+def list_alike(program: Program, offers: Sequence[str], first: date, last: date) -> list[str]:
     """
-    Offers of the same categories from other partners that are live from `first` to the end of the window.
+    Offers of the same categories from other partners that are live on every day from `first` to `last`.
 
     Shape: external ids, in order.
     """
@@ -177,8 +187,16 @@ def list_alike(program: Program, offers: Sequence[str], first: date, window_days
     categories = set(treated.values_list("partner__category_id", flat=True)) - {None}
     others = Offer.objects.filter(program=program, partner__category_id__in=categories)
     others = others.exclude(partner_id__in=treated.values("partner_id"))
-    steady = _live_throughout(program, first, starts_date + timedelta(days=window_days - 1))
-    return sorted(steady.intersection(others.values_list("external_id", flat=True)))
+    return sorted(_live_throughout(program, first, last).intersection(others.values_list("external_id", flat=True)))
+
+
+def _list_units(program: Program, unit: str, partner: Partner) -> tuple[list[str], list[str]]:
+    """The partner and the others of its category, or its category and the others: external ids and codes."""
+    if unit == "category":
+        codes = Category.objects.filter(program=program).values_list("code", flat=True)
+        return [partner.category.code], [code for code in codes if code != partner.category.code]
+    others = Partner.objects.filter(program=program, category_id=partner.category_id).exclude(pk=partner.pk)
+    return [partner.external_id], list(others.values_list("external_id", flat=True))
 
 
 def _propose(kind: str, facts: Facts, units: Sequence[UnitCounts], treated: Sequence[str]) -> EffectDesign:
@@ -192,8 +210,9 @@ def _read_design_units(program: Program, design: EffectDesign, starts_date: date
     """The units of a design, a control that ended meanwhile left out; one without any event counts with zeros."""
     keys = [*design.treated, *design.controls]
     facts = Facts(design.metric, design.window_days, where=dict(design.where), unit=design.unit)
+    if design.unit in UNITS_OF_OFFERS:
+        facts = replace(facts, where={**facts.where, design.unit: keys})
     if design.unit == "offer":
-        facts = replace(facts, where={**facts.where, "offer": keys})
         live = _live_throughout(program, starts_date, starts_date + timedelta(days=design.window_days - 1))
         keys = [key for key in keys if key in design.treated or key in live]
     read = {

@@ -118,6 +118,13 @@ def test_many_controls_are_named_in_part() -> None:
     assert "by business unit with O00, O01, O02, O03 and 36 more," in design.sentence
 
 
+def test_what_has_hardly_any_events_is_left_out_of_what_is_treated() -> None:
+    design = rerank([moved("B"), moved("C")], treated=[moved("A"), moved("idle", 0.03)])
+
+    assert design.treated == ("A",)
+    assert design.sentence.endswith(" idle had fewer than 20 events a period, and is left out.")
+
+
 def test_what_jumps_to_and_fro_is_no_control() -> None:
     jumping = UnitCounts("J", ((500, None), (250, None), (900, None), (900, None), (250, None), (500, None)))
 

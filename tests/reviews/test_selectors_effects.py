@@ -30,7 +30,7 @@ FIFTH = Decimal("0.2")
 REGIONS = ("north", "south", "east", "west")
 
 
-def make_market(members: int = 400) -> Program:
+def make_market(members: int = 100) -> Program:
     """Members of four regions, and partners P0 to P4 with one offer each; P4 is of another category."""
     program = make_program(recorded_stages=["viewed", "redeemed"], minimum_group=5)
     rows = [MemberRow(Person(f"M{number}"), {"region": REGIONS[number % 4]}) for number in range(members)]
@@ -54,7 +54,9 @@ def redeem(program: Program, rows: Iterable[tuple[int, str, date]], tag: str) ->
     )
 
 
-def fill_baseline(program: Program, offers: Iterable[str] = ("O0", "O1", "O2", "O3", "O4"), a_week: int = 40) -> None:
+def fill_baseline(
+    program: Program, offers: Iterable[str] = ("O0", "O1", "O2", "O3", "O4"), a_week: int = 40, tag: str = "past"
+) -> None:
     """Six weeks in which every offer is redeemed about as often each week, in every region."""
     random = Random(1)
     rows = [
@@ -63,10 +65,10 @@ def fill_baseline(program: Program, offers: Iterable[str] = ("O0", "O1", "O2", "
         for week in range(6)
         for number in range(a_week + random.randrange(3))
     ]
-    redeem(program, rows, "past")
+    redeem(program, rows, tag)
 
 
-def fill_window(program: Program, numbers: dict[str, int], members: int = 400) -> None:
+def fill_window(program: Program, numbers: dict[str, int], members: int = 100) -> None:
     redeem(
         program,
         [
@@ -80,9 +82,15 @@ def fill_window(program: Program, numbers: dict[str, int], members: int = 400) -
 
 def units_design(program: Program, **changes: Any) -> EffectDesign:
     asked: dict[str, Any] = {
-        "kind": "rerank", "metric": "redemptions", "offers": ["O0"], "segment": None, "starts_date": STARTS,
-        "window_days": WINDOW, "minimum_effect": FIFTH,
-    }  # fmt: skip
+        "kind": "rerank",
+        "metric": "redemptions",
+        "partner": program.partners.get(external_id="P0"),
+        "offers": ["O0"],
+        "segment": None,
+        "starts_date": STARTS,
+        "window_days": WINDOW,
+        "minimum_effect": FIFTH,
+    }
     return design_units(program=program, **(asked | changes))
 
 
@@ -96,7 +104,7 @@ class TestPush:
 
     def test_from_the_audience_to_the_verdict(self) -> None:
         """Two in three of those written to redeem, one in three of those held out."""
-        program = make_market()
+        program = make_market(400)
         redeem(program, [(number, "O0", STARTS - timedelta(days=1 + number % WINDOW)) for number in range(0, 400, 2)], "past")
         design = self.push(program, hold_out_share=Decimal("0.4"))
         numbers = {find_member(program=program, external_id=f"M{number}").pk: number for number in range(400)}
@@ -204,10 +212,10 @@ class TestUnits:
             make_offer(program, name, partner_external_id="P1", **days)
         program.refresh_from_db()
 
-        assert list_alike(program, ["O0"], date(2026, 4, 20), WINDOW, STARTS) == ["O1", "O2", "O3"]
+        assert list_alike(program, ["O0"], date(2026, 4, 20), date(2026, 6, 7)) == ["O1", "O2", "O3"]
 
     def test_a_segment_of_one_attribute_is_held_against_the_rest(self) -> None:
-        program = make_market()
+        program = make_market(200)
         fill_baseline(program, ["O0"], a_week=160)
         segment = make_segment(program, "northern", "region", ("north",))
 
@@ -229,6 +237,23 @@ class TestUnits:
 
         assert (design.unit, design.treated, design.controls) == ("offer", ("O0",), ("O1", "O2", "O3"))
         assert dict(design.where) == {"segment": ("all",)}
+
+    def test_a_partner_that_is_written_to_is_held_against_its_category(self, program: Program) -> None:
+        design = units_design(program, kind="contact_partner", offers=[], minimum_effect=Decimal("0.7"))
+        fill_window(program, {"O0": 90, "O1": 40, "O2": 41, "O3": 42})
+
+        assert (design.unit, design.treated, design.controls) == ("partner", ("P0",), ("P1", "P2", "P3"))
+        assert read_effect(program=program, design=design, starts_date=STARTS).verdict == "worked"
+
+    def test_a_replacement_is_held_against_other_categories(self, program: Program) -> None:
+        design = units_design(program, kind="replace_partner")
+
+        assert "of 1 that are left alone, 1 moved alike" in design.sentence
+        make_partner(program, "P5", category="home")
+        make_offer(program, "O5", partner_external_id="P5")
+        fill_baseline(program, ["O5"], tag="home")
+        with_two = units_design(program, kind="replace_partner")
+        assert (with_two.unit, with_two.treated, with_two.controls) == ("category", ("food",), ("home", "travel"))
 
     def test_no_candidate_at_all(self, program: Program) -> None:
         design = units_design(program, offers=["O4"])

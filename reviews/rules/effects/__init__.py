@@ -10,6 +10,7 @@ from reviews.rules.effects.design import (
     METHODS,
     METRICS,
     NONE,
+    UNITS_OF_OFFERS,
     EffectDesign,
 )
 from reviews.rules.effects.hold_out import Stratum
@@ -32,6 +33,7 @@ __all__ = [
     "NONE",
     "NO_EVIDENCE",
     "TREATED",
+    "UNITS_OF_OFFERS",
     "VERDICTS",
     "WORKED",
     "ArmCounts",

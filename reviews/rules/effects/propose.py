@@ -8,6 +8,7 @@ from typing import Any
 
 from activity.rules import ArmCounts
 from plum_site.lib.errors import InvalidInput
+from reviews.choices import ActionKind, Cause
 from reviews.rules.effects.design import (
     EVENTS_PER_MEMBER,
     HOLD_OUT,
@@ -40,9 +41,16 @@ SHARES = tuple(Decimal(text) for text in ("0.1", "0.15", "0.2", "0.25", "0.3", "
 TOLERABLE = Decimal("1.5")  # times the minimum effect: where half the audience shows less than that, it is not held out
 STEP = Decimal("0.001")  # to which a visible effect is rounded up
 LONGEST_WINDOW = 92  # days
-SPLITTABLE = "promotional_push"
-WITHOUT_COMPARISON = {
-    "pause_offer": "a paused offer has no figures of its own to compare.",
+SPLITTABLE = ActionKind.PROMOTIONAL_PUSH
+OF_CAUSE: dict[str, tuple[str, set[str]]] = {  # metric, and the stages that it needs
+    Cause.AWARENESS: ("views", {"viewed"}),
+    Cause.RELEVANCE: ("unlock_rate", {"viewed", "unlocked"}),
+    Cause.DELIVERY: ("failure_rate", set()),
+    Cause.FRICTION: ("redemption_rate", {"activated", "redeemed"}),
+    Cause.REVERSALS: ("reversal_rate", {"redeemed"}),
+}
+WITHOUT_COMPARISON: dict[str, str] = {
+    ActionKind.PAUSE_OFFER: "a paused offer has no figures of its own to compare.",
 }
 
 
@@ -80,16 +88,10 @@ def usual_metric(kind: str, cause: str, recorded_stages: Sequence[str]) -> str:
     last = stages[-1] if stages else "redeemed"
     if kind == SPLITTABLE:
         return next(name for name, stage in MEMBER_SHARES.items() if stage == last)
-    wanted = {
-        "awareness": ("views", {"viewed"}),
-        "relevance": ("unlock_rate", {"viewed", "unlocked"}),
-        "delivery": ("failure_rate", set()),
-        "friction": ("redemption_rate", {"activated", "redeemed"}),
-        "reversals": ("reversal_rate", {"redeemed"}),
-    }
-    metric, needed = wanted.get(cause, ("", {"nothing"}))
-    usual = next(name for name, stage in EVENTS_PER_MEMBER.items() if stage == last)
-    return metric if needed <= set(recorded_stages) else usual
+    metric, needed = OF_CAUSE.get(cause, ("", set()))
+    if metric and needed <= set(recorded_stages):
+        return metric
+    return next(name for name, stage in EVENTS_PER_MEMBER.items() if stage == last)
 
 
 def propose_design(kind: str, facts: Facts) -> EffectDesign:
@@ -190,21 +192,24 @@ def _matched(facts: Facts) -> EffectDesign:
     periods = len(facts.treated[0].periods)
     if periods < FEWEST_PERIODS:
         return _none(facts, f"{periods} earlier periods are known, and {FEWEST_PERIODS} are the fewest that show what is usual.")
-    if idle := [unit.key for unit in facts.treated if not is_busy(unit)]:
+    treated = [unit for unit in facts.treated if is_busy(unit)]
+    idle = [unit.key for unit in facts.treated if not is_busy(unit)]
+    if not treated:
         return _none(facts, f"{say_names(idle)} had fewer than {FEWEST_EVENTS} events a period.")
-    controls = choose_controls(facts.treated, facts.candidates, float(facts.minimum_effect))
+    controls = choose_controls(treated, facts.candidates, float(facts.minimum_effect))
     if len(controls) < FEWEST_CONTROLS:
         return _none(facts, _say_lonely(facts, controls))
-    visible = _up(expect_visible(facts.treated, controls))
+    visible = _up(expect_visible(treated, controls))
+    rest = f" {say_names(idle)} had fewer than {FEWEST_EVENTS} events a period, and is left out." if idle else ""
     names = say_names([unit.key for unit in controls])
     return _design(
         facts,
         MATCHED,
         f"Compared by {facts.unit.removeprefix('member.').replace('_', ' ')} with {names}, which moved alike over the "
-        f"{periods} periods of {facts.window_days} days before. " + _say_visible(visible, facts),
+        f"{periods} periods of {facts.window_days} days before. " + _say_visible(visible, facts) + rest,
         visible_effect=visible,
         unit=facts.unit,
-        treated=tuple(unit.key for unit in facts.treated),
+        treated=tuple(unit.key for unit in treated),
         controls=tuple(unit.key for unit in controls),
         baseline_periods=periods,
     )

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+from reviews.choices import Verdict
 from reviews.rules.effects.design import MEMBER_SHARES, EffectDesign
 
 MOST_NAMED = 4
-OUTCOMES = {
-    "worked": "It worked.",
-    "harmed": "It did harm.",
-    "no_evidence": "No evidence that it did anything.",
-    "cannot_tell": "Too little data to tell.",
+OUTCOMES: dict[str, str] = {
+    Verdict.WORKED: "It worked.",
+    Verdict.HARMED: "It did harm.",
+    Verdict.NO_EVIDENCE: "No evidence that it did anything.",
+    Verdict.CANNOT_TELL: "Too little data to tell.",
 }
 
 

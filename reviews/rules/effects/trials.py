@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from reviews.choices import ActionKind
 from reviews.rules.effects.design import HOLD_OUT, MATCHED, NONE
 from reviews.rules.effects.made_up import BASES, Audience, Market, Restlessness
 from reviews.rules.effects.measure import measure_effect
@@ -130,13 +131,13 @@ def play(scenario: Scenario, random: Random, runs: int) -> Iterator[tuple[str, E
         if scenario.units is None:
             audience = Audience(random, scenario.size, BASES[run % len(BASES)])
             facts = Facts(scenario.metric, past=audience.look_back(), salt=f"{scenario.name}:{run}")
-            design = propose_design("promotional_push", facts)
+            design = propose_design(ActionKind.PROMOTIONAL_PUSH, facts)
             strata = audience.act(design, lift) if design.method == HOLD_OUT else ()
             yield design.method, measure_effect(design, strata=strata), lift
         else:
             market = Market(random, scenario.size, scenario.events, scenario.units)
             first, *others = market.look_back()
-            design = propose_design("rerank", Facts(scenario.metric, unit="offer", treated=[first], candidates=others))
+            design = propose_design(ActionKind.RERANK, Facts(scenario.metric, unit="offer", treated=[first], candidates=others))
             units = market.act(lift) if design.method == MATCHED else ()
             yield design.method, measure_effect(design, units=units), lift
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from reviews.choices import Verdict
 from reviews.rules.effects.design import EffectDesign
 
-WORKED, NO_EVIDENCE, HARMED, CANNOT_TELL = "worked", "no_evidence", "harmed", "cannot_tell"
-VERDICTS = (WORKED, NO_EVIDENCE, HARMED, CANNOT_TELL)
+VERDICTS = tuple(Verdict.values)
+WORKED, NO_EVIDENCE, HARMED, CANNOT_TELL = VERDICTS
 
 
 @dataclass(frozen=True)
