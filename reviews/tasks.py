@@ -9,6 +9,7 @@ from plum_site.lib.audit import SYSTEM
 from plum_site.lib.models import User
 from reviews.rules import PolicySpec, RuleSpec
 from reviews.selectors import MOST_KEPT, backtest_rule, compare_policies
+from reviews.selectors.backtest import MONTHS
 from reviews.services import (
     check_sources,
     consolidate_cycle,
@@ -86,10 +87,12 @@ def remind_of_decisions(job: jobs.RunningJob, *, program_id: int, **_: Any) -> d
 
 
 @jobs.handler("reviews.backtest_rule")
-def preview_rule(job: jobs.RunningJob, *, program_id: int, rule: dict[str, Any], **_: Any) -> dict[str, Any]:
+def preview_rule(
+    job: jobs.RunningJob, *, program_id: int, rule: dict[str, Any], months: int = MONTHS, **_: Any
+) -> dict[str, Any]:
     """Try a rule on the closed months; the result is what the preview shows and what is kept with the version."""
     program = Program.objects.get(pk=program_id)
-    return backtest_rule(program, RuleSpec.from_json(rule), progress=job.progress).as_json(MOST_KEPT)
+    return backtest_rule(program, RuleSpec.from_json(rule), months, job.progress).as_json(MOST_KEPT)
 
 
 @jobs.handler("reviews.preview_policy")

@@ -8,9 +8,11 @@ from rest_framework import serializers
 
 from activity.metrics import METRICS
 from plum_site.lib.api_writes import AllowedAction, Body, list_allowed_actions
+from plum_site.lib.choices import JobState
 from reviews.choices import Direction, Reference, RuleTarget, Severity, TimeUnit
 from reviews.models import Rule, RuleVersion
-from reviews.selectors import say_version
+from reviews.rules import say_rule
+from reviews.selectors import RulePreview, say_version
 from reviews.selectors.backtest import MONTHS, MOST_MONTHS
 from reviews.workflow import RULE_TRANSITIONS
 
@@ -127,6 +129,13 @@ class RuleInput(Body):
         max_length=150, default=None, allow_null=True, help_text="User name of who is told; null: the partner's owner."
     )
     dry_run = serializers.BooleanField(default=False, help_text="Try it and save nothing.")
+    preview = serializers.IntegerField(
+        default=None,
+        allow_null=True,
+        min_value=1,
+        max_value=2**63 - 1,
+        help_text="The id of a back-test of this rule that was made in the background; it is kept with the version.",
+    )
     cycles = serializers.IntegerField(
         default=MONTHS, min_value=1, max_value=MOST_MONTHS, help_text="On how many closed months it is tried."
     )
@@ -136,3 +145,19 @@ class NewRuleInput(RuleInput):
     """A rule that is not there yet."""
 
     code = serializers.CharField(max_length=60, help_text="What programs call it, for ever.")
+
+
+class RulePreviewOutput(serializers.Serializer):
+    """A back-test that is made in the background."""
+
+    id = serializers.IntegerField(source="job.pk", help_text="Send it as `preview` to save the rule with this back-test.")
+    state = serializers.ChoiceField(source="job.state", choices=JobState.choices, help_text="`done`: the back-test is there.")
+    progress_done = serializers.IntegerField(source="job.progress_done", help_text="Months that were computed.")
+    progress_total = serializers.IntegerField(source="job.progress_total")
+    code = serializers.CharField(source="rule.code")
+    sentence = serializers.SerializerMethodField(help_text="The rule in words.")
+    backtest = serializers.DictField(source="result", allow_null=True, help_text="docs/rules/backtest.md; null until it is done.")
+
+    def get_sentence(self, preview: RulePreview) -> str:
+        """In words."""
+        return say_rule(preview.rule)

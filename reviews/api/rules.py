@@ -11,19 +11,28 @@ from rest_framework.response import Response
 
 from partners.selectors import get_program_by_id
 from plum_site.lib import clock
-from plum_site.lib.api import ListView
+from plum_site.lib.api import ApiView, ListView
 from plum_site.lib.api_writes import TransitionInput, WritingView, refuse_query
 from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import User
 from plum_site.lib.workflow import find_transition
-from reviews.api.rule_serializers import NewRuleInput, RuleInput, RuleOutput, RuleRow
+from reviews.api.rule_serializers import NewRuleInput, RuleInput, RuleOutput, RulePreviewOutput, RuleRow
 from reviews.models import Rule
 from reviews.rules import RuleSpec
-from reviews.selectors import MOST_KEPT, backtest_rule, find_rule, get_rule, list_rules, spec_of
-from reviews.services import activate_rule, check_named_rule, deactivate_rule, save_rule
+from reviews.selectors import (
+    MOST_KEPT,
+    backtest_rule,
+    find_rule,
+    get_rule,
+    get_rule_preview,
+    list_rules,
+    spec_of,
+    takes_long,
+)
+from reviews.services import activate_rule, check_named_rule, deactivate_rule, plan_rule_preview, save_rule
 from reviews.workflow import RULE_TRANSITIONS
 
-BESIDE = {"code", "name", "owner", "dry_run", "cycles"}  # of a body: what is no part of the rule itself
+BESIDE = {"code", "name", "owner", "dry_run", "cycles", "preview"}  # of a body: what is no part of the rule itself
 EXAMPLE = {
     "code": "redemption_rate_low",
     "name": "Redemption rate low",
@@ -89,6 +98,8 @@ class RuleWriting(WritingView):
         try:
             owner = self.find_owner(given["owner"])
             check_named_rule(program_id=self.program_id, name=given["name"], spec=spec, owner=owner)
+            if given["dry_run"] and takes_long(self.program_id, given["cycles"]):
+                return self.try_later(request, spec, owner, is_new)
             tested = self.try_on(spec, owner, given)
         except DomainError as error:
             raise (self.relocate(error) if error.fields else error) from error
@@ -127,7 +138,47 @@ class RuleWriting(WritingView):
             present = (spec_of(newest).digest, newest.owner, rule.name, rule.is_active)
             if present == (spec.digest, owner, given["name"], True):
                 return None
+        if given["preview"] is not None:
+            return self.find_previewed(spec, owner, given)
+        if takes_long(self.program_id, given["cycles"]):
+            sentence = (
+                "Trying it takes longer than a request may. Nothing was changed. Send it with dry_run, then with its preview."
+            )
+            raise InvalidInput("preview_needed", sentence, {"preview": sentence})
         return backtest_rule(get_program_by_id(self.program_id), spec, given["cycles"]).as_json(MOST_KEPT)
+
+    def try_later(self, request: Request, spec: RuleSpec, owner: User | None, is_new: bool) -> Response:
+        """Have it tried in the background; answered at once."""
+
+        def act(given: dict[str, Any]) -> Response:
+            job = plan_rule_preview(
+                program_id=self.program_id,
+                name=given["name"],
+                spec=spec,
+                owner=owner,
+                actor=self.actor,
+                at=clock.now(),
+                is_new=is_new,
+                months=given["cycles"],
+            )
+            said = RulePreviewOutput(get_rule_preview(self.program_id, job.pk)).data
+            return Response(said, 202, headers={"Location": reverse("api:rule_preview", args=[job.pk])})
+
+        return self.write(request, act)
+
+    def find_previewed(self, spec: RuleSpec, owner: User | None, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The back-test that was made of this very rule."""
+        preview = get_rule_preview(self.program_id, given["preview"])
+        rule = find_rule(self.program_id, spec.code)
+        newest = rule.newest if rule is not None else None
+        asked = (spec.digest, owner.pk if owner else None, given["name"], newest.number if newest else 0)
+        if (preview.rule.digest, preview.owner_id, preview.name, preview.number) != asked:
+            sentence = f"The preview {given['preview']} is of another rule, or of an older one. Nothing was changed. Try it anew."
+            raise InvalidInput("other_preview", sentence, {"preview": sentence})
+        if preview.result is None:
+            sentence = f"The preview {given['preview']} is not done. Nothing was changed. Ask for it until its state is done."
+            raise InvalidInput("preview_not_done", sentence, {"preview": sentence})
+        return preview.result
 
     def find_owner(self, username: str | None) -> User | None:
         """The person that a body names."""
@@ -148,7 +199,13 @@ class RulesView(RuleWriting, ListView):
 
     operations: ClassVar = {"GET": "review.read", "POST": "rule.edit"}
     bodies: ClassVar = {"POST": NewRuleInput}
-    outcomes: ClassVar = {"POST": {201: "It is in force.", 200: "A rehearsal: nothing was saved."}}
+    outcomes: ClassVar = {
+        "POST": {
+            201: "It is in force.",
+            200: "A rehearsal: nothing was saved.",
+            202: "A rehearsal that takes long: see its address.",
+        }
+    }
     examples: ClassVar = {"POST": (EXAMPLE, ANSWER)}
     Output: ClassVar = {"GET": RuleRow, "POST": RuleOutput}
     order = ("code",)
@@ -170,7 +227,13 @@ class RuleView(RuleWriting):
 
     operations: ClassVar = {"GET": "review.read", "PUT": "rule.edit"}
     bodies: ClassVar = {"PUT": RuleInput}
-    outcomes: ClassVar = {"PUT": {200: "It is as sent now, or would be (`dry_run`).", 201: "There was none: it was made."}}
+    outcomes: ClassVar = {
+        "PUT": {
+            200: "It is as sent now, or would be (`dry_run`).",
+            201: "There was none: it was made.",
+            202: "A rehearsal that takes long: see its address.",
+        }
+    }
     examples: ClassVar = {"PUT": ({name: EXAMPLE[name] for name in EXAMPLE if name != "code"}, ANSWER)}
 
     def get(self, request: Request, code: str) -> Response:
@@ -181,6 +244,18 @@ class RuleView(RuleWriting):
     def put(self, request: Request, code: str) -> Response:
         """Create or change."""
         return self.store(request, code, is_new=False)
+
+
+class RulePreviewView(ApiView):
+    """A back-test that is made in the background, because it takes longer than a request may: how far it is, and what it says."""
+
+    operations: ClassVar = {"GET": "review.read"}
+    Output = RulePreviewOutput
+
+    def get(self, request: Request, job_id: int) -> Response:
+        """By its id."""
+        self.read_query(request)
+        return Response(RulePreviewOutput(get_rule_preview(self.program_id, job_id)).data)
 
 
 class RuleTransitionsView(RuleWriting):

@@ -12,6 +12,7 @@ urlpatterns = [
     path("data-gaps", gaps.DataGapsView.as_view(), name="data-gaps"),
     path("data-gaps/<int:gap_id>/transitions", gaps.GapTransitionsView.as_view(), name="data_gap_transitions"),
     path("rules", rules.RulesView.as_view(), name="rules"),
+    path("rules/previews/<int:job_id>", rules.RulePreviewView.as_view(), name="rule_preview"),
     path("rules/<slug:code>", rules.RuleView.as_view(), name="rule"),
     path("rules/<slug:code>/transitions", rules.RuleTransitionsView.as_view(), name="rule_transitions"),
     path("flags", flags.FlagsView.as_view(), name="flags"),

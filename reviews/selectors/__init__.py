@@ -82,7 +82,14 @@ from reviews.selectors.months import (
     list_due_months,
     list_reviewed_months,
 )
-from reviews.selectors.previews import PolicyPreview, RulePreview, compare_policies, get_policy_preview, get_rule_preview
+from reviews.selectors.previews import (
+    PolicyPreview,
+    RulePreview,
+    compare_policies,
+    get_policy_preview,
+    get_rule_preview,
+    takes_long,
+)
 from reviews.selectors.report import Report, read_report, say_cause, say_flag
 from reviews.selectors.restatements import (
     Revised,
@@ -214,5 +221,6 @@ __all__ = [
     "split_members",
     "summarise_late",
     "summarise_progress",
+    "takes_long",
     "with_reliance",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from partners.models import Program
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.periods import month_text, next_month, parse_month
-from reviews.choices import CycleState, DecisionKind
+from reviews.choices import CycleState, DecisionKind, RuleTarget
 from reviews.models import Decision, ReviewCycle, Rule, RuleVersion
 from reviews.rules import Card, ReviewInput, RuleSpec, make_cards, months_needed, say_rule
 from reviews.selectors.config import cooldown_months, spec_of
@@ -167,12 +167,16 @@ def find_version_in_force(program_id: int, code: str) -> RuleVersion | None:
 
 def with_rules(config: Mapping[str, Any], rules: Sequence[RuleSpec]) -> dict[str, Any]:
     """
-    A frozen configuration with rules in place of those of the same codes, and with as many months as they look at.
+    A frozen configuration with rules in place of those of the same codes, and with as many months as they look at; without the
+    rules on parts of partners where these are about whole partners.
 
     Shape: as `read_config` gives it.
     """
     codes = {rule.code for rule in rules}
     frozen = [rule for rule in config["rules"] if rule["code"] not in codes]
+    if all(rule.target == RuleTarget.PARTNER for rule in rules):
+        # What offers and segments show says nothing about whole partners, and reading it is what takes longest.
+        frozen = [rule for rule in frozen if rule.get("target", RuleTarget.PARTNER) == RuleTarget.PARTNER]
     newest = parse_month(config["months"][0])
     months = list_months_back(newest, max(len(config["months"]), months_needed(rules)))
     return {

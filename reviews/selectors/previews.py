@@ -10,8 +10,9 @@ from plum_site.lib.errors import NotFound
 from plum_site.lib.models import Job
 from plum_site.lib.periods import month_text
 from reviews.choices import Standing
-from reviews.models import ReviewPolicy
+from reviews.models import ReviewPolicy, Scorecard
 from reviews.rules import Card, PolicySpec, RuleSpec, make_cards
+from reviews.selectors.backtest import list_closed_cycles
 from reviews.selectors.config import policy_of
 from reviews.selectors.cycles import find_latest_cycle
 from reviews.selectors.inputs import read_input
@@ -19,6 +20,7 @@ from reviews.selectors.months import list_months_back
 
 RULE_PREVIEW, POLICY_PREVIEW = "reviews.backtest_rule", "reviews.preview_policy"
 BEST_FIRST = tuple(Standing)
+MOST_AT_ONCE = 300  # scorecards that are computed again while somebody waits: about half a second
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,15 @@ def get_rule_preview(program_id: int, job_id: int) -> RulePreview:
     given = job.arguments
     result = job.result if job.state == JobState.DONE else None
     return RulePreview(job, given["name"], RuleSpec.from_json(given["rule"]), given["owner_id"], given["number"], result)
+
+
+def takes_long(program_id: int, months: int) -> bool:
+    """
+    Whether a back-test over the last closed months is too much to wait for within a request.
+
+    Shape: a bool.
+    """
+    return Scorecard.objects.filter(cycle__in=list_closed_cycles(program_id, months)).count() > MOST_AT_ONCE
 
 
 def get_policy_preview(program_id: int, job_id: int) -> PolicyPreview:

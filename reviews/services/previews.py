@@ -13,6 +13,7 @@ from plum_site.lib.models import Job, User
 from reviews.models import ReviewPolicy, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, check_policy
 from reviews.selectors import policy_of
+from reviews.selectors.backtest import MONTHS
 from reviews.selectors.previews import POLICY_PREVIEW, RULE_PREVIEW, get_policy_preview, get_rule_preview
 from reviews.services.rules import check_named_rule, save_policy, save_rule
 
@@ -23,7 +24,15 @@ class UnableToSavePreview(DomainError):
 
 @transaction.atomic
 def plan_rule_preview(
-    *, program_id: int, name: str, spec: RuleSpec, owner: User | None, actor: User, at: datetime, is_new: bool = False
+    *,
+    program_id: int,
+    name: str,
+    spec: RuleSpec,
+    owner: User | None,
+    actor: User | str,
+    at: datetime,
+    is_new: bool = False,
+    months: int = MONTHS,
 ) -> Job:
     """
     Have a rule tried on the closed months in the background, to be shown and then saved by `save_previewed_rule`.
@@ -45,6 +54,7 @@ def plan_rule_preview(
         "rule": spec.as_json(),
         "owner_id": owner.pk if owner else None,
         "number": newest.number if newest else 0,
+        "months": months,
     }
     return _plan(RULE_PREVIEW, spec.code, arguments, actor, at)
 
@@ -111,7 +121,7 @@ def save_previewed_policy(*, program_id: int, job_id: int, actor: User, at: date
     return save_policy(program_id=program_id, policy=preview.policy, actor=actor, at=at)
 
 
-def _plan(name: str, what: str, arguments: dict[str, Any], actor: User, at: datetime) -> Job:
+def _plan(name: str, what: str, arguments: dict[str, Any], actor: User | str, at: datetime) -> Job:
     program_id: int = arguments["program_id"]
     key = f"{name}:{program_id}:{what}:{audit.actor_name(actor)}:{at.isoformat()}"
     return jobs.plan(name=name, key=key, program_id=program_id, arguments=arguments, due_at=at, at=at, max_attempts=2)

@@ -11,7 +11,10 @@ from exports.services import run_export, send_test_message, take_export
 from offers.services import save_ranking
 from partners.models import Program
 from plum_site.lib.clock import now
+from plum_site.lib.models import Job
 from reviews.models import DataGap
+from reviews.rules import default_rules
+from reviews.selectors.previews import RULE_PREVIEW
 from reviews.services import consolidate_cycle
 from tests.factories.exports import ask
 from tests.factories.flags import make_case
@@ -48,5 +51,9 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     consolidate_cycle(program_id=program.pk, month_start_date=month_start_date, actor="system", at=AT)
     source = EventSource.objects.get(program=program, code=f"S{mark}")
     DataGap.objects.create(pk=int(f"9000{mark}"), program=program, source=source, starts_at=CREATED_AT, ends_at=AT, found_at=AT)
+    tried = {"name": "Low", "rule": default_rules("view_first")[0].spec.as_json(), "owner_id": None, "number": 0}
+    job = Job(pk=int(f"9000{mark}"), name=RULE_PREVIEW, key=f"preview{mark}", program_id=program.pk, arguments=tried)
+    job.due_at = job.created_at = AT
+    job.save()
     make_case(program, 4000 + int(mark), month_start_date)
     return program

@@ -60,6 +60,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "/api/v1/sources/{code}": ("/api/v1/sources/S1", "/api/v1/sources/S9", "/api/v1/sources/S404"),
     "/api/v1/segments/{code}": ("/api/v1/segments/s1", "/api/v1/segments/s9", "/api/v1/segments/s404"),
     "/api/v1/rules/{code}": ("/api/v1/rules/rule1", "/api/v1/rules/rule9", "/api/v1/rules/rule404"),
+    "/api/v1/rules/previews/{job_id}": tuple(f"/api/v1/rules/previews/{n}" for n in ("90001", "90009", "90404")),
     "/api/v1/rules/{code}/transitions": tuple(f"/api/v1/rules/rule{mark}/transitions" for mark in ("1", "9", "404")),
     "/api/v1/tokens/{prefix}": ("/api/v1/tokens/prefix1", "/api/v1/tokens/prefix9", "/api/v1/tokens/prefix404"),
     "/api/v1/members/{external_id}/timeline": (

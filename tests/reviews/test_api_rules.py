@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 
 from partners.models import Program
-from plum_site.lib.models import AuditEvent
+from plum_site.lib import jobs
+from plum_site.lib.choices import JobState
+from plum_site.lib.models import AuditEvent, Job
 from reviews.choices import CycleState
 from reviews.models import Rule, RuleVersion
+from reviews.selectors import previews
+from reviews.tasks import preview_rule
 from tests.factories.people import make_member_of_staff
-from tests.factories.reviews import APRIL, GOOD, JUNE, MAY, make_reviewable_program, record_month, reviewed
+from tests.factories.reviews import APRIL, GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 from tests.factories.tokens import TokenClient, make_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -172,3 +176,48 @@ def test_a_sandbox_token_changes_nothing(program: Program) -> None:
 
     assert (answer.status_code, answer["Plum-Sandbox"]) == (201, "true")
     assert not Rule.objects.filter(code=NEW["code"]).exists()
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if so few scorecards were many."""
+    monkeypatch.setattr(previews, "MOST_AT_ONCE", 5)
+
+
+def test_what_takes_long_is_tried_in_the_background_and_then_saved(client: TokenClient, program: Program, large: None) -> None:
+    refused = send(client, "POST", "rules", NEW)
+    assert (refused.status_code, refused.json()["code"]) == (422, "preview_needed")
+    assert not Rule.objects.filter(code=NEW["code"]).exists()
+    assert send(client, "POST", "rules", {**NEW, "dry_run": True, "cycles": 2}).status_code == 200, "two months are not many"
+
+    asked = send(client, "POST", "rules", {**NEW, "dry_run": True}, idempotency_key="a")
+    again = send(client, "POST", "rules", {**NEW, "dry_run": True}, idempotency_key="a")
+    assert (asked.status_code, asked.json()) == (202, again.json())
+    waiting = client.get(asked["Location"]).json()
+    assert (waiting["state"], waiting["code"], waiting["sentence"], waiting["backtest"]) == ("due", NEW["code"], SENTENCE, None)
+    early = send(client, "POST", "rules", {**NEW, "preview": waiting["id"]})
+    assert (early.status_code, early.json()["code"]) == (422, "preview_not_done")
+
+    job = jobs.RunningJob(Job.objects.get(pk=waiting["id"]), IN_JULY)
+    result = preview_rule(job, **Job.objects.get(pk=waiting["id"]).arguments)
+    Job.objects.filter(pk=waiting["id"]).update(state=JobState.DONE, finished_at=IN_JULY, result=result)
+
+    done = client.get(asked["Location"]).json()
+    assert done["state"] == "done"
+    assert [month["flags"] for month in done["backtest"]["months"]] == [0, 1, 0]
+    other = send(client, "POST", "rules", {**NEW, "threshold": 0.2, "preview": done["id"]})
+    assert (other.status_code, other.json()["code"]) == (422, "other_preview")
+    made = send(client, "POST", "rules", {**NEW, "preview": done["id"]})
+    assert made.status_code == 201
+    assert made.json()["backtest"] == done["backtest"] == RuleVersion.objects.get(rule__code=NEW["code"]).backtest
+    stale = send(client, "PUT", f"rules/{NEW['code']}", {**LOW, "threshold": 0.3, "preview": done["id"]})
+    assert stale.json()["code"] == "other_preview"
+    assert send(client, "PUT", f"rules/{NEW['code']}", LOW).status_code == 200, "nothing changes, so there is nothing to try"
+
+
+def test_a_preview_is_seen_in_its_own_program_alone(client: TokenClient, large: None) -> None:
+    asked = send(client, "POST", "rules", {**NEW, "dry_run": True})
+    stranger = make_client(make_reviewable_program("P1", code="other"), "reviews:read", "rules:write")
+
+    assert stranger.get(asked["Location"]).status_code == 404
+    assert send(stranger, "POST", "rules", {**NEW, "preview": asked.json()["id"]}).status_code == 404
