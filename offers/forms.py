@@ -170,17 +170,3 @@ class SegmentForm(forms.ModelForm):
                 )
             index += 1
         return conditions
-
-
-class RankingForm(forms.Form):
-    """An order of offers, one a line, best first."""
-
-    segment = forms.ModelChoiceField(Segment.objects.none(), required=False, empty_label="Everyone")
-    offers = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 18}), help_text="Offer ids, one a line, best first. Offers left out follow, by id."
-    )
-    comment = forms.CharField(required=False, max_length=500, help_text="Why; it stands beside the revision.")
-
-    def external_ids(self) -> list[str]:
-        """The lines, without what follows the id on each."""
-        return [line.split()[0] for line in self.cleaned_data["offers"].splitlines() if line.strip()]

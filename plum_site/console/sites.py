@@ -61,7 +61,17 @@ GROUPS = (
             "reviews.Subscription",
         ),
     ),
-    ("Catalog", ("partners.Partner", "offers.Offer", "offers.RankingRevision", "offers.Segment", "partners.Category")),
+    (
+        "Catalog",
+        (
+            "partners.Partner",
+            "offers.Offer",
+            "ranking_order",
+            "offers.RankingRevision",
+            "offers.Segment",
+            "partners.Category",
+        ),
+    ),
     (
         "Activity",
         (

@@ -1,10 +1,10 @@
-"""The catalog in the console: offers, listings, audiences, segments in words, rankings with undo."""
+"""The catalog in the console: offers, listings, audiences, segments in words."""
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from offers.models import Audience, Listing, ListingDraft, Offer, RankingRevision, Segment
+from offers.models import Audience, Listing, ListingDraft, Offer, Segment
 from partners.models import Program
 from tests.factories.offers import make_offer, make_segment
 from tests.factories.partners import make_partner
@@ -30,13 +30,6 @@ def client(program: Program) -> Client:
 @pytest.fixture
 def offer(program: Program) -> Offer:
     return make_offer(program, "O1")
-
-
-def order(program: Program) -> list[int]:
-    newest = RankingRevision.objects.filter(program=program).order_by("-number").first()
-    assert newest is not None
-    ids: list[int] = newest.offer_ids
-    return ids
 
 
 def test_a_new_offer_begins_as_a_draft_with_its_first_listing(client: Client, program: Program) -> None:
@@ -109,35 +102,6 @@ def test_a_condition_without_values_is_refused(client: Client) -> None:
     values = {"name": "Nobody", "code": "nobody", "attribute_0": "region", "operator_0": "is", "values_0": ""}
     assert errors_of(client.post(reverse("admin:offers_segment_add"), values))
     assert not Segment.objects.exists()
-
-
-def test_an_order_is_saved_and_undone(client: Client, program: Program) -> None:
-    first, second = make_offer(program, "O1"), make_offer(program, "O2")
-    before = order(program)
-    page = client.get(reverse("admin:offers_rankingrevision_order"))
-    assert "O1" in page.context["form"].initial["offers"]
-    save = reverse("admin:offers_rankingrevision_save_order")
-    assert client.post(save, {"offers": "O2  Offer O2\nO1", "comment": "O2 does better"}).status_code == 302
-    assert order(program) == [second.pk, first.pk]
-    newest = RankingRevision.objects.order_by("-number")[0]
-    client.post(reverse("admin:offers_rankingrevision_undo", args=[newest.pk]))
-    assert order(program) == before
-    assert RankingRevision.objects.count() == newest.number + 1
-
-
-def test_an_order_with_an_unknown_offer_changes_nothing(client: Client, program: Program, offer: Offer) -> None:
-    before = order(program)
-    answer = client.post(reverse("admin:offers_rankingrevision_save_order"), {"offers": "O1\nO404"})
-    assert "O404" in str(errors_of(answer)["offers"])
-    assert order(program) == before
-
-
-def test_only_one_revision_of_a_ranking_is_in_force(client: Client, program: Program) -> None:
-    make_offer(program, "O1")
-    make_offer(program, "O2")
-    client.post(reverse("admin:offers_rankingrevision_save_order"), {"offers": "O2\nO1"})
-    page = text_of(client.get(reverse("admin:offers_rankingrevision_changelist")))
-    assert (page.count("● In force"), page.count("○ Replaced")) == (1, 2)
 
 
 def test_the_list_narrows_to_what_offers_are_today(client: Client, program: Program) -> None:
