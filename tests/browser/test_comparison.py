@@ -1,5 +1,7 @@
 """The comparison page as people use it: a question in words, the funnel plot with its table, and nothing that goes wrong."""
 
+import re
+
 import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
@@ -62,4 +64,24 @@ def test_partners_are_compared(signed_in: Visit, program: Program, size: str) ->
     assert page.evaluate(FAULTS) == []
     width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(width) <= 0, "wider than the window"
+    assert not signed_in.wrong
+
+
+def test_a_filter_changes_the_question_and_stands_in_the_address(signed_in: Visit, program: Program) -> None:
+    page = signed_in.page
+    signed_in.open(f"{reverse('admin:compare_partners')}?metric=redemption_rate&month=2026-06")
+
+    page.locator("select[name=metric]").select_option("unlock_rate")
+    page.locator("select[name=by]").select_option("country")
+    page.locator("form.plum-filter button[type=submit]").click()
+
+    page.wait_for_url(re.compile("by=country"))
+    assert "metric=unlock_rate" in page.url
+    expect(page.get_by_text("Unlock rate: unlocks ÷ views")).to_be_visible()
+    expect(page.get_by_role("heading", name="SE")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as CSV").click()
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("group,partner,name")
+    assert len(lines) == 1 + len(PARTNERS)
     assert not signed_in.wrong
