@@ -76,13 +76,18 @@ class ListingForm(forms.ModelForm):
         required=False,
         max_length=500,
         assume_scheme="https",
+        widget=forms.URLInput(attrs={"class": "vURLField"}),
         help_text="Of a picture or film elsewhere on the web. A picture that you bring takes its place.",
     )
 
     class Meta:
         model = ListingDraft
         fields = ["title", "text", "picture", "creative_url", "terms"]
-        widgets = {"text": forms.Textarea(attrs={"rows": 5}), "terms": forms.Textarea(attrs={"rows": 3})}
+        widgets = {
+            "title": forms.TextInput(attrs={"class": "vTextField"}),
+            "text": forms.Textarea(attrs={"rows": 5}),
+            "terms": forms.Textarea(attrs={"rows": 3}),
+        }
         help_texts = {"terms": "They hold from the day on which this version is published."}
 
     field_order = ["title", "text", "picture", "creative_url", "terms"]

@@ -301,7 +301,12 @@ def say_terms_state(pk: int, held: int, starts_date: Any, today: Any) -> SafeStr
 
 
 def show_words(text: str) -> SafeString:
-    """A text with its lines; an address as a link."""
+    """A text with its lines; a picture of ours as it looks, another address as a link."""
+    name = find_own_picture(text)
+    if name:
+        return format_html(
+            '<a href="{0}"><img class="plum-thumb" src="{0}" alt="The picture of this version"></a>', creative_path(name)
+        )
     if text.startswith(("https://", "http://")) and " " not in text:
         return format_html('<a href="{}" rel="noreferrer">{}</a>', text, text)
     return format_html('<span class="plum-words">{}</span>', text) if text else NO_DATA

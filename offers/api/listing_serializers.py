@@ -42,7 +42,7 @@ class ComparisonQuery(serializers.Serializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         """Two numbers; `from` is no name that a class could give."""
-        number = {"min_value": 1, "max_value": LARGEST_NUMBER}
+        number: dict[str, Any] = {"min_value": 1, "max_value": LARGEST_NUMBER}
         return {
             "from": serializers.IntegerField(help_text="Number of the one version.", **number),
             "to": serializers.IntegerField(help_text="Number of the other.", **number),
