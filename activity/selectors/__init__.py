@@ -1,6 +1,6 @@
 """Reads of activity: figures, rollups, timelines, and the state of the ledger."""
 
-from activity.selectors.arms import count_arms, count_periods, list_member_keys
+from activity.selectors.arms import count_arms, count_periods, iterate_member_keys
 from activity.selectors.attribute_counts import count_by_attributes
 from activity.selectors.counts import count_by
 from activity.selectors.dimensions import refuse_personal
@@ -28,8 +28,8 @@ __all__ = [
     "count_periods",
     "count_unsealed",
     "head_of",
+    "iterate_member_keys",
     "list_in_segment",
-    "list_member_keys",
     "list_offer_states",
     "list_sources",
     "list_timeline",

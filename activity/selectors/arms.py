@@ -1,6 +1,6 @@
 """What some members, or some units, did before and after an instant: the counts that effects are measured by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from pyroaring import BitMap
@@ -17,14 +17,18 @@ from partners.models import Program
 from plum_site.lib.snapshot import snapshot
 
 
-def list_member_keys(program_id: int) -> dict[int, bytes]:
+def iterate_member_keys(program_id: int, ids: BitMap) -> Iterator[tuple[int, bytes]]:
     """
-    The keys of a program's members, active or not.
+    The keys of some members of a program, active or not; ids of anybody else are passed over.
 
-    Shape: member id to key, 16 bytes.
+    Shape: (member id, key of 16 bytes), by id.
     """
-    rows = Member.objects.filter(program_id=program_id).order_by("id").values_list("id", "key")
-    return {pk: bytes(key) for pk, key in rows.iterator()}
+    if not ids:
+        return
+    rows = Member.objects.filter(program_id=program_id, id__gte=ids.min(), id__lte=ids.max()).order_by("id")
+    for member_id, key in rows.values_list("id", "key").iterator():
+        if member_id in ids:
+            yield member_id, bytes(key)
 
 
 def count_arms(

@@ -9,7 +9,7 @@ from pyroaring import BitMap
 
 from activity.choices import Kind
 from activity.rules import ArmCounts
-from activity.selectors import count_arms, count_periods, list_member_keys
+from activity.selectors import count_arms, count_periods, iterate_member_keys
 from offers.models import Offer, Segment
 from offers.selectors import load_catalog
 from partners.models import Category, Partner, Program
@@ -141,10 +141,8 @@ def split_members(program: Program, design: EffectDesign, members: Collection[in
     Shape: TREATED and HELD_OUT to the row ids of members.
     """
     arms = {TREATED: BitMap(), HELD_OUT: BitMap()}
-    keys = list_member_keys(program.pk)
-    for member_id in members:
-        if member_id in keys:
-            arms[arm_of(keys[member_id], design.salt, design.hold_out_share or Decimal())].add(member_id)
+    for member_id, key in iterate_member_keys(program.pk, BitMap(members)):
+        arms[arm_of(key, design.salt, design.hold_out_share or Decimal())].add(member_id)
     return arms
 
 

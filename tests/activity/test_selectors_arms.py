@@ -10,7 +10,7 @@ from pyroaring import BitMap
 from activity.choices import Kind, Status
 from activity.models import Event, Member
 from activity.rules import ArmCounts, stratum_of
-from activity.selectors import count_arms, count_periods, head_of, list_in_segment, list_member_keys
+from activity.selectors import count_arms, count_periods, head_of, iterate_member_keys, list_in_segment
 from activity.selectors.groups import count_in_segment
 from activity.services import MemberRow, Person, apply_people, seal_ledger
 from partners.models import Program
@@ -139,10 +139,15 @@ def test_keys_are_those_of_the_members_of_the_program(program: Program) -> None:
     other = make_program("other")
     apply_people(program=other, source="file", rows=[MemberRow(Person("X"), {})], actor="system", at=CREATED_AT)
 
-    keys = list_member_keys(program.pk)
+    mine = list(Member.objects.filter(program=program).order_by("id").values_list("id", flat=True))
+    theirs = Member.objects.get(program=other).pk
 
-    assert len(keys) == MEMBERS == len(set(keys.values()))
+    keys = dict(iterate_member_keys(program.pk, BitMap([*mine[5:], theirs, 2**31])))
+
+    assert list(keys) == mine[5:]
+    assert len(set(keys.values())) == MEMBERS - 5
     assert all(bytes(Member.objects.get(pk=pk).key) == key for pk, key in list(keys.items())[:5])
+    assert list(iterate_member_keys(program.pk, BitMap())) == []
 
 
 def test_members_of_a_segment_are_as_many_as_are_counted(program: Program) -> None:

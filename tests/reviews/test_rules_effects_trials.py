@@ -4,6 +4,7 @@ import re
 from contextlib import suppress
 from io import StringIO
 from json import loads
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from reviews.rules.effects import Effect, Measurement, summarise_verdicts
 from reviews.rules.effects import trials as module
+from reviews.rules.effects.summary import pool_gains
 from reviews.rules.effects.trials import SCENARIOS, find_shortfalls, simulate_effects, summarise_trials
 from tests.reviews.figures import read_number, read_table
 
@@ -55,6 +57,20 @@ def test_each_kind_is_told_in_all_and_by_category() -> None:
     assert found[0].counts == {"worked": 3, "no_evidence": 0, "harmed": 0, "cannot_tell": 1}
     assert found[1].sentence.startswith("Refresh listing in retail: 3 worked of 3. Together +20.0 % (95 % interval +")
     assert found[4].sentence == "Rerank in retail: 1 harmed of 1. Fewer than 3 have an interval: no figure for all."
+
+
+def test_actions_that_are_known_alike_and_differ_are_pooled_as_any_sample() -> None:
+    """Where chance is small beside how the actions differ, it is the mean with its t interval."""
+    gains = [0.1, 0.4, -0.2, 0.3]
+    mean, error = fmean(gains), stdev(gains) / 2
+
+    assert pool_gains([(gain, 0.01) for gain in gains]) == pytest.approx((mean, mean - 3.182446 * error, mean + 3.182446 * error))
+
+
+def test_actions_that_agree_are_no_surer_than_their_chance() -> None:
+    mean, low, high = pool_gains([(0.2, 0.1)] * 4)
+
+    assert (mean, high - low) == (pytest.approx(0.2), pytest.approx(2 * 3.182446 * 0.05))
 
 
 def test_less_of_what_is_bad_is_a_gain() -> None:
