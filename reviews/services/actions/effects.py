@@ -40,6 +40,7 @@ def make_design(action: CorrectiveAction, at: datetime) -> EffectDesign:
         program=action.program,
         kind=action.kind,
         metric=metric,
+        partner=action.partner,
         offers=offers,
         segment=action.segment,
         starts_date=today,
