@@ -53,6 +53,7 @@ GROUPS = (
             "reviews.ReviewCycle",
             "reviews.Scorecard",
             "reviews.FlagCase",
+            "reviews.CorrectiveAction",
             "compare_partners",
             "reviews.DataGap",
             "reviews.Restatement",

@@ -1,5 +1,8 @@
 """The console's lists and pages of the monthly review, and what it adds to partners."""
 
+from reviews.admin.action_bulk import approve_bulk
+from reviews.admin.action_panels import fill_actions_of_partner
+from reviews.admin.actions import ActionAdmin
 from reviews.admin.compare import show_comparison
 from reviews.admin.coverage import show_coverage
 from reviews.admin.cycles import CycleAdmin
@@ -7,6 +10,7 @@ from reviews.admin.flags import FlagCaseAdmin
 from reviews.admin.gaps import DataGapAdmin
 from reviews.admin.panels import fill_partner_panel
 from reviews.admin.policies import PolicyAdmin
+from reviews.admin.proposals import propose
 from reviews.admin.reports import preview_report
 from reviews.admin.restatements import RestatementAdmin
 from reviews.admin.rules import RuleAdmin
@@ -14,6 +18,7 @@ from reviews.admin.scorecards import ScorecardAdmin
 from reviews.admin.subscriptions import SubscriptionAdmin
 
 __all__ = [
+    "ActionAdmin",
     "CycleAdmin",
     "DataGapAdmin",
     "FlagCaseAdmin",
@@ -22,8 +27,11 @@ __all__ = [
     "RuleAdmin",
     "ScorecardAdmin",
     "SubscriptionAdmin",
+    "approve_bulk",
+    "fill_actions_of_partner",
     "fill_partner_panel",
     "preview_report",
+    "propose",
     "show_comparison",
     "show_coverage",
 ]

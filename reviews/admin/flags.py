@@ -29,13 +29,16 @@ from plum_site.lib.admin import (
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.present import NO_DATA, Table, count, link, month
+from reviews.admin.proposals import propose_url
 from reviews.choices import CycleState, FlagState, RuleTarget, Severity
 from reviews.forms import FlagOwnerForm, FlagStepForm
 from reviews.models import FlagCase, Scorecard
 from reviews.pages import show_decision
+from reviews.pages.actions import make_actions
 from reviews.pages.flags import say_evidence, show_flag_state, show_measured, show_severity
 from reviews.rules import ACTIVE
 from reviews.selectors import find_card, list_flag_transitions, list_sightings, say_allowed, say_rule_of, say_seen
+from reviews.selectors.actions import list_actions
 from reviews.services import assign_flag, change_flag_state, change_flags_in_bulk
 from reviews.workflow import FLAG_TRANSITIONS
 
@@ -216,6 +219,9 @@ class FlagCaseAdmin(TransitionsMixin, ReadOnlyModelAdmin):
         buttons = self.transition_buttons(request, row)
         if allowed(request, "flag.handle"):
             buttons.append(Button("Change the owner…", reverse("admin:reviews_flagcase_owner", args=[row.pk])))
+        if allowed(request, "action.propose"):
+            named = {"offers": row.target_key} if row.target == RuleTarget.OFFER else {}
+            buttons.append(Button("Propose an action", propose_url(case=row.pk, **named), is_primary=True))
         return buttons
 
     def tables(self, request: HttpRequest, row: FlagCase) -> Sequence[Table]:
@@ -235,6 +241,9 @@ class FlagCaseAdmin(TransitionsMixin, ReadOnlyModelAdmin):
                 sightings,
                 "None any more.",
                 frozenset({1, 2}),
+            ),
+            make_actions(
+                "Corrective actions", list(list_actions(row.program_id).filter(case=row)), "Nothing was proposed for it."
             ),
             Table("What happened", headers, log_rows(list_flag_transitions(row.pk), dict(FlagState.choices)), "Nothing yet."),
         ]

@@ -12,7 +12,8 @@ from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.present import NO_DATA, count, month
 from plum_site.lib.workflow import available
-from reviews.choices import DecisionKind
+from reviews.admin.proposals import propose_url
+from reviews.choices import DecisionKind, RuleTarget
 from reviews.forms import DecisionForm
 from reviews.models import Scorecard
 from reviews.pages import find_decision, show_decision, show_scorecard, show_standing
@@ -21,6 +22,12 @@ from reviews.services import decide
 from reviews.workflow import DECISIONS
 
 LAST = 10**9  # behind every rank
+
+
+def find_carriers(card: Scorecard) -> list[str]:
+    """The offers that carry the fall, by external id."""
+    carriers = (card.diagnosis or {}).get("carriers", [])
+    return [one["key"] for one in carriers if one["target"] == RuleTarget.OFFER]
 
 
 @console_admin(Scorecard)
@@ -66,6 +73,9 @@ class ScorecardAdmin(ReadOnlyModelAdmin):
                 "decision_form": form or DecisionForm(initial=initial),
                 "decide_url": reverse("admin:reviews_scorecard_decide", args=[card.pk]),
                 "next_url": self.find_next(card),
+                "propose_url": propose_url(card=card.pk, offers=find_carriers(card))
+                if allowed(request, "action.propose")
+                else "",
             }
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
+from offers.models import Offer
 from plum_site.lib.errors import NotFound
 from plum_site.lib.periods import first_instant, local_date
 from reviews.choices import ActionState
@@ -87,6 +88,53 @@ def list_waiting_actions(program_id: int) -> QuerySet[CorrectiveAction]:
     Shape: CorrectiveActions.
     """
     return list_actions(program_id).filter(state=ActionState.PROPOSED).order_by("due_date", "id")
+
+
+def list_actions_waiting_for(program_id: int, person_id: int, *, may_approve: bool) -> QuerySet[CorrectiveAction]:
+    """
+    What waits for one person: what they may approve by themselves or as the second one, what nobody has taken up yet, and
+    what is theirs and failed. may_approve: whether they hold the right to; else they take up and own.
+
+    Shape: CorrectiveActions, the earliest due first.
+    """
+    involved = Q(proposer=person_id) | Q(editor=person_id)
+    open_to = Q(state=ActionState.PROPOSED, needs_two=True, proposer__isnull=True)
+    if may_approve:
+        open_to |= Q(state=ActionState.PROPOSED) & (Q(needs_two=False) | (Q(proposer__isnull=False) & ~involved))
+    mine = Q(state=ActionState.PROPOSED, needs_two=False, owner=person_id) | Q(state=ActionState.FAILED, owner=person_id)
+    rows = list_actions(program_id).filter(open_to | mine)
+    return rows.order_by(F("due_date").asc(nulls_last=True), "id")
+
+
+def list_actions_of_partner(partner_id: int) -> QuerySet[CorrectiveAction]:
+    """
+    What was done for a partner, or is to be.
+
+    Shape: CorrectiveActions with what their sentences need, newest first.
+    """
+    return CorrectiveAction.objects.filter(partner_id=partner_id).select_related(*RELATED).order_by("-id")
+
+
+def list_actions_of_offer(offer: Offer) -> list[CorrectiveAction]:
+    """
+    What was done with one offer, or is to be: the actions of its partner that name it.
+
+    Shape: CorrectiveActions, newest first.
+    """
+    return [
+        action for action in list_actions_of_partner(offer.partner_id) if offer.external_id in action.params.get("offers", ())
+    ]
+
+
+def count_waiting_actions(program_id: int, partner_ids: Sequence[int]) -> dict[int, int]:
+    """
+    How many actions wait for somebody to decide, or failed, by partner.
+
+    Shape: {partner row id: number}; partners without one are left out.
+    """
+    waiting = (ActionState.PROPOSED, ActionState.FAILED)
+    rows = CorrectiveAction.objects.filter(program_id=program_id, partner_id__in=partner_ids, state__in=waiting)
+    return dict(rows.order_by().values_list("partner_id").annotate(number=Count("id")))
 
 
 def list_due_actions(at: datetime) -> QuerySet[CorrectiveAction]:

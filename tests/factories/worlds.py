@@ -16,6 +16,7 @@ from reviews.models import DataGap
 from reviews.rules import default_rules
 from reviews.selectors.previews import RULE_PREVIEW
 from reviews.services import consolidate_cycle
+from reviews.services.actions import propose_action
 from tests.factories.exports import ask
 from tests.factories.flags import make_case
 from tests.factories.ledger import event, record
@@ -56,4 +57,12 @@ def make_world(code: str, mark: str, month_start_date: date) -> Program:
     job.due_at = job.created_at = AT
     job.save()
     make_case(program, 4000 + int(mark), month_start_date)
+    propose_action(
+        partner_id=program.partners.get().pk,
+        kind="pause_offer",
+        params={"offers": [f"O{mark}"]},
+        proposal_key=f"world {mark}",
+        actor="system",
+        at=AT,
+    )
     return program

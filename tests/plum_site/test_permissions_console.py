@@ -62,6 +62,7 @@ TRANSITIONS = {
     "admin:offers_listingdraft_do": "submit",
     "admin:partners_partner_do": "put_on_notice",
     "admin:reviews_datagap_do": "accept",
+    "admin:reviews_correctiveaction_do": "cancel",
     "admin:reviews_flagcase_do": "acknowledge",
 }
 

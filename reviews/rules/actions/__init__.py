@@ -8,7 +8,7 @@ from reviews.rules.actions.approvals import (
     default_approvals,
     needs_two_people,
 )
-from reviews.rules.actions.params import HOWS, SEGMENT_KINDS, check_params, say_action
+from reviews.rules.actions.params import HOWS, SEGMENT_KINDS, WITH_PLACE, check_params, say_action
 from reviews.rules.actions.playbook import (
     ANY,
     Finding,
@@ -27,6 +27,7 @@ __all__ = [
     "SEGMENT_KINDS",
     "SOLO_HOURS",
     "UNDO_DAYS",
+    "WITH_PLACE",
     "ApprovalSpec",
     "Finding",
     "PlaybookLine",

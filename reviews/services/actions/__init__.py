@@ -15,7 +15,7 @@ from reviews.services.actions.kinds import HANDLINGS, Change, ChangedSince, Hand
 from reviews.services.actions.notes import add_note
 from reviews.services.actions.people import UnableToDecideAction
 from reviews.services.actions.playbook import propose_for_flags, save_playbook
-from reviews.services.actions.proposing import edit_action, propose_action, take_up_action
+from reviews.services.actions.proposing import draft_action, edit_action, propose_action, take_up_action
 
 __all__ = [
     "EXECUTE",
@@ -31,6 +31,7 @@ __all__ = [
     "approve_action",
     "approve_in_bulk",
     "cancel_action",
+    "draft_action",
     "edit_action",
     "execute_action",
     "measure_due_actions",

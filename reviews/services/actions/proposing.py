@@ -1,6 +1,6 @@
 """Proposing corrective actions, taking up what a rule proposed, and editing them until they are carried out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from reviews.services.actions.people import person_behind, require_right
 from reviews.workflow import PROPOSE
 
 LONGEST_REASON = 4000
+EMPTIABLE = ("owner", "due_date", "scheduled_at")
 
 
 @transaction.atomic
@@ -53,33 +54,17 @@ def propose_action(
     Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent.
     Source: docs/rules/actions.md
     """
-    partner = Partner.objects.select_related("program").filter(pk=partner_id).first()
-    if partner is None:
-        raise NotFound("partner", partner_id)
     person = person_behind(actor)
     if person is not None:
-        require_right(person, PROPOSE, partner.program_id)
-    if kind not in HANDLINGS:
-        sentence = f"There is nobody to carry out {kind!r}. Nothing was proposed."
-        raise InvalidInput("unknown_kind", sentence, {"kind": "Choose another."})
-    action = CorrectiveAction(
-        program=partner.program,
-        partner=partner,
-        case=case,
-        cycle=cycle,
-        kind=kind,
-        params=check_params(kind, params, is_draft=person is None),
-        segment=_find_segment(partner.program_id, kind, segment),
-        reason=_check_reason(reason),
-        proposal_key=proposal_key,
-        proposer=person,
-        proposed_at=at,
-        owner=owner or (case.owner if case else partner.owner),
-        due_date=due_date,
-        scheduled_at=scheduled_at,
-        needs_two=True,
+        require_right(person, PROPOSE, _get_partner(partner_id).program_id)
+    action = draft_action(
+        partner_id=partner_id, kind=kind, params=params, segment=segment, reason=reason, is_complete=person is not None
     )
-    named_offers(action)
+    action.case, action.cycle = case, cycle
+    action.proposal_key = proposal_key
+    action.proposer, action.proposed_at = person, at
+    action.owner = owner or (case.owner if case else action.partner.owner)
+    action.due_date, action.scheduled_at = due_date, scheduled_at
     action.needs_two = _needs_two(action, at)
     try:
         with transaction.atomic():
@@ -90,6 +75,35 @@ def propose_action(
             raise
         return known
     note_proposal(action, actor, at, action.reason)
+    return action
+
+
+def draft_action(
+    *, partner_id: int, kind: str, params: Mapping[str, Any], segment: str = "", reason: str = "", is_complete: bool = True
+) -> CorrectiveAction:
+    """
+    An action as it would be proposed, not stored: so that it can be looked at before. is_complete: no words may be missing.
+
+    Shape: one CorrectiveAction without a row.
+    Raises: NotFound; InvalidInput - unknown_kind, invalid_params, invalid_action; UnableToExecute - unknown_offer,
+    other_partner.
+    Writes: nothing.
+    Source: docs/rules/actions.md
+    """
+    partner = _get_partner(partner_id)
+    if kind not in HANDLINGS:
+        sentence = f"There is nobody to carry out {kind!r}. Nothing was proposed."
+        raise InvalidInput("unknown_kind", sentence, {"kind": "Choose another."})
+    action = CorrectiveAction(
+        program=partner.program,
+        partner=partner,
+        kind=kind,
+        params=check_params(kind, params, is_draft=not is_complete),
+        segment=_find_segment(partner.program_id, kind, segment),
+        reason=_check_reason(reason),
+        needs_two=True,
+    )
+    named_offers(action)
     return action
 
 
@@ -120,13 +134,16 @@ def edit_action(
     params: Mapping[str, Any] | None = None,
     segment: str | None = None,
     reason: str | None = None,
+    owner: User | None = None,
     due_date: date | None = None,
     scheduled_at: datetime | None = None,
+    emptied: Collection[str] = (),
     replaces: int | None = None,
 ) -> CorrectiveAction:
     """
     Change an action that has not begun. Whoever edits stands behind it from then on, and an approval is void: it is proposed
-    again. What is None stays. replaces: the revision that the caller saw, where that matters.
+    again. What is None stays. emptied: which of owner, due_date and scheduled_at shall be nothing from now on. replaces: the
+    revision that the caller saw, where that matters.
 
     Raises: NotFound; NotAllowed; DomainError - transition_refused, changed_since; InvalidInput - invalid_params,
     invalid_action; UnableToExecute - unknown_offer, other_partner; UnableToDecideAction - nobody_behind.
@@ -154,8 +171,10 @@ def edit_action(
         "design": None,
         "needs_two": _needs_two(action, at),
         "reason": action.reason if reason is None else _check_reason(reason),
+        "owner": owner or action.owner,
         "due_date": due_date or action.due_date,
         "scheduled_at": scheduled_at or action.scheduled_at,
+        **{name: None for name in EMPTIABLE if name in emptied},
     }
     take(action, "edit", actor, at, **changes)
     return action
@@ -170,6 +189,13 @@ def check_revision(action: CorrectiveAction, replaces: int | None) -> None:
     if replaces not in (None, action.revision):
         sentence = f"The action was edited: revision {action.revision} stands, not {replaces}. Nothing was changed. Look at it."
         raise InvalidInput("changed_since", sentence)
+
+
+def _get_partner(partner_id: int) -> Partner:
+    partner = Partner.objects.select_related("program").filter(pk=partner_id).first()
+    if partner is None:
+        raise NotFound("partner", partner_id)
+    return partner
 
 
 def _needs_two(action: CorrectiveAction, at: datetime) -> bool:
