@@ -1,14 +1,14 @@
-"""What lists of flags can be narrowed down by."""
+"""What lists of flags and of corrective actions can be narrowed down by."""
 
 from typing import Any
 
 from django.core.validators import RegexValidator
 from django.db.models import QuerySet
-from django_filters import BooleanFilter, CharFilter, ChoiceFilter, FilterSet
+from django_filters import BooleanFilter, CharFilter, ChoiceFilter, FilterSet, NumberFilter
 
 from plum_site.lib.periods import parse_month
-from reviews.choices import FlagState, Severity
-from reviews.models import FlagCase
+from reviews.choices import ActionKind, ActionState, FlagState, Severity, Verdict
+from reviews.models import CorrectiveAction, FlagCase
 from reviews.rules import ACTIVE
 
 MONTH = RegexValidator(r"^(19|20)\d{2}-(0[1-9]|1[0-2])$", "Write a month as YYYY-MM, for example 2026-03.")
@@ -37,3 +37,24 @@ class FlagFilter(FilterSet):
         """Those that stood in a month: from the first one in which they were seen to the newest."""
         month = parse_month(value)
         return queryset.filter(first_month_date__lte=month, newest_month_date__gte=month)
+
+
+class ActionFilter(FilterSet):
+    """Corrective actions by state, kind, partner, segment, month of the review, flag, owner (user name) and verdict."""
+
+    state = ChoiceFilter(choices=ActionState.choices)
+    kind = ChoiceFilter(choices=ActionKind.choices)
+    partner = CharFilter(field_name="partner__external_id", label="External id of the partner")
+    segment = CharFilter(field_name="segment__code", label="Code of the segment")
+    month = CharFilter(method="filter_month", validators=[MONTH], label="YYYY-MM of the review that it answers")
+    flag = NumberFilter(field_name="case_id", min_value=1, max_value=2**63 - 1, label="Id of the flag that it answers")
+    owner = CharFilter(field_name="owner__username", label="User name of the owner")
+    verdict = ChoiceFilter(choices=Verdict.choices)
+
+    class Meta:
+        model = CorrectiveAction
+        fields: list[str] = []
+
+    def filter_month(self, queryset: QuerySet[CorrectiveAction], name: str, value: Any) -> QuerySet[CorrectiveAction]:
+        """Those that answer the review of a month, whichever revision."""
+        return queryset.filter(cycle__month_start_date=parse_month(value))

@@ -50,7 +50,15 @@ _REVIEW = {
     "revision": 1,
     "url": "https://plum.example.org/api/v1/reviews/2026-10",
 }
-_ACTION = {"id": "act_7", "program": "acme", "kind": "rerank", "url": "https://plum.example.org/api/v1/actions/7"}
+_ACTION = {
+    "id": "act_7",
+    "program": "acme",
+    "partner": "P-17",
+    "kind": "rerank",
+    "revision": 1,
+    "state": "proposed",
+    "url": "https://plum.example.org/api/v1/actions/7",
+}
 _OFFER = {"program": "acme", "offer": "O-100", "url": "https://plum.example.org/api/v1/offers/O-100"}
 _DAY = {"program": "acme", "partner": "P-17", "offer": "O-100", "day": "2026-10-01", "url": _OFFER["url"]}
 _EXPORT = {
@@ -88,9 +96,19 @@ TYPES: dict[str, AnnouncementType] = {
         AnnouncementType("offer.published", "An offer went live", _OFFER),
         AnnouncementType("offer.retired", "An offer was retired", _OFFER),
         AnnouncementType("event.rejected", "Events were rejected", {"program": "acme", "source": "shop", "rejected": 3}),
-        AnnouncementType("action.proposed", "A corrective action was proposed", _ACTION),
-        AnnouncementType("action.applied", "A corrective action was carried out", _ACTION),
-        AnnouncementType("action.outcome_measured", "The effect of a corrective action was measured", _ACTION),
+        AnnouncementType("action.proposed", "A corrective action was proposed", _ACTION, is_made=True),
+        AnnouncementType("action.approved", "A corrective action was approved", _ACTION | {"state": "approved"}, is_made=True),
+        AnnouncementType("action.executed", "A corrective action was carried out", _ACTION | {"state": "executed"}, is_made=True),
+        AnnouncementType(
+            "action.failed", "A corrective action could not be carried out", _ACTION | {"state": "failed"}, is_made=True
+        ),
+        AnnouncementType("action.reverted", "A corrective action was reverted", _ACTION | {"state": "reverted"}, is_made=True),
+        AnnouncementType(
+            "action.measured",
+            "The effect of a corrective action was measured",
+            _ACTION | {"state": "measured", "verdict": "worked"},
+            is_made=True,
+        ),
         AnnouncementType("people_sync.completed", "Members were brought up to date", _SYNC),
         AnnouncementType("people_sync.blocked", "A change of members waits for a person", _SYNC),
         AnnouncementType("reconciliation.completed", "A statement was reconciled", {"program": "acme", "statement": "S-9"}),

@@ -40,6 +40,7 @@ TITLES = {
     413: "The request is too large",
     415: "Unsupported media type",
     422: "The request cannot be carried out",
+    428: "What was seen is not said",
     429: "Too many requests",
     500: "Something went wrong in Plum",
     503: "Not available at the moment",

@@ -222,7 +222,7 @@ SPECTACULAR_SETTINGS = {
         "PartnerState": "partners.choices.PartnerState",
         "OfferState": "offers.choices.PresentState",
         "ReviewState": "reviews.choices.CycleState",
-        **{name: f"reviews.choices.{name}" for name in ("FlagState", "TimeUnit")},
+        **{name: f"reviews.choices.{name}" for name in ("ActionKind", "ActionState", "FlagState", "TimeUnit")},
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -1,8 +1,15 @@
 from django.urls import path
 
-from reviews.api import comparisons, flags, gaps, restatements, rules, scorecards, views
+from reviews.api import actions, comparisons, flags, gaps, policies, restatements, rules, scorecards, views
 
 urlpatterns = [
+    path("actions", actions.ActionsView.as_view(), name="actions"),
+    path("actions/approve", actions.ApproveActionsView.as_view(), name="approve_actions"),
+    path("actions/<int:action_id>", actions.ActionView.as_view(), name="action"),
+    path("actions/<int:action_id>/notes", actions.ActionNotesView.as_view(), name="action_notes"),
+    path("actions/<int:action_id>/transitions", actions.ActionTransitionsView.as_view(), name="action_transitions"),
+    path("approvals", policies.ApprovalsView.as_view(), name="approvals"),
+    path("playbook", policies.PlaybookView.as_view(), name="playbook"),
     path("comparisons", comparisons.ComparisonsView.as_view(), name="comparisons"),
     path("coverage", scorecards.CoverageView.as_view(), name="coverage"),
     path("scorecards", scorecards.ScorecardsView.as_view(), name="scorecards"),

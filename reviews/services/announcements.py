@@ -1,4 +1,4 @@
-"""What the outside is told about reviews, in the transactions of `cycles.py`."""
+"""What the outside is told about reviews and corrective actions, in the transactions of their changes."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,9 +7,17 @@ from datetime import datetime, timedelta
 from plum_site.lib.announcements import address_of, announce
 from plum_site.lib.periods import month_text
 from reviews.choices import Severity
-from reviews.models import FlagCase, ReviewCycle
+from reviews.models import ActionTransition, CorrectiveAction, FlagCase, ReviewCycle
 
 TELL_WITHIN = timedelta(days=40)  # after a month's end: a history that is loaded and reviewed late alarms nobody
+TOLD_STEPS = {
+    "propose": "action.proposed",
+    "approve": "action.approved",
+    "finish": "action.executed",
+    "fail": "action.failed",
+    "revert": "action.reverted",
+    "measure": "action.measured",
+}
 GRAVITY = {severity: rank for rank, severity in enumerate(Severity.values)}
 
 
@@ -57,3 +65,27 @@ def announce_flags(*, cycle: ReviewCycle, opened: Sequence[FlagCase], at: dateti
         }
         key = f"{cycle.pk}:{partner}:{','.join(str(case.pk) for case in cases)}"
         announce(type="partner.flagged", program_id=cycle.program_id, key=key, data=data, at=at)
+
+
+def announce_step(*, action: CorrectiveAction, step: ActionTransition, at: datetime) -> None:
+    """
+    A corrective action took a step: announced where it is one of TOLD_STEPS.
+
+    Raises: nothing.
+    Writes: what listeners write.
+    """
+    name = TOLD_STEPS.get(step.name)
+    if name is None:
+        return
+    data = {
+        "id": f"act_{action.pk}",
+        "program": action.program.code,
+        "partner": action.partner.external_id,
+        "kind": str(action.kind),
+        "revision": action.revision,
+        "state": str(step.to_state),
+        "url": address_of("api:action", action.pk),
+    }
+    if step.name == "measure":
+        data["verdict"] = str(action.verdict)
+    announce(type=name, program_id=action.program_id, key=f"{action.pk}:{step.pk}", data=data, at=at)

@@ -21,17 +21,23 @@ from offers.workflow import TRANSITIONS as OFFER_TRANSITIONS
 from partners.models import Program
 from partners.workflow import TRANSITIONS as PARTNER_TRANSITIONS
 from plum_site.lib.access import ANYONE, Operation, operations
-from plum_site.lib.choices import Scope
+from plum_site.lib.choices import Role, Scope
 from plum_site.lib.models import ApiToken
 from plum_site.reference import PAGES
-from reviews.choices import CycleState
-from reviews.models import ReviewCycle, Rule
+from reviews.choices import ActionKind, CycleState
+from reviews.models import CorrectiveAction, ReviewCycle, Rule
 from reviews.selectors import list_rules_in_force
-from reviews.workflow import FLAG_DATA_TRANSITIONS, FLAG_TRANSITIONS, RULE_TRANSITIONS
+from reviews.workflow import (
+    ACTION_SYSTEM_TRANSITIONS,
+    ACTION_TRANSITIONS,
+    FLAG_DATA_TRANSITIONS,
+    FLAG_TRANSITIONS,
+    RULE_TRANSITIONS,
+)
 from reviews.workflow import TRANSITIONS as REVIEW_TRANSITIONS
 from tests.factories.events import make_event
 from tests.factories.offers import make_draft, make_offer, picture
-from tests.factories.people import make_person
+from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.tokens import TokenClient, make_client, make_token
 from tests.factories.worlds import make_world
 from tests.support.addresses import walk
@@ -78,6 +84,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "/api/v1/data-gaps/{gap_id}/transitions": tuple(f"/api/v1/data-gaps/{n}/transitions" for n in ("90001", "90009", "90404")),
     "/api/v1/flags/{flag_id}": ("/api/v1/flags/4001", "/api/v1/flags/4009", "/api/v1/flags/4404"),
     "/api/v1/flags/{flag_id}/transitions": tuple(f"/api/v1/flags/{n}/transitions" for n in (4001, 4009, 4404)),
+    "/api/v1/actions/{action_id}": ("/api/v1/actions/5001", "/api/v1/actions/5009", "/api/v1/actions/5404"),
+    **{
+        f"/api/v1/actions/{{action_id}}/{part}": tuple(f"/api/v1/actions/{n}/{part}" for n in (5001, 5009, 5404))
+        for part in ("notes", "transitions")
+    },
     "/api/v1/exports/{uuid}": tuple(f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}" for n in ("001", "009", "404")),
     "/api/v1/exports/{uuid}/download": tuple(
         f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}/download" for n in ("001", "009", "404")
@@ -111,6 +122,7 @@ NAMES = (
     *("2026-05", "2026-04", "2026-02", "2026-01"),
     *("90001", "90009", "90404"),
     *("4001", "4009", "4404"),
+    *("5001", "5009", "5404"),
     *UUIDS,
 )
 # What is put at an address is made there if it is new: a foreign id looks like an unknown one here too.
@@ -163,12 +175,19 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/rules/{code}/transitions": {"name": "deactivate"},
     "POST /api/v1/flags/{flag_id}/transitions": {"name": "acknowledge"},
     "POST /api/v1/reviews/{month}/restatements": {"reason": "Late files."},
+    "POST /api/v1/actions": {"partner": "P1", "kind": "pause_offer", "params": {"offers": ["O1"]}},
+    "PATCH /api/v1/actions/{action_id}": {"reason": "Another one."},
+    "POST /api/v1/actions/{action_id}/notes": {"text": "See the ticket."},
+    "POST /api/v1/actions/approve": {"actions": [{"id": 5001, "revision": 1}]},
+    "PUT /api/v1/approvals": {"approvals": dict.fromkeys(ActionKind.values, "two"), "push_limit": 10, "solo_mode": False},
+    "PUT /api/v1/playbook": {"lines": []},
 }
-# A step of a lifecycle needs the scope of that step: one for those who may publish, one for those who may only draft.
+# A step of a lifecycle needs the scope of that step: one for those who may decide, one for those who may only draft.
 STEPS = {
-    "POST /api/v1/partners/{external_id}/transitions": ("pause", "put_on_notice"),
-    "POST /api/v1/offers/{external_id}/transitions": ("retire", "submit"),
-    "POST /api/v1/offers/{external_id}/draft/transitions": ("send_back", "discard"),
+    "POST /api/v1/partners/{external_id}/transitions": (Scope.CATALOG_PUBLISH, "pause", "put_on_notice"),
+    "POST /api/v1/offers/{external_id}/transitions": (Scope.CATALOG_PUBLISH, "retire", "submit"),
+    "POST /api/v1/offers/{external_id}/draft/transitions": (Scope.CATALOG_PUBLISH, "send_back", "discard"),
+    "POST /api/v1/actions/{action_id}/transitions": (Scope.ACTIONS_APPROVE, "reject", "cancel"),
 }
 
 ROUTES = {route: row for row in operations().values() for route in row.routes}
@@ -212,7 +231,7 @@ def test_every_page_with_one_method_is_listed_with_that_method_and_its_operation
 
 ALL_TRANSITIONS = (
     *(DRAFT_TRANSITIONS, OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, EXPORT_TRANSITIONS),
-    *(RULE_TRANSITIONS, FLAG_TRANSITIONS, FLAG_DATA_TRANSITIONS),
+    *(RULE_TRANSITIONS, FLAG_TRANSITIONS, FLAG_DATA_TRANSITIONS, ACTION_TRANSITIONS, ACTION_SYSTEM_TRANSITIONS),
 )
 
 
@@ -240,12 +259,13 @@ def test_tokens_on_every_address(settings: Any) -> None:
     own = make_worlds()
     cookies = TokenClient()
     cookies.force_login(make_person("root", is_superuser=True))
+    behind = {"created_by": make_member_of_staff(own, Role.PROGRAM_ADMIN)}  # a person stands behind what a token proposes
     callers = [
         Caller("nobody", TokenClient(), None),
         Caller("nonsense", TokenClient("plum_nonsense"), None),
         Caller("an operator's session cookie", cookies, None),
-        *(Caller(scope.value, make_client(own, scope.value), frozenset({scope.value})) for scope in Scope),
-        Caller("every scope", make_client(own), frozenset(Scope.values)),
+        *(Caller(scope.value, make_client(own, scope.value, **behind), frozenset({scope.value})) for scope in Scope),
+        Caller("every scope", make_client(own, **behind), frozenset(Scope.values)),
     ]
     wrong = []
     for route, row in API_ROUTES.items():
@@ -285,6 +305,9 @@ def make_worlds() -> Program:
         month = date(2026, 3 if mark == "1" else 2, 1)
         Rows().make(ReviewCycle, program=program, month_start_date=month, state=CycleState.CLOSED, **closed)
         ApiToken.objects.filter(pk=token.pk).update(prefix=f"prefix{mark}")
+        partner, params = program.partners.get(external_id=f"P{mark}"), {"offers": [f"O{mark}"]}
+        waiting = {"partner": partner, "kind": ActionKind.PAUSE_OFFER, "params": params}
+        Rows().make(CorrectiveAction, pk=5000 + int(mark), program=program, **waiting)
         [version, *_] = list_rules_in_force(program.pk)
         Rule.objects.filter(pk=version.rule_id).update(code=f"rule{mark}")
         Program.objects.filter(pk=program.pk).update(recorded_stages=["viewed", "unlocked"])  # one rate to compare by
@@ -329,8 +352,8 @@ def call(caller: Caller, route: str, path: str) -> HttpResponse:
     """One request, undone afterwards, so that all meet the same world; writing ones carry what is needed to succeed."""
     body = BODIES.get(route, {})
     if route in STEPS:
-        publishes = Scope.CATALOG_PUBLISH in (caller.scopes or ())
-        body = {"name": STEPS[route][0 if publishes else 1], "comment": "as a test asks"}
+        scope, decided, drafted = STEPS[route]
+        body = {"name": decided if scope in (caller.scopes or ()) else drafted, "comment": "as a test asks"}
     method, kind = route.partition(" ")[0], "cloudevents+json" if "events" in route else "json"
     with transaction.atomic():
         data = json.dumps(body) if method in ("POST", "PUT", "PATCH") else ""

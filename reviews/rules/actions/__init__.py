@@ -1,6 +1,7 @@
 """Corrective actions as pure rules: what each kind needs to be told, how many people it needs, what the playbook proposes."""
 
 from reviews.rules.actions.approvals import (
+    LARGEST_LIMIT,
     SOLO_HOURS,
     UNDO_DAYS,
     ApprovalSpec,
@@ -11,6 +12,9 @@ from reviews.rules.actions.approvals import (
 from reviews.rules.actions.params import HOWS, SEGMENT_KINDS, WITH_PLACE, check_params, say_action
 from reviews.rules.actions.playbook import (
     ANY,
+    AUDIENCES,
+    LONGEST_PERSISTENCE,
+    MOST_LINES,
     Finding,
     PlaybookLine,
     ProposalSpec,
@@ -23,7 +27,11 @@ from reviews.rules.actions.playbook import (
 
 __all__ = [
     "ANY",
+    "AUDIENCES",
     "HOWS",
+    "LARGEST_LIMIT",
+    "LONGEST_PERSISTENCE",
+    "MOST_LINES",
     "SEGMENT_KINDS",
     "SOLO_HOURS",
     "UNDO_DAYS",

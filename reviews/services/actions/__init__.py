@@ -10,7 +10,7 @@ from reviews.services.actions.approving import (
     save_approvals,
 )
 from reviews.services.actions.effects import measure_due_actions
-from reviews.services.actions.executing import execute_action, retry_action, revert_action
+from reviews.services.actions.executing import execute_action, is_undoable, retry_action, revert_action
 from reviews.services.actions.kinds import HANDLINGS, Change, ChangedSince, Handling, Preview, UnableToExecute
 from reviews.services.actions.notes import add_note
 from reviews.services.actions.people import UnableToDecideAction
@@ -34,6 +34,7 @@ __all__ = [
     "draft_action",
     "edit_action",
     "execute_action",
+    "is_undoable",
     "measure_due_actions",
     "propose_action",
     "propose_for_flags",

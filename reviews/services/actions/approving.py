@@ -23,10 +23,11 @@ EXECUTE = "reviews.execute_action"
 
 @dataclass(frozen=True)
 class Approved:
-    """What became of one action of a bulk approval: refused holds the sentence that says why it was left as it is."""
+    """What became of one action of a bulk approval: refused and code say why it was left as it is, for people and programs."""
 
     action_id: int
     refused: str = ""
+    code: str = ""
 
 
 @transaction.atomic
@@ -91,7 +92,7 @@ def approve_in_bulk(*, actions: Mapping[int, int], actor: User | str, at: dateti
             approve_action(action_id=action_id, actor=actor, at=at, comment=comment, replaces=revision)
             done.append(Approved(action_id))
         except DomainError as error:
-            done.append(Approved(action_id, error.detail))
+            done.append(Approved(action_id, error.detail, error.code))
     return done
 
 

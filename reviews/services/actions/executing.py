@@ -52,7 +52,7 @@ def execute_action(*, action_id: int, revision: int, at: datetime) -> Corrective
 
 
 @transaction.atomic
-def retry_action(*, action_id: int, actor: User | str, at: datetime) -> CorrectiveAction:
+def retry_action(*, action_id: int, actor: User | str, at: datetime, comment: str = "") -> CorrectiveAction:
     """
     Have an action that failed carried out after all, as it was approved.
 
@@ -62,7 +62,7 @@ def retry_action(*, action_id: int, actor: User | str, at: datetime) -> Correcti
     action = lock_action(action_id)
     require_right(person_behind(actor), APPROVE, action.program_id)
     HANDLINGS[action.kind].preview(action, at)
-    take(action, "retry", actor, at, failure="", scheduled_at=at)
+    take(action, "retry", actor, at, comment, failure="", scheduled_at=at)
     plan_execution(action, at, at)
     return action
 
@@ -90,3 +90,14 @@ def revert_action(*, action_id: int, actor: User | str, at: datetime, comment: s
     take(action, "revert", actor, at, comment, reverted_at=at, reverted_by=audit.actor_name(actor))
     undo(action, Applied(action.before or {}, action.after or {}), audit.actor_name(actor), at)
     return action
+
+
+def is_undoable(action: CorrectiveAction, at: datetime) -> bool:
+    """
+    Whether an action that was carried out could be reverted still: its kind can be taken back, and its 30 days are not over.
+
+    Raises: nothing.
+    Writes: nothing.
+    """
+    is_late = action.executed_at is not None and at > action.executed_at + timedelta(days=UNDO_DAYS)
+    return HANDLINGS[action.kind].undo is not None and not is_late

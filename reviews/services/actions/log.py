@@ -1,4 +1,4 @@
-"""The one way in which a corrective action changes its state: a row of the table, a log row, an audit row."""
+"""The one way in which a corrective action changes its state: a row of the table, a log row, an audit row, and who is told."""
 
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from plum_site.lib.errors import NotFound
 from plum_site.lib.models import User
 from plum_site.lib.workflow import Table, check_comment, find_transition
 from reviews.models import ActionTransition, CorrectiveAction
+from reviews.services.announcements import announce_step
 from reviews.workflow import ACTION_SYSTEM_TRANSITIONS, ACTION_TRANSITIONS
 
 
@@ -29,7 +30,8 @@ def take(action: CorrectiveAction, name: str, actor: User | str, at: datetime, c
     Take one step that people take with a locked action, and save what changes with it.
 
     Raises: DomainError - transition_refused; InvalidInput - comment_required.
-    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent, in the caller's transaction.
+    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent, what listeners write, in the caller's
+    transaction.
     """
     _take(ACTION_TRANSITIONS, action, name, actor, at, comment, changes)
 
@@ -40,7 +42,7 @@ def take_by_itself(action: CorrectiveAction, name: str, at: datetime, comment: s
 
 
 def note_proposal(action: CorrectiveAction, actor: User | str, at: datetime, comment: str) -> None:
-    """The first row of a new action's log. Writes: reviews_actiontransition, plum_auditevent."""
+    """The first row of a new action's log. Writes: reviews_actiontransition, plum_auditevent, what listeners write."""
     _write(action, "propose", "", actor, at, comment, {"kind": action.kind, "params": action.params})
 
 
@@ -60,7 +62,7 @@ def _take(
 def _write(
     action: CorrectiveAction, name: str, before: str, actor: User | str, at: datetime, comment: str, told: dict[str, Any]
 ) -> None:
-    ActionTransition.objects.create(
+    step = ActionTransition.objects.create(
         action=action,
         name=name,
         from_state=before,
@@ -80,3 +82,4 @@ def _write(
         after={"state": action.state, "revision": action.revision, **told},
         comment=comment,
     )
+    announce_step(action=action, step=step, at=at)

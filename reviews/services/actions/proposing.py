@@ -49,9 +49,9 @@ def propose_action(
     that it answers. proposal_key: of what a rule proposes; what was proposed under it already is returned as it is. What a
     rule proposes may leave words to the person who takes it up.
 
-    Raises: NotFound; NotAllowed; InvalidInput - unknown_kind, invalid_params, invalid_action; UnableToExecute - unknown_offer,
-    other_partner; UnableToDecideAction - nobody_behind.
-    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent.
+    Raises: NotFound; NotAllowed; InvalidInput - unknown_kind, unknown_owner, invalid_params, invalid_action; UnableToExecute -
+    unknown_offer, other_partner; UnableToDecideAction - nobody_behind.
+    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent; what listeners write, and plum_outbox.
     Source: docs/rules/actions.md
     """
     person = person_behind(actor)
@@ -60,6 +60,9 @@ def propose_action(
     action = draft_action(
         partner_id=partner_id, kind=kind, params=params, segment=segment, reason=reason, is_complete=person is not None
     )
+    _check_owner(owner, action.program_id)
+    if case is not None and case.partner_id != partner_id:
+        raise InvalidInput("invalid_action", "Nothing was proposed.", {"flag": "This flag is another partner's."})
     action.case, action.cycle = case, cycle
     action.proposal_key = proposal_key
     action.proposer, action.proposed_at = person, at
@@ -108,7 +111,7 @@ def draft_action(
 
 
 @transaction.atomic
-def take_up_action(*, action_id: int, actor: User | str, at: datetime) -> CorrectiveAction:
+def take_up_action(*, action_id: int, actor: User | str, at: datetime, comment: str = "") -> CorrectiveAction:
     """
     Stand behind what a rule proposed, as its proposer, so that somebody else can approve it.
 
@@ -121,7 +124,7 @@ def take_up_action(*, action_id: int, actor: User | str, at: datetime) -> Correc
     person = require_right(person_behind(actor), PROPOSE, action.program_id)
     if action.proposer_id is not None:
         raise InvalidInput("taken_up", f"{action.proposer} stands behind this action already. Nothing was changed.")
-    take(action, "take_up", actor, at, proposer=person)
+    take(action, "take_up", actor, at, comment, proposer=person)
     return action
 
 
@@ -213,6 +216,13 @@ def _find_segment(program_id: int, kind: str, code: str) -> Segment | None:
     if segment is None:
         raise InvalidInput("invalid_action", "Nothing was saved.", {"segment": f"There is no segment {code!r}."})
     return segment
+
+
+def _check_owner(owner: User | None, program_id: int) -> None:
+    if owner is None or (owner.is_active and (owner.is_superuser or owner.role_grants.filter(program_id=program_id).exists())):
+        return
+    sentence = f"{owner.username} works in no role in this program. Name somebody who does. Nothing was proposed."
+    raise InvalidInput("unknown_owner", sentence, {"owner": sentence})
 
 
 def _check_reason(reason: str) -> str:

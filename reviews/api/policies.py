@@ -1,0 +1,106 @@
+"""The API of what stands behind corrective actions: how many people each kind needs, and what the playbook proposes."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from plum_site.lib import clock
+from plum_site.lib.api_writes import WritingView
+from plum_site.lib.errors import DomainError
+from plum_site.lib.problems import Problem
+from reviews.api import action_examples as examples
+from reviews.api.action_serializers import ApprovalsInput, ApprovalsOutput, PlaybookInput, PlaybookOutput
+from reviews.models import ApprovalPolicy, Playbook
+from reviews.rules.actions import ApprovalSpec, read_lines, write_lines
+from reviews.selectors.actions import Approvals, PlaybookInForce, read_approvals, read_playbook
+from reviews.services.actions import save_approvals, save_playbook
+
+
+class ApprovalsView(WritingView):
+    """
+    How many people each kind of corrective action needs. PUT makes the next version; the same again changes nothing. What was
+    proposed before never needs fewer people than it did then.
+    """
+
+    operations: ClassVar = {"GET": "review.read", "PUT": "rule.edit"}
+    bodies: ClassVar = {"PUT": ApprovalsInput}
+    outcomes: ClassVar = {"PUT": {200: "They are as sent now."}}
+    examples: ClassVar = {"PUT": (examples.APPROVALS, {**examples.APPROVALS, **examples.MADE})}
+    Output: ClassVar[Any] = ApprovalsOutput
+
+    def describe(self, row: Approvals) -> dict[str, Any]:
+        """As read."""
+        spec = row.spec
+        said = {"approvals": dict(spec.approvals), "push_limit": spec.push_limit, "solo_mode": spec.solo_mode}
+        return dict(ApprovalsOutput(said | say_version(row.number, row.row)).data)
+
+    def find_current(self) -> Approvals:
+        """Those in force."""
+        return read_approvals(self.program_id)
+
+    def get(self, request: Request) -> Response:
+        """With their ETag."""
+        self.read_query(request)
+        return self.answer(self.find_current())
+
+    def put(self, request: Request) -> Response:
+        """The next version."""
+
+        def act(given: dict[str, Any]) -> Response:
+            save_approvals(program_id=self.program_id, spec=ApprovalSpec(**given), actor=self.actor, at=clock.now())
+            return self.answer(self.find_current())
+
+        return self.write(request, act)
+
+    def relocate(self, error: DomainError) -> Problem:
+        """What is wrong with a kind of action lies in `approvals`."""
+        error.fields = {name if name == "push_limit" else f"approvals/{name}": text for name, text in error.fields.items()}
+        return super().relocate(error)
+
+
+class PlaybookView(WritingView):
+    """
+    What is proposed for which diagnosis: the first line that fits. PUT makes the next version, whole; the same again changes
+    nothing.
+    """
+
+    operations: ClassVar = {"GET": "review.read", "PUT": "rule.edit"}
+    bodies: ClassVar = {"PUT": PlaybookInput}
+    outcomes: ClassVar = {"PUT": {200: "It is as sent now."}}
+    examples: ClassVar = {"PUT": (examples.PLAYBOOK, {**examples.PLAYBOOK, **examples.MADE})}
+    Output: ClassVar[Any] = PlaybookOutput
+
+    def describe(self, row: PlaybookInForce) -> dict[str, Any]:
+        """As read."""
+        return dict(PlaybookOutput({"lines": write_lines(row.lines)} | say_version(row.number, row.row)).data)
+
+    def find_current(self) -> PlaybookInForce:
+        """The one in force."""
+        return read_playbook(self.program_id)
+
+    def get(self, request: Request) -> Response:
+        """With its ETag."""
+        self.read_query(request)
+        return self.answer(self.find_current())
+
+    def put(self, request: Request) -> Response:
+        """The next version."""
+
+        def act(given: Mapping[str, Any]) -> Response:
+            save_playbook(program_id=self.program_id, lines=read_lines(given["lines"]), actor=self.actor, at=clock.now())
+            return self.answer(self.find_current())
+
+        return self.write(request, act)
+
+    def relocate(self, error: DomainError) -> Problem:
+        """What is wrong with "line 2" lies at the second place of `lines`."""
+        places = {name: int(name.removeprefix("line ")) - 1 for name in error.fields if name.startswith("line ")}
+        error.fields = {f"lines/{places[name]}" if name in places else name: text for name, text in error.fields.items()}
+        return super().relocate(error)
+
+
+def say_version(number: int, row: ApprovalPolicy | Playbook | None) -> dict[str, Any]:
+    """Which version it is, by whom and since when; nobody's and for ever where it is the one that a program begins with."""
+    return {"number": number, "made_by": row.made_by if row else "", "made_at": row.made_at if row else None}
