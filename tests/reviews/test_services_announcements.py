@@ -21,9 +21,14 @@ LONG_OVER = datetime(2026, 6, 30, 22, 0, tzinfo=UTC) + timedelta(days=40, second
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[Announcement]:
-    """What a listener of its own hears."""
+    """What a listener of its own hears, but for the actions that the playbook proposes."""
     kept: list[Announcement] = []
-    monkeypatch.setattr(announcements, "LISTENERS", [kept.append])
+
+    def hear(told: Announcement) -> None:
+        if not told.type.startswith("action."):
+            kept.append(told)
+
+    monkeypatch.setattr(announcements, "LISTENERS", [hear])
     return kept
 
 
