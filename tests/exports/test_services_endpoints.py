@@ -174,5 +174,8 @@ def test_only_what_is_announced_can_be_chosen() -> None:
         "review.finalized",
         "partner.flagged",
         "export.ready",
+        "offer.started",
+        "offer.ended",
+        *(f"action.{step}" for step in ("proposed", "approved", "executed", "failed", "reverted", "measured")),
         "endpoint.disabled",
     ]
