@@ -240,6 +240,7 @@ ASKED_FOR = frozenset(
         "exports.write_export",
         "reviews.backtest_rule",
         "reviews.evaluate_month",
+        "reviews.execute_action",
         "reviews.preview_policy",
     }
 )

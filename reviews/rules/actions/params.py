@@ -134,13 +134,15 @@ def _rerank(read: _Reader) -> dict[str, Any]:
 
 
 def _refresh_listing(read: _Reader) -> dict[str, Any]:
-    return {
+    clean = {
         "offers": read.names("offers", most=1),
         "title": read.text("title", LONGEST_TITLE),
         "text": read.text("text", LONGEST_TEXT, required=False),
         "creative_url": read.text("creative_url", 500, required=False),
-        "terms": read.text("terms", LONGEST_TEXT, required=False),
     }
+    if read.params.get("terms") is not None:  # what is not named stays in force
+        clean["terms"] = read.text("terms", LONGEST_TEXT, required=False)
+    return clean
 
 
 def _pause_offer(read: _Reader) -> dict[str, Any]:

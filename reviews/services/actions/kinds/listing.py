@@ -5,22 +5,24 @@ from typing import Any
 
 from offers.models import Listing, Offer
 from offers.selectors import list_listings
-from offers.services import publish_listing
+from offers.services import publish_listing, restore_listing
 from plum_site.lib import audit
+from plum_site.lib.errors import DomainError
 from reviews.models import CorrectiveAction
-from reviews.services.actions.kinds.base import Applied, Change, ChangedSince, Handling, Preview, UnableToExecute
+from reviews.services.actions.kinds.base import Applied, Change, ChangedSince, Handling, Preview, UnableToExecute, source_ref
 from reviews.services.actions.kinds.offers import named_offers
 
 WORDS = ("title", "text", "creative_url", "terms")
 
 
 def preview(action: CorrectiveAction, at: datetime) -> Preview:
-    """The words before and after."""
+    """The words before and after; terms that the action does not name stay in force."""
     _, newest = _find(action)
+    now = _as_state(newest)
     changes = [
-        Change(name, getattr(newest, name) if newest else "", action.params.get(name, ""))
+        Change(name, now[name], action.params[name])
         for name in WORDS
-        if (getattr(newest, name) if newest else "") != action.params.get(name, "")
+        if action.params.get(name) is not None and now[name] != action.params[name]
     ]
     if not changes:
         raise UnableToExecute("same_words", "These are the words that members read already. Nothing would change.")
@@ -30,8 +32,13 @@ def preview(action: CorrectiveAction, at: datetime) -> Preview:
 def apply(action: CorrectiveAction, at: datetime) -> Applied:
     """Publish the new version."""
     offer, newest = _find(action)
-    words = {name: action.params.get(name, "") for name in WORDS}
-    listing = publish_listing(offer_id=offer.pk, actor=audit.SYSTEM, at=at, **words)
+    words = {name: action.params[name] for name in WORDS if action.params.get(name) is not None}
+    try:
+        listing = publish_listing(
+            offer_id=offer.pk, actor=audit.SYSTEM, at=at, comment=action.reason, source_ref=source_ref(action), **words
+        )
+    except DomainError as error:
+        raise UnableToExecute(error.code, error.detail) from error
     return Applied(_as_state(newest), _as_state(listing))
 
 
@@ -44,7 +51,15 @@ def undo(action: CorrectiveAction, done: Applied, actor: str, at: datetime) -> N
     if done.before["listing"] is None:
         sentence = "Before this action the offer had no listing, and members need one. Nothing was changed: publish another."
         raise UnableToExecute("nothing_before", sentence)
-    publish_listing(offer_id=offer.pk, actor=actor, at=at, **{name: done.before[name] for name in WORDS})
+    restore_listing(
+        offer_id=offer.pk,
+        listing_id=done.before["id"],
+        replaces=now["listing"],
+        actor=actor,
+        at=at,
+        comment=f"Corrective action {action.pk} was reverted.",
+        source_ref=source_ref(action),
+    )
 
 
 def _find(action: CorrectiveAction) -> tuple[Offer, Listing | None]:
@@ -54,7 +69,7 @@ def _find(action: CorrectiveAction) -> tuple[Offer, Listing | None]:
 
 def _as_state(listing: Listing | None) -> dict[str, Any]:
     words = {name: getattr(listing, name) if listing else "" for name in WORDS}
-    return {"listing": listing.number if listing else None, **words}
+    return {"listing": listing.number if listing else None, "id": listing.pk if listing else None, **words}
 
 
 REFRESH_LISTING = Handling(preview, apply, undo)
