@@ -21,7 +21,7 @@ from plum_site.lib import jobs, outbox
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
 from reviews.choices import ReportKind
 from reviews.selectors import find_due_report, find_month_to_evaluate, list_due_months
-from reviews.selectors.actions import list_ended_windows
+from reviews.selectors.actions import list_ended_windows, list_waiting_actions
 
 NIGHT = time(2, 0)  # UTC
 MORNING = time(8, 0)  # of the program: when people are reminded
@@ -121,6 +121,14 @@ def _reminders(at: datetime) -> Iterator[Due]:
             yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", max(morning, at))
 
 
+def _overdue_actions(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        today = local_date(at, program.time_zone)
+        if list_waiting_actions(program.pk).filter(due_date__lte=today).exists():
+            morning = datetime.combine(today, MORNING, ZoneInfo(program.time_zone))
+            yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", max(morning, at))
+
+
 def _sources(at: datetime) -> Iterator[Due]:
     for program in list_programs():
         today = local_date(at, program.time_zone)
@@ -194,6 +202,11 @@ ROWS = (
     Row(
         "reviews.remind_owners", "job", "reviews", "each program day at 08:00 while decisions are overdue",
         "Reminds owners of partners that wait for a decision; from the third day also the admins.", DAY, _reminders,
+    ),
+    Row(
+        "reviews.remind_of_actions", "job", "reviews", "each program day at 08:00 while a proposed action is due",
+        "Reminds owners of corrective actions that wait for a decision; the admins too where they are needed.", DAY,
+        _overdue_actions,
     ),
     Row(
         "reviews.check_sources", "job", "reviews", "each program day at 12:05",

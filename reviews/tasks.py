@@ -19,7 +19,7 @@ from reviews.services import (
     remind_owners,
     send_report,
 )
-from reviews.services.actions import EXECUTE, execute_action, measure_due_actions
+from reviews.services.actions import EXECUTE, execute_action, measure_due_actions, remind_of_actions
 from reviews.services.evaluation import EVALUATE
 
 SEALED = "activity.seal_ledger"
@@ -71,6 +71,12 @@ def carry_out_action(job: jobs.RunningJob, *, action_id: int, revision: int, **_
 def measure_actions(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
     """Say what became of the actions of one program whose window is over."""
     return {"measured": measure_due_actions(program_id=program_id, at=job.at)}
+
+
+@jobs.handler("reviews.remind_of_actions")
+def remind_of_proposals(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
+    """Tell owners, and admins where it needs them, which corrective actions are overdue for a decision."""
+    return {"messages": remind_of_actions(program_id=program_id, at=job.at)}
 
 
 @jobs.handler("reviews.send_report")

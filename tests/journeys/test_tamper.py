@@ -25,7 +25,7 @@ AREAS = ("ledger", "rollups", "cycles", "audit", "exports")
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr("reviews.verify.now", lambda: RECORDED_AT)
+    monkeypatch.setattr("reviews.verify.cycles.now", lambda: RECORDED_AT)
     program, other = (make_stocked_program(code, recorded_stages=STAGES, is_demo=True) for code in ("acme", "other"))
     record(other, [event(0, "redeemed", spend_amount="1.00", spend_currency="EUR")])
     anchor_file(program).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from reviews.services.actions.effects import measure_due_actions
 from reviews.services.actions.executing import execute_action, is_undoable, retry_action, revert_action
 from reviews.services.actions.kinds import HANDLINGS, Change, ChangedSince, Handling, Preview, UnableToExecute
 from reviews.services.actions.notes import add_note
+from reviews.services.actions.notices import remind_of_actions
 from reviews.services.actions.people import UnableToDecideAction
 from reviews.services.actions.playbook import propose_for_flags, save_playbook
 from reviews.services.actions.proposing import draft_action, edit_action, propose_action, take_up_action
@@ -39,6 +40,7 @@ __all__ = [
     "propose_action",
     "propose_for_flags",
     "reject_action",
+    "remind_of_actions",
     "retry_action",
     "revert_action",
     "save_approvals",

@@ -8,6 +8,7 @@ from plum_site.lib.errors import NotFound
 from plum_site.lib.models import User
 from plum_site.lib.workflow import Table, check_comment, find_transition
 from reviews.models import ActionTransition, CorrectiveAction
+from reviews.services.actions.notices import tell_of_failure
 from reviews.services.announcements import announce_step
 from reviews.workflow import ACTION_SYSTEM_TRANSITIONS, ACTION_TRANSITIONS
 
@@ -30,8 +31,8 @@ def take(action: CorrectiveAction, name: str, actor: User | str, at: datetime, c
     Take one step that people take with a locked action, and save what changes with it.
 
     Raises: DomainError - transition_refused; InvalidInput - comment_required.
-    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent, what listeners write, in the caller's
-    transaction.
+    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent, what listeners write, and plum_outbox
+    where it failed; in the caller's transaction.
     """
     _take(ACTION_TRANSITIONS, action, name, actor, at, comment, changes)
 
@@ -83,3 +84,5 @@ def _write(
         comment=comment,
     )
     announce_step(action=action, step=step, at=at)
+    if step.name == "fail":
+        tell_of_failure(action=action, step=step, at=at)

@@ -20,6 +20,7 @@ from reviews.choices import RuleTarget
 from reviews.models import CorrectiveAction, FlagCase, Playbook, ReviewCycle, Scorecard
 from reviews.rules.actions import Finding, PlaybookLine, ProposalSpec, check_playbook, find_proposal, write_lines
 from reviews.selectors.actions import read_playbook
+from reviews.services.actions.notices import tell_of_proposals
 from reviews.services.actions.proposing import propose_action
 
 UNDER_WAY = (S.PROPOSED, S.APPROVED, S.SCHEDULED, S.EXECUTING, S.EXECUTED, S.MEASURING)
@@ -32,7 +33,8 @@ def propose_for_flags(*, cycle: ReviewCycle, cases: Sequence[FlagCase], at: date
     another action of that kind for the flag is under way. What cannot be proposed (an offer that is gone) is left out.
 
     Raises: nothing.
-    Writes: reviews_correctiveaction, reviews_actiontransition, offers_segment, plum_auditevent, in the caller's transaction.
+    Writes: reviews_correctiveaction, reviews_actiontransition, offers_segment, plum_auditevent, plum_outbox, in the caller's
+    transaction.
     Source: docs/rules/playbook.md
     """
     lines = read_playbook(cycle.program_id).lines
@@ -45,6 +47,7 @@ def propose_for_flags(*, cycle: ReviewCycle, cases: Sequence[FlagCase], at: date
         proposal = find_proposal(lines, finding)
         if proposal and not case.actions.filter(kind=proposal.kind, state__in=UNDER_WAY).exists():
             proposed += _propose(cycle, case, card, proposal, at)
+    tell_of_proposals(actions=proposed, at=at)
     return proposed
 
 

@@ -18,6 +18,7 @@ from reviews.selectors.actions import read_approvals
 from reviews.services.actions.kinds import HANDLINGS
 from reviews.services.actions.kinds.offers import named_offers
 from reviews.services.actions.log import lock_action, note_proposal, take
+from reviews.services.actions.notices import tell_of_proposals
 from reviews.services.actions.people import person_behind, require_right
 from reviews.workflow import PROPOSE
 
@@ -78,6 +79,8 @@ def propose_action(
             raise
         return known
     note_proposal(action, actor, at, action.reason)
+    if person is not None:
+        tell_of_proposals(actions=[action], at=at)
     return action
 
 

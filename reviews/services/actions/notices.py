@@ -1,0 +1,168 @@
+"""What people are told by mail about corrective actions: those that wait for a decision, and those that failed."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from partners.models import Program
+from plum_site.lib.announcements import address_of
+from plum_site.lib.choices import Role
+from plum_site.lib.mail import one_line, send
+from plum_site.lib.models import Outbox, RoleGrant, User
+from plum_site.lib.people import list_insiders, may_be_told
+from plum_site.lib.periods import local_date
+from reviews.choices import ActionState
+from reviews.models import ActionTransition, CorrectiveAction
+from reviews.rules.actions import say_action
+from reviews.selectors.actions import list_waiting_actions
+from reviews.services.notices import ESCALATES_AFTER
+
+
+@dataclass(frozen=True)
+class Line:
+    """One action in a mail. days: for how many it has been due; None: it is not told because it is."""
+
+    sentence: str
+    reason: str
+    proposer: str
+    needs_two: bool
+    due_date: date | None
+    days: int | None
+    url: str
+
+
+def tell_of_proposals(*, actions: Sequence[CorrectiveAction], at: datetime) -> int:
+    """
+    Actions of one program were proposed: one mail to each person who should decide, with all of theirs; how many mails.
+
+    Told are the owner and, where two people are needed, the program's admins; never whoever proposed it, and nobody without an
+    address or a role. What was not proposed just now is left out.
+
+    Raises: nothing.
+    Writes: plum_outbox, in the caller's transaction.
+    """
+    new = [action for action in actions if action.state == ActionState.PROPOSED and action.proposed_at == at]
+    if not new:
+        return 0
+    program = new[0].program
+    insiders, admins = list_insiders(program.pk), _list_admins(program.pk)
+    by_person: dict[User, list[CorrectiveAction]] = defaultdict(list)
+    for action in new:
+        people = _deciders(action, admins if action.needs_two else ())
+        for person in people:
+            if person.pk != action.proposer_id and may_be_told(person, insiders):
+                by_person[person].append(action)
+    for person, theirs in by_person.items():
+        subject = f"{_count(theirs)} proposed and {'waits' if len(theirs) == 1 else 'wait'} for a decision"
+        first = min(action.pk for action in theirs)  # proposed once, so told once
+        _send(program, person, "actions_waiting", subject, _waiting(theirs, None), f"proposed:{person.pk}:{first}", at)
+    return len(by_person)
+
+
+def remind_of_actions(*, program_id: int, at: datetime) -> int:
+    """
+    Actions are due and still wait for a decision: one mail a day to the owner and, where two people are needed, nobody else can
+    be told, or three days have passed, to the program's admins; how many mails.
+
+    Raises: nothing.
+    Writes: plum_outbox; one transaction. Twice on a day sends once.
+    """
+    program = Program.objects.get(pk=program_id)
+    today = local_date(at, program.time_zone)
+    insiders, admins = list_insiders(program_id), _list_admins(program_id)
+    by_person: dict[User, list[CorrectiveAction]] = defaultdict(list)
+    for action in list_waiting_actions(program_id).filter(due_date__lte=today):
+        has_owner = action.owner is not None and may_be_told(action.owner, insiders)
+        is_late = action.due_date is not None and today - action.due_date >= ESCALATES_AFTER
+        for person in _deciders(action, admins if action.needs_two or is_late or not has_owner else ()):
+            if may_be_told(person, insiders):
+                by_person[person].append(action)
+    count = 0
+    with transaction.atomic():
+        for person, theirs in sorted(by_person.items(), key=lambda pair: pair[0].pk):
+            subject = f"{_count(theirs)} due for a decision"
+            key = f"actions_due:{program_id}:{person.pk}:{today}"
+            message = _send(program, person, "actions_waiting", subject, _waiting(theirs, today), key, at)
+            count += message.created_at == at
+    return count
+
+
+def tell_of_failure(*, action: CorrectiveAction, step: ActionTransition, at: datetime) -> int:
+    """
+    An action could not be carried out: its owner and whoever approved it are told why at once, or the admins where neither can
+    be; how many mails.
+
+    Raises: nothing.
+    Writes: plum_outbox, in the caller's transaction.
+    """
+    insiders = list_insiders(action.program_id)
+    people = {person for person in (action.owner, action.approver) if person is not None and may_be_told(person, insiders)}
+    people = people or {person for person in _list_admins(action.program_id) if may_be_told(person, insiders)}
+    told = {"action": _line(action, None), "failure": step.comment}
+    for person in sorted(people, key=lambda person: person.pk):
+        subject = f"A corrective action for {action.partner.name} failed"
+        _send(action.program, person, "action_failed", subject, told, f"action_failed:{step.pk}:{person.pk}", at)
+    return len(people)
+
+
+def _list_admins(program_id: int) -> list[User]:
+    grants = RoleGrant.objects.filter(program_id=program_id, role=Role.PROGRAM_ADMIN).select_related("user")
+    return [grant.user for grant in grants.order_by("id")]
+
+
+def _deciders(action: CorrectiveAction, admins: Collection[User]) -> list[User]:
+    """The owner and, of these admins, those who did not propose or edit it: they could not be the second person."""
+    others = [person for person in admins if person.pk not in (action.proposer_id, action.editor_id)]
+    return list(dict.fromkeys([*([action.owner] if action.owner else []), *others]))
+
+
+def _count(actions: Sequence[CorrectiveAction]) -> str:
+    if len(actions) == 1:
+        return f"1 corrective action for {actions[0].partner.name} is"
+    return f"{len(actions)} corrective actions are"
+
+
+def _waiting(actions: Sequence[CorrectiveAction], today: date | None) -> dict[str, object]:
+    """What the mail about actions that wait says; today: of a reminder."""
+    by_partner: dict[str, list[Line]] = defaultdict(list)
+    for action in sorted(actions, key=lambda action: (action.partner.name, action.pk)):
+        by_partner[action.partner.name].append(_line(action, today))
+    return {"partners": list(by_partner.items()), "is_reminder": today is not None, "is_one": len(actions) == 1}
+
+
+def _line(action: CorrectiveAction, today: date | None) -> Line:
+    segment = action.segment.name if action.segment else ""
+    return Line(
+        sentence=say_action(action.kind, action.params, action.partner.name, segment),
+        reason=action.reason,
+        proposer=(action.proposer.get_full_name() or action.proposer.username) if action.proposer else "",
+        needs_two=action.needs_two,
+        due_date=action.due_date,
+        days=(today - action.due_date).days if today is not None and action.due_date is not None else None,
+        url=address_of("admin:reviews_correctiveaction_change", action.pk),
+    )
+
+
+def _send(
+    program: Program, person: User, template: str, subject: str, told: Mapping[str, object], dedup_key: str, at: datetime
+) -> Outbox:
+    everything = {
+        **told,
+        "subject": one_line(f"{program.name}: {subject}"),
+        "greeting": person.get_full_name() or person.username,
+        "program": program,
+        "list_url": address_of("admin:reviews_correctiveaction_changelist"),
+    }
+    return send(
+        to=(one_line(person.get_full_name()), person.email),
+        subject=str(everything["subject"]),
+        text=render_to_string(f"reviews/mail/{template}.txt", everything),
+        html=render_to_string(f"reviews/mail/{template}.html", everything),
+        dedup_key=dedup_key,
+        program_id=program.pk,
+        at=at,
+    )

@@ -1,0 +1,6 @@
+"""What `manage.py verify` checks of reviews: the areas cycles and actions."""
+
+from reviews.verify.actions import check_actions
+from reviews.verify.cycles import check_cycles
+
+__all__ = ["check_actions", "check_cycles"]

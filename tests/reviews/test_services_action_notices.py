@@ -1,0 +1,256 @@
+"""What is told about corrective actions: by webhook with each step, by mail to those who should decide, and where one failed."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from offers.choices import OfferState
+from offers.models import Offer
+from partners.models import Program
+from plum_site.lib import announcements
+from plum_site.lib.announcements import Announcement
+from plum_site.lib.choices import Role
+from plum_site.lib.models import Job, Outbox, User
+from plum_site.schedule import plan_due
+from reviews.choices import ActionKind, Approval
+from reviews.models import CorrectiveAction
+from reviews.rules.actions import ApprovalSpec
+from reviews.services.actions import (
+    approve_action,
+    edit_action,
+    execute_action,
+    propose_for_flags,
+    reject_action,
+    remind_of_actions,
+    revert_action,
+    save_approvals,
+)
+from reviews.services.actions.notices import tell_of_proposals
+from tests.factories.actions import AT, carry_out, make_correctable_program, propose
+from tests.factories.jobs import run_due
+from tests.factories.people import make_member_of_staff
+from tests.factories.reviews import GOOD, IN_JULY, make_reviewable_program, record_month, reviewed
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+
+DAY = timedelta(days=1)
+TODAY = date(2026, 7, 10)
+FELL = {"views": 300, "unlocks": 90, "activations": 8, "redemptions": 2}
+
+
+@pytest.fixture
+def program() -> Program:
+    return make_correctable_program()
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[Announcement]:
+    """What a listener of its own hears about actions."""
+    kept: list[Announcement] = []
+
+    def hear(told: Announcement) -> None:
+        if told.type.startswith("action."):
+            kept.append(told)
+
+    monkeypatch.setattr(announcements, "LISTENERS", [hear])
+    return kept
+
+
+def person(program: Program, role: str, name: str) -> User:
+    made = make_member_of_staff(program, role, name)
+    made.email, made.first_name = f"{name}@example.org", name.title()
+    made.save()
+    return made
+
+
+def mails(prefix: str) -> list[Outbox]:
+    return list(Outbox.objects.filter(dedup_key__startswith=prefix).order_by("pk"))
+
+
+def told(prefix: str) -> list[str]:
+    return sorted(mail.recipient.partition("@")[0] for mail in mails(prefix))
+
+
+def two_needed(program: Program) -> None:
+    spec = ApprovalSpec(dict.fromkeys(map(str, ActionKind), str(Approval.TWO)))
+    save_approvals(program_id=program.pk, spec=spec, actor="system", at=AT)
+
+
+def test_each_step_that_matters_is_announced_once_with_codes_alone(program: Program, heard: list[Announcement]) -> None:
+    anna = person(program, Role.PROGRAM_ADMIN, "anna")
+    action = carry_out(propose(program, anna, reason="Anna says so."), anna)
+    execute_action(action_id=action.pk, revision=1, at=AT)
+    revert_action(action_id=action.pk, actor=anna, at=AT + DAY, comment="It did not help.")
+
+    names = ["proposed", "approved", "executed", "measured", "reverted"]
+    assert [one.type for one in heard] == [f"action.{name}" for name in names]
+    assert [one.data["state"] for one in heard] == names
+    assert len({one.key for one in heard}) == len(heard)
+    assert heard[0].data == {
+        "id": f"act_{action.pk}",
+        "program": "acme",
+        "partner": "P1",
+        "kind": "pause_offer",
+        "revision": 1,
+        "state": "proposed",
+        "url": f"http://127.0.0.1:8000/api/v1/actions/{action.pk}",
+    }
+    assert heard[3].data["verdict"] == "cannot_tell"
+    assert not any("nna" in str(one.data) for one in heard)
+
+
+def test_what_is_rejected_or_taken_back_with_its_transaction_announces_nothing(
+    program: Program, heard: list[Announcement]
+) -> None:
+    anna = person(program, Role.PROGRAM_ADMIN, "anna")
+    action = propose(program, anna)
+    reject_action(action_id=action.pk, actor=anna, at=AT, comment="No.")
+    assert [one.type for one in heard] == ["action.proposed"]
+
+
+def test_an_action_that_failed_tells_its_owner_and_its_approver_why(program: Program, heard: list[Announcement]) -> None:
+    anna, ben = (person(program, Role.PROGRAM_ADMIN, name) for name in ("anna", "ben"))
+    otis = person(program, Role.PARTNER_OPS, "otis")
+    action = propose(program, anna, owner=otis)
+    approve_action(action_id=action.pk, actor=ben, at=AT)
+    Offer.objects.filter(external_id="O1").update(state=OfferState.PAUSED)
+
+    for _ in range(2):
+        execute_action(action_id=action.pk, revision=1, at=AT)
+
+    assert told("action_failed:") == ["ben", "otis"]
+    [mail, _] = mails("action_failed:")
+    assert mail.payload["headers"]["Subject"] == "Acme: A corrective action for Partner P1 failed"
+    for part in ("text", "html"):
+        assert "None of these offers is published" in mail.payload[part]
+        assert "O1 of Partner P1: paused." in mail.payload[part]
+        assert f"/console/reviews/correctiveaction/{action.pk}/change/" in mail.payload[part]
+    assert heard[-1].type == "action.failed"
+
+
+def test_where_neither_can_be_told_the_admins_are(program: Program) -> None:
+    anna, ben = (person(program, Role.PROGRAM_ADMIN, name) for name in ("anna", "ben"))
+    action = propose(program, anna)
+    approve_action(action_id=action.pk, actor=ben, at=AT)
+    User.objects.filter(pk=ben.pk).update(email="")
+    Offer.objects.filter(external_id="O1").update(state=OfferState.PAUSED)
+
+    execute_action(action_id=action.pk, revision=1, at=AT)
+
+    assert told("action_failed:") == ["anna"]
+
+
+def test_what_a_person_proposes_is_told_to_those_who_should_decide(program: Program) -> None:
+    anna, _ = (person(program, Role.PROGRAM_ADMIN, name) for name in ("anna", "ben"))
+    otis = person(program, Role.PARTNER_OPS, "otis")
+    propose(program, anna, owner=anna)
+    assert mails("proposed:") == [], "whoever proposed it knows"
+
+    propose(program, anna, owner=otis)
+    assert told("proposed:") == ["otis"]
+
+    two_needed(program)
+    propose(program, anna, owner=otis, reason="Nobody can redeem it.", due_date=TODAY)
+
+    assert told("proposed:") == ["ben", "otis", "otis"]
+    text = mails("proposed:")[-1].payload["text"]
+    assert "- O1 of Partner P1: paused.\n  Why: Nobody can redeem it.\n  Proposed by Anna" in text
+    assert "Proposed by Anna; somebody else has to approve it; due on 10 July 2026.\n" in text
+
+
+@pytest.mark.parametrize("why", ["no_address", "locked", "no_role"])
+def test_nobody_is_told_who_may_not_know(program: Program, why: str) -> None:
+    anna, otis = person(program, Role.PROGRAM_ADMIN, "anna"), person(program, Role.PARTNER_OPS, "otis")
+    action = propose(program, anna, owner=otis)
+    Outbox.objects.all().delete()
+    if why == "no_address":
+        User.objects.filter(pk=otis.pk).update(email="")
+    elif why == "locked":
+        User.objects.filter(pk=otis.pk).update(is_active=False)
+    else:
+        otis.role_grants.all().delete()
+
+    assert tell_of_proposals(actions=[CorrectiveAction.objects.get(pk=action.pk)], at=AT) == 0
+
+
+def test_a_consolidation_tells_each_person_once_of_all_that_it_proposed() -> None:
+    partners = ("P1", "P2", "P3", "P4", "P5")
+    program = make_reviewable_program(*partners)
+    otis = person(program, Role.PARTNER_OPS, "otis")
+    program.partners.update(owner=otis)
+    record_month(program, "2026-05", dict.fromkeys(partners, GOOD), tag="a")
+    record_month(program, "2026-06", dict.fromkeys(partners, GOOD) | {"P1": FELL, "P2": FELL})
+
+    cycle = reviewed(program)
+
+    count = CorrectiveAction.objects.count()
+    assert count >= 2
+    [mail] = mails("proposed:")
+    assert mail.payload["headers"]["Subject"] == f"Acme: {count} corrective actions are proposed and wait for a decision"
+    assert mail.payload["text"].count("\n- ") == count
+    assert "Proposed by the playbook" in mail.payload["text"]
+
+    propose_for_flags(cycle=cycle, cases=[], at=IN_JULY + DAY)
+    reviewed(program, at=IN_JULY + DAY)
+    assert len(mails("proposed:")) == 1
+
+
+def test_what_is_due_is_told_once_a_day_until_it_is_decided(program: Program) -> None:
+    anna = person(program, Role.PROGRAM_ADMIN, "anna")
+    otis = person(program, Role.PARTNER_OPS, "otis")
+    action = propose(program, anna, owner=otis, due_date=TODAY)
+    days: dict[int, list[str]] = {}
+    for day in (-1, 0, 1, 5):  # the days between were missed
+        at = AT + day * DAY
+        for _ in range(2):
+            remind_of_actions(program_id=program.pk, at=at)
+        days[day] = sorted(mail.recipient.partition("@")[0] for mail in mails("actions_due:") if mail.created_at == at)
+
+    assert days == {-1: [], 0: ["otis"], 1: ["otis"], 5: ["otis"]}  # anna proposed it: she knows
+    assert "was due on 10 July 2026, 5 days ago" in mails("actions_due:")[-1].payload["text"]
+
+    reject_action(action_id=action.pk, actor=anna, at=AT + 6 * DAY, comment="No.")
+    assert remind_of_actions(program_id=program.pk, at=AT + 7 * DAY) == 0
+
+
+def test_admins_are_reminded_where_they_are_needed(program: Program) -> None:
+    anna, ben = (person(program, Role.PROGRAM_ADMIN, name) for name in ("anna", "ben"))
+    otis = person(program, Role.PARTNER_OPS, "otis")
+    mine = propose(program, anna, owner=otis, due_date=TODAY)
+    remind_of_actions(program_id=program.pk, at=AT)
+    assert told("actions_due:") == ["otis"], "one person is enough, and it is his"
+
+    remind_of_actions(program_id=program.pk, at=AT + 3 * DAY)
+    assert told("actions_due:") == ["ben", "otis", "otis"], "three days have passed"
+
+    two_needed(program)
+    edit_action(action_id=mine.pk, actor=otis, at=AT, params={"offers": ["O2"]})
+    propose(program, "system", owner=ben, due_date=TODAY)
+    Outbox.objects.all().delete()
+    remind_of_actions(program_id=program.pk, at=AT)
+    assert told("actions_due:") == ["anna", "ben", "otis"]
+
+
+def test_the_schedule_reminds_once_a_day_from_the_due_date_on(program: Program) -> None:
+    otis = person(program, Role.PARTNER_OPS, "otis")
+    propose(program, "system", owner=otis, due_date=TODAY)
+    name = "reviews.remind_of_actions"
+    plan_due(AT - DAY)
+    assert not Job.objects.filter(name=name).exists()
+
+    for _ in range(2):
+        plan_due(AT)
+        run_due(AT, name=name)
+
+    assert Job.objects.filter(name=name).count() == 1
+    assert told("actions_due:") == ["otis"]
+
+
+def test_a_mail_says_nothing_twice_and_escapes_what_people_write(program: Program) -> None:
+    anna, otis = person(program, Role.PROGRAM_ADMIN, "anna"), person(program, Role.PARTNER_OPS, "otis")
+    propose(program, anna, owner=otis, reason="<b>bold</b> & more")
+    [mail] = mails("proposed:")
+    payload: Any = mail.payload
+    assert "&lt;b&gt;bold" in payload["html"]
+    assert "<b>bold</b> & more" in payload["text"]

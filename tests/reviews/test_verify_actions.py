@@ -1,0 +1,157 @@
+"""Whatever somebody with the database in hand does to corrective actions past the triggers, `verify actions` names it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+
+from partners.models import Program
+from plum_site.lib import verify
+from plum_site.lib.choices import Role
+from plum_site.lib.models import User
+from plum_site.lib.tokens import create_token
+from plum_site.verify import load_checks
+from reviews.choices import ActionKind, Approval
+from reviews.models import CorrectiveAction
+from reviews.rules.actions import ApprovalSpec
+from reviews.services.actions import approve_action, edit_action, execute_action, revert_action, save_approvals
+from tests.factories.actions import AT, make_correctable_program, propose
+from tests.factories.people import make_member_of_staff
+from tests.factories.tokens import LIFE
+from tests.support.tampering import let_through
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+
+
+@pytest.fixture
+def program() -> Program:
+    made = make_correctable_program()
+    spec = ApprovalSpec(dict.fromkeys(map(str, ActionKind), str(Approval.TWO)))
+    save_approvals(program_id=made.pk, spec=spec, actor="system", at=AT)
+    return made
+
+
+@pytest.fixture
+def people(program: Program) -> dict[str, User]:
+    return {name: make_member_of_staff(program, Role.PROGRAM_ADMIN, name) for name in ("anna", "ben", "carla")}
+
+
+@pytest.fixture
+def action(program: Program, people: dict[str, User]) -> CorrectiveAction:
+    """Proposed by Anna, approved by Ben through a token, edited, approved again, carried out."""
+    made = propose(program, people["anna"])
+    token, _ = create_token(
+        program_id=program.pk,
+        name="Ben's",
+        scopes=["actions:approve"],
+        is_sandbox=False,
+        expires_at=AT + LIFE,
+        actor=people["ben"],
+        at=AT,
+        created_by=people["ben"],
+    )
+    approve_action(action_id=made.pk, actor=people["ben"], at=AT)
+    edit_action(action_id=made.pk, actor=people["anna"], at=AT, params={"offers": ["O2"]})
+    approve_action(action_id=made.pk, actor=f"token:{token.pk}", at=AT)
+    execute_action(action_id=made.pk, revision=2, at=AT)
+    made.refresh_from_db()
+    assert made.executed_at is not None
+    return made
+
+
+def violations() -> list[str]:
+    load_checks()
+    return [text for finding in verify.run("actions") for text in finding.violations]
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Without the constraint that compares the people, as its owner can take it away."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("ALTER TABLE reviews_correctiveaction DROP CONSTRAINT reviews_action_by_two_people")
+            yield
+        else:
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+            try:
+                yield
+            finally:
+                cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def run(statement: str, people: dict[str, User], action: CorrectiveAction) -> None:
+    let_through()
+    names = {name: person.pk for name, person in people.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(**names, pk=action.pk))
+        assert cursor.rowcount >= 1
+
+
+def test_what_nobody_touched_holds(program: Program, people: dict[str, User], action: CorrectiveAction) -> None:
+    propose(program, "system")
+    revert_action(action_id=action.pk, actor=people["ben"], at=AT, comment="It did not help.")
+    assert violations() == []
+    assert sorted(finding.checked for finding in verify.run("actions")) == [1, 1, 1, 2]
+
+
+STEP = "action_id, name, from_state, to_state, actor, at, comment, revision"
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM plum_auditevent WHERE action = 'reviews.approve_action'", "the audit log 0 approvals of it"),
+        (
+            "INSERT INTO plum_auditevent (program_id, at, actor, action, object_ref, before, after, comment) "
+            "SELECT program_id, at, actor, action, object_ref, before, after, comment FROM plum_auditevent "
+            "WHERE action = 'reviews.approve_action'",
+            "the audit log 2 approvals of it",
+        ),
+        (
+            "UPDATE reviews_correctiveaction SET approver_id = {carla} WHERE id = {pk}",
+            "as its approver, and the audit log token:",
+        ),
+        (
+            "UPDATE plum_auditevent SET actor = 'user:{carla}' WHERE action = 'reviews.approve_action'",
+            "user:{ben} as its approver, and the audit log user:{carla}",
+        ),
+        (
+            "UPDATE reviews_actiontransition SET actor = 'user:{ben}' WHERE name = 'propose'",
+            "needs two people, and user:{ben} proposed or edited it too",
+        ),
+        (
+            f"INSERT INTO reviews_actiontransition ({STEP}) SELECT {STEP} FROM reviews_actiontransition WHERE name = 'finish'",
+            "was carried out, and its history finishes it 2 times",
+        ),
+        ("DELETE FROM reviews_actiontransition WHERE name = 'finish'", "was carried out, and its history finishes it 0 times"),
+        (
+            "UPDATE reviews_correctiveaction SET state = 'executed' WHERE id = {pk}",
+            "is executed, and its history says otherwise: proposed",
+        ),
+        ("DELETE FROM reviews_actiontransition", "and its history says otherwise: nothing"),
+    ],
+)
+def test_what_somebody_changed_past_the_triggers_is_named(
+    people: dict[str, User], action: CorrectiveAction, statement: str, said: str
+) -> None:
+    run(statement, people, action)
+
+    expected = said.format(**{name: person.pk for name, person in people.items()})
+    assert any(expected in text and f"action {action.pk}" in text for text in violations()), violations()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE reviews_correctiveaction SET proposer_id = approver_id WHERE id = {pk}", "proposed or edited it too"),
+        ("UPDATE reviews_correctiveaction SET editor_id = approver_id WHERE id = {pk}", "proposed or edited it too"),
+        ("UPDATE reviews_correctiveaction SET proposer_id = NULL WHERE id = {pk}", "nobody stands behind its proposal"),
+    ],
+)
+def test_one_person_for_two_is_named_even_without_the_constraint(
+    people: dict[str, User], action: CorrectiveAction, statement: str, said: str
+) -> None:
+    with unchecked():
+        run(statement, people, action)
+        assert any(said in text and f"action {action.pk} needs two people" in text for text in violations()), violations()
