@@ -42,6 +42,7 @@ class Column:
     title: str
     operation: str
     values: Callable[[HttpRequest, Sequence[Any]], dict[Any, Any]]
+    place: int = 0
 
 
 Values = Callable[[HttpRequest, Sequence[Any]], dict[Any, Any]]
@@ -71,19 +72,24 @@ def panels_for(request: HttpRequest, row: models.Model, program_id: int) -> list
     return filled
 
 
-def column(model_label: str, *, title: str, operation: str) -> Callable[[Values], Values]:
-    """Register a function that works out one column of the list of `model_label`, for all rows of a page at once."""
+def column(model_label: str, *, title: str, operation: str, place: int = 0) -> Callable[[Values], Values]:
+    """
+    Register a function that works out one column of the list of `model_label`, for all rows of a page at once.
+
+    place: columns stand in the order of their places, those of one place as they were registered.
+    """
 
     def register(function: Values) -> Values:
-        COLUMNS.setdefault(model_label, []).append(Column(title, operation, function))
+        COLUMNS.setdefault(model_label, []).append(Column(title, operation, function, place))
         return function
 
     return register
 
 
 def columns_for(request: HttpRequest, model_label: str, program_id: int) -> list[Column]:
-    """The added columns of one list that this person may see, in the order of registration."""
-    return [entry for entry in COLUMNS.get(model_label, []) if may(actor_of(request), entry.operation, program_id)]
+    """The added columns of one list that this person may see, by place."""
+    added = sorted(COLUMNS.get(model_label, []), key=lambda entry: entry.place)
+    return [entry for entry in added if may(actor_of(request), entry.operation, program_id)]
 
 
 def list_filter(*model_labels: str, operation: str) -> Callable[[type[Any]], type[Any]]:

@@ -45,7 +45,7 @@ def fill_actions_of_offer(request: HttpRequest, row: Any) -> dict[str, Any]:
     }
 
 
-@column("partners.Partner", title="Actions", operation="review.read")
+@column("partners.Partner", title="Actions", operation="review.read", place=1)
 def show_actions_of_partners(request: HttpRequest, rows: Sequence[Any]) -> dict[Any, Any]:
     """How many actions wait, and where one is proposed."""
     numbers = count_waiting_actions(program_of(request).pk, [row.pk for row in rows])
@@ -53,7 +53,7 @@ def show_actions_of_partners(request: HttpRequest, rows: Sequence[Any]) -> dict[
     return {row.pk: show_cell(numbers.get(row.pk, 0), row.pk, {"partner": row.pk} if may_propose else {}) for row in rows}
 
 
-@column("offers.Offer", title="Actions", operation="review.read")
+@column("offers.Offer", title="Actions", operation="review.read", place=1)
 def show_actions_of_offers(request: HttpRequest, rows: Sequence[Any]) -> dict[Any, Any]:
     """How many actions wait for the partner, and where one is proposed for the offer."""
     numbers = count_waiting_actions(program_of(request).pk, [row.partner_id for row in rows])

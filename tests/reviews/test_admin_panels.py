@@ -79,7 +79,7 @@ def test_a_list_of_partners_says_how_they_do_and_why(client: Client, program: Pr
 
     found = cells(client, PARTNERS)
 
-    assert list(found["P2"]) == ["Last 30 days", "Rates (before)", "Standing", "Open flags", "Diagnosis"]
+    assert list(found["P2"]) == ["Last 30 days", "Rates (before)", "Standing", "Open flags", "Diagnosis", "Actions"]
     assert "2" in found["P2"]["Open flags"]
     assert found["P1"]["Open flags"] == "0"
     assert SENTENCE in found["P2"]["Diagnosis"]
@@ -115,7 +115,7 @@ def test_a_list_of_offers_names_its_own_flags_and_what_it_carries(client: Client
 
     found = cells(client, OFFERS)
 
-    assert list(found["O-P2"]) == ["Last 30 days", "Rates (before)", "Partner's standing", "Open flags", "Diagnosis"]
+    assert list(found["O-P2"]) == ["Last 30 days", "Rates (before)", "Partner's standing", "Open flags", "Diagnosis", "Actions"]
     assert "1" in found["O-P2"]["Open flags"]
     assert "carries 71 % of its partner's fall" in found["O-P2"]["Diagnosis"].replace("&#x27;", "'")
     assert "No data" in found["O-P1"]["Diagnosis"]
