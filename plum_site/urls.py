@@ -11,6 +11,7 @@ import reviews.api.urls
 from offers.pages import show_creative
 from plum_site import api
 from plum_site.console import site as console
+from plum_site.console.partner_card import partner_card_by_link
 from plum_site.console.unsubscribe import unsubscribe_by_link
 
 api_patterns: list[URLPattern | URLResolver] = [
@@ -34,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(([path("", RedirectView.as_view(pattern_name="admin:index"), name="root")], "front"))),
     path("creatives/<str:name>", show_creative, name="creative"),
     path("mail/unsubscribe/<str:token>/", unsubscribe_by_link, name="unsubscribe"),
+    path("mail/partner/<str:token>/", partner_card_by_link, name="partner_card"),
     path("console/", console.urls),
 ]
 

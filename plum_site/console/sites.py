@@ -55,6 +55,7 @@ GROUPS = (
             "reviews.FlagCase",
             "reviews.CorrectiveAction",
             "compare_partners",
+            "reviews.PartnerLink",
             "reviews.DataGap",
             "reviews.Restatement",
             "reviews.Rule",

@@ -8,6 +8,7 @@ from reviews.admin.coverage import show_coverage
 from reviews.admin.cycles import CycleAdmin
 from reviews.admin.flags import FlagCaseAdmin
 from reviews.admin.gaps import DataGapAdmin
+from reviews.admin.letters import PartnerLinkAdmin
 from reviews.admin.panels import fill_partner_panel
 from reviews.admin.policies import PolicyAdmin
 from reviews.admin.proposals import propose
@@ -22,6 +23,7 @@ __all__ = [
     "CycleAdmin",
     "DataGapAdmin",
     "FlagCaseAdmin",
+    "PartnerLinkAdmin",
     "PolicyAdmin",
     "RestatementAdmin",
     "RuleAdmin",

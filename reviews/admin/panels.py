@@ -22,6 +22,7 @@ from plum_site.lib.clock import now
 from plum_site.lib.panels import column, list_filter, panel
 from plum_site.lib.periods import local_date, month_start, month_text, next_month, parse_month
 from plum_site.lib.present import BREAK, NO_DATA, Table, badge, day, link, month, rate
+from reviews.admin.letters import make_answers
 from reviews.choices import Cause, FlagState, Standing
 from reviews.figures import show_value
 from reviews.models import FlagCase, Scorecard
@@ -226,6 +227,7 @@ def fill_partner_panel(request: HttpRequest, row: Any) -> dict[str, Any]:
         "sentence": (newest.diagnosis or {}).get("sentence", "") if newest else "",
         "compare_url": compare_url(row) if allowed(request, "metric.read") else "",
         "flags": make_open_flags(cases, "No flag is open."),
+        "answers": make_answers(row),
         "table": Table(f"The last {LAST_MONTHS} months", headers, rows, "Not reviewed yet.", numeric),
     }
 

@@ -4,6 +4,7 @@ from reviews.models.actions import ActionNote, ActionTransition, ApprovalPolicy,
 from reviews.models.cycles import CycleTransition, Decision, Flag, Restatement, ReviewCycle, Scorecard
 from reviews.models.flags import FlagCase, FlagTransition
 from reviews.models.gaps import DataGap
+from reviews.models.letters import PartnerAnswer, PartnerLink
 from reviews.models.rules import ReviewPolicy, Rule, RuleVersion
 from reviews.models.subscriptions import Subscription
 
@@ -18,6 +19,8 @@ __all__ = [
     "Flag",
     "FlagCase",
     "FlagTransition",
+    "PartnerAnswer",
+    "PartnerLink",
     "Playbook",
     "Restatement",
     "ReviewCycle",

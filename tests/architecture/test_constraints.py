@@ -46,6 +46,8 @@ from reviews.models import (
     Decision,
     Flag,
     FlagCase,
+    PartnerAnswer,
+    PartnerLink,
     Playbook,
     Restatement,
     ReviewCycle,
@@ -177,6 +179,8 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_action_measured_has_verdict": (CorrectiveAction, LEAVE | DONE | {"state": ActionState.MEASURED}),
     "reviews_action_failed_says_why": (CorrectiveAction, LEAVE | {"state": ActionState.FAILED}),
     "reviews_actionnote_says_something": (ActionNote, {"text": ""}),
+    "reviews_partnerlink_version_from_one": (PartnerLink, {"version": 0}),
+    "reviews_partnerlink_expires_after_sent": (PartnerLink, {"sent_at": LATER, "expires_at": AT}),
     "reviews_scorecard_standing_known": (Scorecard, {"standing": "splendid"}),
     "reviews_scorecard_score_in_range": (Scorecard, {"score": Decimal("100.01")}),
     "exports_export_state_known": (Export, {"state": "lost"}),
@@ -231,6 +235,7 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_approvalpolicy_number_once": (ApprovalPolicy, {"number": 1}),
     "reviews_playbook_number_once": (Playbook, {"number": 1}),
     "reviews_action_proposed_once": (CorrectiveAction, {"proposal_key": "1:1:rerank:"}),
+    "reviews_partnerlink_once": (PartnerLink, {"contact": lambda rows: rows.the(Contact)}),
     "reviews_rule_once": (Rule, {"code": "fall"}),
     "reviews_ruleversion_number_once": (RuleVersion, {"number": 1}),
     "reviews_cycle_once": (ReviewCycle, {"revision": 1}),
@@ -300,7 +305,8 @@ def test_one_event_id_has_one_identity(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "key"), [(Seal, "batch"), (Decision, "scorecard"), (VaultEntry, "member"), (WebhookDelivery, "message")]
+    ("model", "key"),
+    [(Seal, "batch"), (Decision, "scorecard"), (VaultEntry, "member"), (WebhookDelivery, "message"), (PartnerAnswer, "note")],
 )
 def test_one_to_one_holds(model: type[models.Model], key: str, rows: Rows) -> None:
     first = rows.make(model)

@@ -17,7 +17,10 @@ from partners.models import Partner, Program
 from partners.services import save_contact, save_contract_terms
 from plum_site.console import site
 from plum_site.lib.models import AuditEvent, Job, Outbox, User
+from reviews.models import CorrectiveAction
 from reviews.services import subscribe
+from reviews.services.actions import propose_action
+from reviews.services.actions.letters import send_letter
 from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.people import make_member_of_staff, make_person
@@ -42,12 +45,18 @@ def world(db: None) -> Program:
     return program
 
 
+def propose_letter(partner: Partner) -> CorrectiveAction:
+    words = {"subject": "Your offers", "text": "What happened?"}
+    return propose_action(partner_id=partner.pk, kind="contact_partner", params=words, actor="system", at=CREATED_AT)
+
+
 def add_rows(program: Program, tag: str) -> None:
     """A few more rows of what lists show many of."""
     for number in range(3):
         partner = make_partner(program, f"P{tag}{number}")
         make_offer(program, f"O{tag}{number}", partner_external_id=f"P{tag}{number}")
-        save_contact(partner_id=partner.pk, name=tag, email=f"{tag}{number}@example.org", actor="system", at=CREATED_AT)
+        contact = save_contact(partner_id=partner.pk, name=tag, email=f"{tag}{number}@example.org", actor="system", at=CREATED_AT)
+        send_letter(action=propose_letter(partner), contact=contact, at=CREATED_AT)
         save_contract_terms(partner_id=partner.pk, starts_date=date(2026, 1, 1), summary="10 %", actor="system", at=CREATED_AT)
         subscribe(program_id=program.pk, email=f"{tag}{number}@example.org", actor="system", at=CREATED_AT)
         key = f"{program.code}-{tag}-{number}"

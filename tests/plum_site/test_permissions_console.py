@@ -26,10 +26,11 @@ from plum_site.lib.admin import ADMINS
 from plum_site.lib.choices import Role
 from plum_site.lib.models import Job, Outbox, User
 from plum_site.lib.signin import make_link_token
-from reviews.models import Flag, Restatement, ReviewCycle, RuleVersion, Scorecard, Subscription
+from reviews.models import CorrectiveAction, Flag, PartnerLink, Restatement, ReviewCycle, RuleVersion, Scorecard, Subscription
 from reviews.rules import default_policy
 from reviews.selectors import list_rules_in_force, spec_of
 from reviews.services import plan_policy_preview, plan_rule_preview, subscribe, unsubscribe_url
+from reviews.services.actions import letter_url
 from tests.factories.jobs import run_due
 from tests.factories.offers import picture
 from tests.factories.people import make_member_of_staff, make_person
@@ -128,6 +129,10 @@ def furnish(program: Program) -> None:
     rows.make(Job, program_id=program.pk, key=program.code)
     rows.make(Restatement, cycle=ReviewCycle.objects.get(program=program), reason="Late files.")
     subscribe(program_id=program.pk, email=f"{program.code}@example.org", actor="system", at=CREATED_AT)
+    letter = {"kind": "contact_partner", "params": {"subject": "Hello", "text": "Look."}}
+    action = rows.make(CorrectiveAction, program=program, partner=partner, **letter)
+    rows.make(PartnerLink, action=action, cycle=None, expires_at=datetime(2099, 1, 1, tzinfo=UTC))
+    Job.objects.filter(program_id=program.pk, key__startswith="preview").delete()  # the one that the world made for the API
     preview_changes(program)
 
 
@@ -238,6 +243,9 @@ def arguments(address: Address, program: Program) -> dict[str, Any]:
         )
     if address.target == "creative":
         return {"name": Creative.objects.get(program=program).name}
+    if address.target == "partner_card":
+        letter = PartnerLink.objects.filter(action__program=program).latest("pk")
+        link = letter_url(link=letter).rstrip("/").rpartition("/")[2]
     spoken = SPOKEN | {"token": link, "name": TRANSITIONS.get(address.target.replace("_done", "_do"), "")}
     return {name: first_row(address.target, program) if name in ROW_NAMES else spoken[name] for name in address.names}
 

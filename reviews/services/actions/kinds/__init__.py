@@ -2,6 +2,7 @@
 
 from reviews.choices import ActionKind
 from reviews.services.actions.kinds.base import Applied, Change, ChangedSince, Handling, Preview, UnableToExecute
+from reviews.services.actions.kinds.contact import CONTACT_PARTNER
 from reviews.services.actions.kinds.listing import REFRESH_LISTING
 from reviews.services.actions.kinds.pause import PAUSE_OFFER
 from reviews.services.actions.kinds.rerank import RERANK
@@ -12,4 +13,5 @@ HANDLINGS: dict[str, Handling] = {
     ActionKind.RERANK: RERANK,
     ActionKind.REFRESH_LISTING: REFRESH_LISTING,
     ActionKind.PAUSE_OFFER: PAUSE_OFFER,
+    ActionKind.CONTACT_PARTNER: CONTACT_PARTNER,
 }
