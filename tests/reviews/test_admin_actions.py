@@ -181,7 +181,7 @@ def test_a_revert_after_another_change_shows_three_versions(client: Client, prog
     for words in ("The three versions", "Before the action", "After it", "Now", "Better words", "Third words"):
         assert words in said, words
     action.refresh_from_db()
-    assert action.state == ActionState.EXECUTED
+    assert (action.state, action.reverted_at) == (ActionState.MEASURED, None)
 
 
 def test_places_before_and_after_a_re_ranking(client: Client, program: Program, anna: User) -> None:

@@ -19,6 +19,7 @@ from reviews.services.actions import approve_action, edit_action, execute_action
 from tests.factories.actions import AT, make_correctable_program, propose
 from tests.factories.people import make_member_of_staff
 from tests.factories.tokens import LIFE
+from tests.support.source import ROOT
 from tests.support.tampering import let_through
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -96,6 +97,13 @@ def test_what_nobody_touched_holds(program: Program, people: dict[str, User], ac
     assert sorted(finding.checked for finding in verify.run("actions")) == [1, 1, 1, 2]
 
 
+def found_by_the_statement_of_the_docs() -> list[int]:
+    text = (ROOT / "docs/rules/approvals.md").read_text(encoding="utf-8")
+    with connection.cursor() as cursor:
+        cursor.execute(text.partition("```sql")[2].partition("```")[0])
+        return [row[0] for row in cursor.fetchall()]
+
+
 STEP = "action_id, name, from_state, to_state, actor, at, comment, revision"
 
 
@@ -153,6 +161,8 @@ def test_what_somebody_changed_past_the_triggers_is_named(
 def test_one_person_for_two_is_named_even_without_the_constraint(
     people: dict[str, User], action: CorrectiveAction, statement: str, said: str
 ) -> None:
+    assert found_by_the_statement_of_the_docs() == []
     with unchecked():
         run(statement, people, action)
+        assert found_by_the_statement_of_the_docs() == [action.pk]
         assert any(said in text and f"action {action.pk} needs two people" in text for text in violations()), violations()
