@@ -1,6 +1,6 @@
 """What members do with an offer that was paused or retired: new unlocks are marked or refused, all else is honoured."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,8 @@ def test_from_a_file_too(program: Program, tmp_path: Path, refuses: bool) -> Non
         refuse_late_unlocks(program)
     folder = write_folder(tmp_path / "data", [event(1, "unlocked", occurred_at=AFTER), event(2, "activated", occurred_at=LATER)])
 
-    report = load_folder(folder=folder, new_program=NewProgram("acme"), actor="system", at=LATE)
+    at = LATE + timedelta(hours=1 + refuses)  # the file of what was not taken has its instant in its name
+    report = load_folder(folder=folder, new_program=NewProgram("acme"), actor="system", at=at)
 
     if refuses:
         assert (report.accepted, report.rejected) == (1, 1)
