@@ -40,6 +40,7 @@ from reviews.selectors import (
     list_scorecards,
     summarise_progress,
 )
+from reviews.selectors.actions import list_actions_waiting_for
 
 SHOWN_FLAGS = 10
 SHOWN_GAPS = 50
@@ -69,7 +70,7 @@ def show_home(request: HttpRequest) -> TemplateResponse:
     if last_day is not None and allowed(request, "metric.read"):
         context |= make_month(program, choose_window(local_date(at, program.time_zone), last_day))
     if allowed(request, "review.read"):
-        context |= make_review(program, person_of(request))
+        context |= make_review(program, person_of(request)) | make_waiting_actions(request)
     if not context["has_activity"] or ("cycle_url" not in context and allowed(request, "review.read")):
         context["first_steps"] = list_first_steps(request)
     return show(request, "plum/home.html", title=program.name, **context)
@@ -167,6 +168,16 @@ def make_review(program: Any, person: User) -> dict[str, Any]:
             "worst": make_ranks("Falling behind", [card for card in ranked[::-1] if is_behind(card)][:SHOWN_PARTNERS]),
         }
     return context
+
+
+def make_waiting_actions(request: HttpRequest) -> dict[str, Any]:
+    """How many corrective actions wait for this person, for those who may do something about it."""
+    may_approve = allowed(request, "action.approve")
+    if not may_approve and not allowed(request, "action.propose"):
+        return {}
+    waiting = list_actions_waiting_for(program_of(request).pk, person_of(request).pk, may_approve=may_approve).count()
+    url = f"{reverse('admin:reviews_correctiveaction_changelist')}?whose=you"
+    return {"waiting_actions": waiting, "waiting_actions_url": url}
 
 
 def is_behind(card: Scorecard) -> bool:

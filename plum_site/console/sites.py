@@ -60,6 +60,8 @@ GROUPS = (
             "reviews.Restatement",
             "reviews.Rule",
             "reviews.ReviewPolicy",
+            "action_playbook",
+            "action_approvals",
             "reviews.Subscription",
         ),
     ),

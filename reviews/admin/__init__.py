@@ -3,6 +3,7 @@
 from reviews.admin.action_bulk import approve_bulk
 from reviews.admin.action_panels import fill_actions_of_partner
 from reviews.admin.actions import ActionAdmin
+from reviews.admin.approvals import show_approvals
 from reviews.admin.compare import show_comparison
 from reviews.admin.coverage import show_coverage
 from reviews.admin.cycles import CycleAdmin
@@ -10,6 +11,7 @@ from reviews.admin.flags import FlagCaseAdmin
 from reviews.admin.gaps import DataGapAdmin
 from reviews.admin.letters import PartnerLinkAdmin
 from reviews.admin.panels import fill_partner_panel
+from reviews.admin.playbooks import show_playbook
 from reviews.admin.policies import PolicyAdmin
 from reviews.admin.proposals import propose
 from reviews.admin.reports import preview_report
@@ -34,6 +36,8 @@ __all__ = [
     "fill_partner_panel",
     "preview_report",
     "propose",
+    "show_approvals",
     "show_comparison",
     "show_coverage",
+    "show_playbook",
 ]

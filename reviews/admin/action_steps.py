@@ -51,9 +51,7 @@ SAID = {
 FIRST = ("approve", "take_up")  # what stands out among the buttons
 
 
-def change_action_state(
-    *, action_id: int, name: str, actor: Any, at: Any, comment: str, replaces: int | None
-) -> CorrectiveAction:
+def change_action_state(*, action_id: int, name: str, actor: Any, at: Any, comment: str, replaces: int) -> CorrectiveAction:
     """The service call behind the button of a step."""
     if name == "approve":
         return approve_action(action_id=action_id, actor=actor, at=at, comment=comment, replaces=replaces)
@@ -72,7 +70,7 @@ def change_action_state(
 class ActionStepsMixin(TransitionsMixin):
     """The steps of ACTION_TRANSITIONS; editing has a form of its own."""
 
-    change_operation = "action.propose"  # every step needs it; approving ones need their own beside it
+    change_operation = "action.step"  # and beside it what the step itself asks for
     transitions = ACTION_TRANSITIONS
     transition_key = "action_id"
 
@@ -147,7 +145,7 @@ class ActionStepsMixin(TransitionsMixin):
                 actor=person_of(request),
                 at=now(),
                 comment=given["comment"],
-                replaces=given["replaces"],
+                replaces=given["replaces"] or 0,  # what nobody saw is not approved
             )
         except ChangedSince as error:
             refuse(form, error)

@@ -145,7 +145,7 @@ class ActionAdmin(ActionStepsMixin, ReadOnlyModelAdmin):
         return [F("due_date").asc(nulls_last=True), "-id"]
 
     def get_urls(self) -> list[URLPattern]:
-        return [self.act("<int:pk>/note/", self.note, "note", "action.propose"), *super().get_urls()]
+        return [self.act("<int:pk>/note/", self.note, "note", "action.step"), *super().get_urls()]
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """With a box to tick for whoever may approve several."""
@@ -186,7 +186,7 @@ class ActionAdmin(ActionStepsMixin, ReadOnlyModelAdmin):
             "people": list_people(row),
             "effect": show_effect(row),
             "words": [(label, row.params[name]) for name, label in WORDS if row.params.get(name)],
-            "may_note": allowed(request, "action.propose"),
+            "may_note": allowed(request, "action.step"),
             "note_form": getattr(request, "note_form", None) or ActionNoteForm(),
             "note_url": reverse("admin:reviews_correctiveaction_note", args=[row.pk]),
         }

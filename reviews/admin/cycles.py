@@ -31,7 +31,7 @@ from plum_site.lib.periods import local_date, month_text
 from plum_site.lib.present import badge, count, instant, month
 from plum_site.lib.resources import safe_cell
 from plum_site.lib.workflow import available
-from reviews.admin.commitments import make_commitments, make_late_lines
+from reviews.admin.commitments import make_action_commitments, make_commitments, make_late_lines
 from reviews.admin.gaps import make_gaps
 from reviews.admin.restatements import make_revisions, restatement_buttons
 from reviews.choices import CycleState, DecisionKind
@@ -116,6 +116,7 @@ class CycleAdmin(ReadOnlyModelAdmin):
                 **show_cycle(cycle, request.GET.get("show", ""), at),
                 "gaps": make_gaps(cycle),
                 "commitments": make_commitments(cycle, cards),
+                "actions": make_action_commitments(cycle, at),
                 "late": make_late_lines(cards),
                 "revisions": make_revisions(cycle),
                 "title": f"Review of {month(cycle.month_start_date)}",

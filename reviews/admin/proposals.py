@@ -273,10 +273,10 @@ def with_words(about: About, sent: QueryDict) -> QueryDict:
 
 
 def words_of(about: About, offer: str) -> dict[str, str]:
-    """What members read now about an offer of the partner; nothing where it has no listing."""
+    """What members read now about an offer of the partner, without its terms, which stay; nothing where it has no listing."""
     found = about.partner.offers.filter(external_id=offer).first() if offer else None
     listing = list_listings(found.pk).first() if found is not None else None
-    return {name: getattr(listing, name) for name in ("title", "text", "creative_url", "terms")} if listing else {}
+    return {name: getattr(listing, name) for name in ("title", "text", "creative_url")} if listing else {}
 
 
 # --- what it is about ---

@@ -1,6 +1,7 @@
 """Forms: they collect, services decide."""
 
 from reviews.forms.actions import ActionForm, ActionNoteForm, ActionStepForm, begin_with
+from reviews.forms.approvals import ApprovalsForm, LineForm, begin_line
 from reviews.forms.rules import PolicyForm, RuleForm, WrittenRule
 from reviews.forms.steps import CompareForm, DecisionForm, FlagOwnerForm, FlagStepForm, SubscriptionForm, WithdrawalForm
 
@@ -8,14 +9,17 @@ __all__ = [
     "ActionForm",
     "ActionNoteForm",
     "ActionStepForm",
+    "ApprovalsForm",
     "CompareForm",
     "DecisionForm",
     "FlagOwnerForm",
     "FlagStepForm",
+    "LineForm",
     "PolicyForm",
     "RuleForm",
     "SubscriptionForm",
     "WithdrawalForm",
     "WrittenRule",
+    "begin_line",
     "begin_with",
 ]

@@ -61,7 +61,7 @@ def _refresh_listing(partner: Partner, offers: Offers) -> dict[str, forms.Field]
         "title": _text("Title", longest=300),
         "text": _text("Text", "What members read below the title.", rows=4),
         "creative_url": _text("Picture", "An address that begins with https://.", longest=500),
-        "terms": _text("Terms", rows=3),
+        "terms": _text("Terms", "From the day of the execution on. Empty: the terms in force stay.", rows=3),
     }
 
 
@@ -210,6 +210,8 @@ class ActionForm(forms.Form):
             given["offers"] = [given["offers"]] if given["offers"] else []
         if given.get("how") not in WITH_PLACE:
             given.pop("place", None)
+        if not given.get("terms"):
+            given.pop("terms", None)
         return {name: "" if value is None else value for name, value in given.items()}
 
     def segment(self) -> str:

@@ -193,7 +193,7 @@ def list_facts(action: CorrectiveAction, names: Mapping[str, Offer]) -> list[tup
     facts += [
         ("Owner", name_of(action.owner) or NO_DATA),
         ("Due", day(action.due_date)),
-        ("Not before" if action.executed_at is None else "Was to be done", instant(action.scheduled_at)),
+        ("Carried out", instant(action.executed_at)) if action.executed_at else ("Not before", instant(action.scheduled_at)),
     ]
     return facts
 
@@ -261,7 +261,7 @@ def show_effect(action: CorrectiveAction) -> dict[str, Any] | None:
     return {
         "verdict": show_verdict(action.verdict) if action.verdict else "",
         "sentence": effect.get("sentence", "") or ("Not measured yet." if design.get("metric") else ""),
-        "design": design.get("sentence", ""),
+        "design": design.get("sentence", "") if design.get("sentence") != effect.get("sentence") else "",
         "facts": facts,
     }
 

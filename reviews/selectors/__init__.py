@@ -1,7 +1,14 @@
 """Reads of reviews: cycles and scorecards, what is due, and what a review is computed from."""
 
 from reviews.selectors.backtest import MOST_KEPT, Backtest, backtest_rule, find_version_in_force, list_closed_cycles
-from reviews.selectors.commitments import Commitment, LateMonth, list_commitments, summarise_late
+from reviews.selectors.commitments import (
+    ActionCommitment,
+    Commitment,
+    LateMonth,
+    list_action_commitments,
+    list_commitments,
+    summarise_late,
+)
 from reviews.selectors.compare import (
     ComparedPartners,
     check_metric,
@@ -112,6 +119,7 @@ from reviews.selectors.subscriptions import (
 __all__ = [
     "MOST_KEPT",
     "UNFROZEN",
+    "ActionCommitment",
     "Backtest",
     "Certificate",
     "Commitment",
@@ -168,6 +176,7 @@ __all__ = [
     "get_rule_preview",
     "get_scorecard",
     "keep_in_scope",
+    "list_action_commitments",
     "list_closed_cycles",
     "list_closed_revisions",
     "list_commitments",

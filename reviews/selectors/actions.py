@@ -59,6 +59,24 @@ def read_playbook(program_id: int) -> PlaybookInForce:
     return PlaybookInForce(read_lines(row.lines), row.number, row) if row else PlaybookInForce(default_playbook())
 
 
+def list_approval_versions(program_id: int) -> QuerySet[ApprovalPolicy]:
+    """
+    Every version of the approvals that somebody saved.
+
+    Shape: ApprovalPolicies, newest first.
+    """
+    return ApprovalPolicy.objects.filter(program_id=program_id).order_by("-number")
+
+
+def list_playbook_versions(program_id: int) -> QuerySet[Playbook]:
+    """
+    Every version of the playbook that somebody saved.
+
+    Shape: Playbooks, newest first.
+    """
+    return Playbook.objects.filter(program_id=program_id).order_by("-number")
+
+
 def list_actions(program_id: int) -> QuerySet[CorrectiveAction]:
     """
     The corrective actions of a program.

@@ -139,6 +139,7 @@ def furnish(program: Program) -> None:
 def preview_changes(program: Program) -> None:
     """A change of a rule and one of the policy that were looked at and not saved yet."""
     person = User.objects.latest("pk")
+    Job.objects.filter(program_id=program.pk, name__in=PREVIEWS.values()).delete()  # the API's, which is none that can run
     [version, *_] = list_rules_in_force(program.pk)
     plan_rule_preview(
         program_id=program.pk, name="New", spec=replace(spec_of(version), code="new"), owner=None, actor=person, at=CREATED_AT

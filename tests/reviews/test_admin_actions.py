@@ -83,6 +83,18 @@ def test_what_waits_for_me_is_what_i_may_approve(program: Program, anna: User, b
     assert "O1 of Partner P1" in text_of(sign_in(ben).get(reverse(LIST), mine))
 
 
+def test_home_says_how_many_wait_for_whom(client: Client, program: Program, anna: User, ben: User) -> None:
+    assert "for you" not in text_of(client.get(reverse("admin:index")))
+    propose(program, anna)
+    propose(program, anna, params={"offers": ["O2"]})
+    assert "2 actions wait for you" in text_of(sign_in(ben).get(reverse("admin:index")))
+    otis = sign_in(make_member_of_staff(program, Role.PARTNER_OPS, "otis"))
+    assert "wait for you" not in text_of(otis.get(reverse("admin:index")))
+    save_approvals(program_id=program.pk, spec=TWO, actor="system", at=AT)
+    propose(program, "system", proposal_key="rule")
+    assert "1 action waits for you" in text_of(otis.get(reverse("admin:index")))
+
+
 def test_the_page_says_what_it_does_for_whom_by_whose_leave(client: Client, program: Program, anna: User) -> None:
     action = propose(program, anna, reason="Its links are broken.", due_date=AT.date())
     page = client.get(page_of(action))
@@ -111,6 +123,7 @@ def test_approving_shows_the_change_and_does_what_was_seen(client: Client, progr
 
     refused = client.post(step(action, "approve"), {"replaces": action.revision, "comment": ""})
     assert "revision 2 stands, not 1" in text_of(refused)
+    assert "revision 2 stands, not 0" in text_of(client.post(step(action, "approve"), {"comment": ""}))
     client.post(step(action, "approve"), {"replaces": 2, "comment": "Go."})
 
     action.refresh_from_db()
@@ -125,7 +138,7 @@ def test_whoever_proposed_is_not_offered_what_needs_two_people(client: Client, p
     said = text_of(client.get(page_of(action)))
     assert "other than who proposed or edited it" in said
     assert "Approve…" not in said
-    assert "somebody else has to approve it" in text_of(client.post(step(action, "approve"), {"comment": ""}))
+    assert "somebody else has to approve it" in text_of(client.post(step(action, "approve"), {"replaces": 1, "comment": ""}))
     assert "Approve…" in text_of(sign_in(ben).get(page_of(action)))
 
 
@@ -199,7 +212,7 @@ def test_what_cannot_be_done_says_so_on_the_page(client: Client, program: Progra
     said = text_of(client.get(page_of(action)))
     assert "It cannot be carried out as things stand: None of these offers is published." in said
     assert "None of these offers is published." in text_of(client.get(step(action, "approve", "do")))
-    assert "None of these offers is published." in text_of(client.post(step(action, "approve"), {"comment": ""}))
+    assert "None of these offers is published." in text_of(client.post(step(action, "approve"), {"replaces": 1, "comment": ""}))
 
 
 def test_comments_and_evidence_are_kept(client: Client, program: Program, anna: User) -> None:

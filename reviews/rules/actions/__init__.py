@@ -13,6 +13,7 @@ from reviews.rules.actions.params import HOWS, SEGMENT_KINDS, WITH_PLACE, check_
 from reviews.rules.actions.playbook import (
     ANY,
     AUDIENCES,
+    BLAMELESS,
     LONGEST_PERSISTENCE,
     MOST_LINES,
     Finding,
@@ -22,12 +23,14 @@ from reviews.rules.actions.playbook import (
     default_playbook,
     find_proposal,
     read_lines,
+    say_line,
     write_lines,
 )
 
 __all__ = [
     "ANY",
     "AUDIENCES",
+    "BLAMELESS",
     "HOWS",
     "LARGEST_LIMIT",
     "LONGEST_PERSISTENCE",
@@ -49,5 +52,6 @@ __all__ = [
     "needs_two_people",
     "read_lines",
     "say_action",
+    "say_line",
     "write_lines",
 ]

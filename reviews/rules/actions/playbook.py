@@ -6,12 +6,20 @@ from typing import Any
 
 from plum_site.lib.errors import InvalidInput
 from reviews.choices import ActionKind, Cause, Severity, Standing
-from reviews.rules.actions.params import check_params
+from reviews.rules.actions.params import HOWS, SEGMENT_KINDS, WITH_PLACE, check_params
 
 ANY = ""
 AUDIENCES = ("everyone", "carriers")
 LONGEST_PERSISTENCE = 24
 MOST_LINES = 100
+FLAG_IS: dict[str, str] = {Severity.NOTICE: "a notice", Severity.WARNING: "a warning", Severity.CRITICAL: "critical"}
+PROPOSED: dict[str, str] = {
+    ActionKind.REFRESH_LISTING: "a new listing",
+    ActionKind.PROMOTIONAL_PUSH: "a promotional push",
+    ActionKind.REPLACE_PARTNER: "to replace the partner",
+    ActionKind.PAUSE_OFFER: "to pause the offers",
+    ActionKind.CONTACT_PARTNER: "to write to the partner",
+}
 # Nobody's fault, or not known to be: these never lead to an action.
 BLAMELESS = frozenset({Cause.MARKET_WIDE, Cause.POSITION, Cause.TOO_LITTLE_DATA})
 
@@ -113,6 +121,26 @@ def check_playbook(lines: Sequence[PlaybookLine]) -> None:
         raise InvalidInput("invalid_playbook", "The playbook was not saved; the version in force stays.", fields)
 
 
+def say_line(line: PlaybookLine) -> str:
+    """
+    What a line proposes when, in one sentence.
+
+    Shape: text, with a full stop.
+    """
+    found = []
+    if line.cause:
+        found.append(f"{Cause(line.cause).label.lower().replace('_', ' ')} is the cause")
+    if line.severity:
+        found.append(f"the flag is {FLAG_IS[line.severity]}")
+    if line.standing:
+        found.append(f"the partner's standing is {Standing(line.standing).label.lower()}")
+    if line.months > 1:
+        found.append(f"the flag has stood for {line.months} months")
+    when = f"When {', '.join(found[:-1])}{' and ' if found[1:] else ''}{found[-1]}" if found else "For every flag"
+    whom = "for everyone" if line.audience == "everyone" else "for the segments that carry the fall"
+    return f"{when}, propose {_say_kind(line)}{f' {whom}' if line.kind in SEGMENT_KINDS else ''}."
+
+
 def read_lines(rows: Iterable[Mapping[str, Any]]) -> list[PlaybookLine]:
     """
     The lines of a stored playbook.
@@ -138,6 +166,15 @@ def _fits(line: PlaybookLine, finding: Finding) -> bool:
         and line.standing in (ANY, finding.standing)
         and finding.months >= line.months
     )
+
+
+def _say_kind(line: PlaybookLine) -> str:
+    """What is proposed, in words."""
+    if line.kind != ActionKind.RERANK:
+        return PROPOSED[line.kind]
+    how = line.params.get("how", "top")
+    place = f" {line.params['place']}" if how in WITH_PLACE and "place" in line.params else ""
+    return f"to re-rank its offers ({HOWS.get(how, how)}{place})"
 
 
 def _start(kind: str, offers: Sequence[str]) -> dict[str, Any]:
