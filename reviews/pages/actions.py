@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.utils import timezone
@@ -11,6 +12,7 @@ from django.utils.safestring import SafeString
 from activity.metrics import METRICS
 from offers.choices import OfferState
 from offers.models import Offer
+from offers.rules import Order, compare_orders
 from offers.selectors import list_described_offers, list_offers, present_state
 from partners.models import Partner
 from plum_site.lib.admin import url_of
@@ -147,17 +149,24 @@ def make_versions(action: CorrectiveAction, versions: Mapping[str, State], title
 
 
 def _ranking_rows(action: CorrectiveAction, states: Sequence[State]) -> list[list[Any]]:
-    """The revision, then the offers of the action and those that stand elsewhere in one of the versions."""
+    """The revision, then the offers of the action and those that were moved from version to version; not what made room."""
     named = set(action.params.get("offers", ()))
     offers = list(list_offers(action.program_id).only("id", "external_id", "partner"))
     by_row = {offer.pk: offer.external_id for offer in offers}
     rows = [["Revision of the ranking", *(plain(state.get("revision") or "none yet") for state in states)]]
-    places = [_places(state) for state in states]
-    moved = [pk for pk in by_row if len({place.get(pk, "") for place in places if place}) > 1]
+    steps = [(before, after) for before, after in pairwise(map(_order_of, states)) if before.offers and after.offers]
+    changed = {difference.offer for before, after in steps for difference in compare_orders(before, after)[0]}
     shown = [offer.pk for offer in offers if offer.external_id in named]
-    shown += [pk for pk in moved if by_row[pk] not in named][: MOST_MOVED - len(shown)]
+    shown += [pk for pk, name in by_row.items() if pk in changed and name not in named][:MOST_MOVED]
+    places = [_places(state) for state in states]
     rows += [[by_row[pk], *((place.get(pk) or "at the end") if place else NO_DATA for place in places)] for pk in shown]
     return rows
+
+
+def _order_of(state: State) -> Order:
+    """A stored order as the rules of rankings know it."""
+    pinned = {int(offer): place for offer, place in state.get("pinned", {}).items()}
+    return Order(tuple(state.get("offer_ids", ())), pinned, frozenset(state.get("hidden", ())))
 
 
 def _places(state: State) -> dict[int, str]:

@@ -204,6 +204,13 @@ def test_places_before_and_after_a_re_ranking(client: Client, program: Program, 
     said = text_of(client.get(page_of(action)))
     assert "Revision of the ranking" in said
     assert "place 1, pinned" in said
+    tables = client.get(page_of(action)).context["tables"]
+    assert [row[0] for row in tables[0].rows] == ["Revision of the ranking", "O3"]
+    second = propose(program, anna, ActionKind.RERANK, params={"offers": ["O2"], "how": "top"}, at=now())
+    carry_out(second, anna, now())
+    [_, row, *others] = client.get(page_of(second)).context["tables"][0].rows
+    assert row == ["O2", "place 3", "place 2"]
+    assert others == []  # O1 only made room
 
 
 def test_what_cannot_be_done_says_so_on_the_page(client: Client, program: Program, anna: User) -> None:
