@@ -12,6 +12,7 @@ from offers.pages import show_creative
 from plum_site import api
 from plum_site.console import site as console
 from plum_site.console.partner_card import partner_card_by_link
+from plum_site.console.push_opt_out import opt_out_by_link
 from plum_site.console.unsubscribe import unsubscribe_by_link
 
 api_patterns: list[URLPattern | URLResolver] = [
@@ -36,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("creatives/<str:name>", show_creative, name="creative"),
     path("mail/unsubscribe/<str:token>/", unsubscribe_by_link, name="unsubscribe"),
     path("mail/partner/<str:token>/", partner_card_by_link, name="partner_card"),
+    path("mail/opt-out/<str:token>/", opt_out_by_link, name="push_opt_out"),
     path("console/", console.urls),
 ]
 

@@ -188,3 +188,27 @@ class Approval(models.TextChoices):
 
     ONE = "one", "One person, with an undo of 30 days"
     TWO = "two", "Two different people"
+
+
+class PushArm(models.TextChoices):
+    """Whether a member of a push's audience is written to, or held out to tell its effect."""
+
+    TREATED = "treated", "Written to"
+    HELD_OUT = "held_out", "Held out"
+
+
+class PushChannel(models.TextChoices):
+    """How a push reaches a member: by a mail from here, or by the organisation's own messenger."""
+
+    MAIL = "mail", "E-mail"
+    WEBHOOK = "webhook", "Own messenger"
+
+
+class RecipientState(models.TextChoices):
+    """How far a push is for one member."""
+
+    WAITING = "waiting", "Waiting"
+    QUEUED = "queued", "On the way"
+    STOPPED = "stopped", "Stopped"
+    SKIPPED = "skipped", "Skipped"
+    HELD_OUT = "held_out", "Held out"

@@ -19,7 +19,14 @@ from reviews.services import (
     remind_owners,
     send_report,
 )
-from reviews.services.actions import EXECUTE, execute_action, measure_due_actions, remind_of_actions
+from reviews.services.actions import (
+    EXECUTE,
+    SEND_PUSH,
+    execute_action,
+    measure_due_actions,
+    remind_of_actions,
+    send_push,
+)
 from reviews.services.evaluation import EVALUATE
 
 SEALED = "activity.seal_ledger"
@@ -77,6 +84,12 @@ def measure_actions(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[
 def remind_of_proposals(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
     """Tell owners, and admins where it needs them, which corrective actions are overdue for a decision."""
     return {"messages": remind_of_actions(program_id=program_id, at=job.at)}
+
+
+@jobs.handler(SEND_PUSH)
+def send_waiting_push(job: jobs.RunningJob, *, action_id: int, **_: Any) -> dict[str, Any]:
+    """Put what waits of a push into the outbox; doing it again goes on where it stopped."""
+    return {"settled": send_push(action_id=action_id, at=job.at, progress=job.progress)}
 
 
 @jobs.handler("reviews.send_report")

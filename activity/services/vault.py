@@ -205,3 +205,36 @@ def open_external_id(*, program: Program, entry: VaultEntry) -> str:
     """
     own_key = keys.unseal(keys.program_key(program.uuid, "vault"), bytes(entry.wrapped_key))
     return keys.unseal(own_key, bytes(entry.external_id_sealed)).decode()
+
+
+class Address(NamedTuple):
+    """Where one member is written to. It is read when a message leaves, and kept nowhere."""
+
+    name: str
+    email: str
+
+
+def open_address(*, program: Program, member_id: int) -> Address | None:
+    """
+    Name and e-mail address of a member, from the vault; None where there is none (any more).
+
+    Raises: cryptography's InvalidTag, if the master key is not the one they were sealed with.
+    Writes: nothing.
+    """
+    entry = VaultEntry.objects.filter(program=program, member=member_id).first()
+    if entry is None or entry.email_sealed is None:
+        return None
+    own_key = keys.unseal(keys.program_key(program.uuid, "vault"), bytes(entry.wrapped_key))
+    name = keys.unseal(own_key, bytes(entry.display_name_sealed)).decode() if entry.display_name_sealed else ""
+    return Address(name, keys.unseal(own_key, bytes(entry.email_sealed)).decode())
+
+
+def open_external_ids(*, program: Program, member_ids: Iterable[int]) -> dict[int, str]:
+    """
+    The outside ids of some members, by row id, from the vault; who was erased is left out.
+
+    Raises: cryptography's InvalidTag, if the master key is not the one they were sealed with.
+    Writes: nothing.
+    """
+    entries = VaultEntry.objects.filter(program=program, member__in=list(member_ids))
+    return {entry.member_id: open_external_id(program=program, entry=entry) for entry in entries}

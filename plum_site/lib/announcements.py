@@ -96,6 +96,18 @@ TYPES: dict[str, AnnouncementType] = {
         AnnouncementType("offer.published", "An offer went live", _OFFER),
         AnnouncementType("offer.retired", "An offer was retired", _OFFER),
         AnnouncementType("event.rejected", "Events were rejected", {"program": "acme", "source": "shop", "rejected": 3}),
+        AnnouncementType(
+            "push.requested",
+            "Your own messenger is asked to write to members",
+            {
+                "id": "act_7",
+                "program": "acme",
+                "push": "push_7",
+                "references": ["6f1c0b3a9d2e4f5088a1b2c3d4e5f607"],
+                "url": "https://plum.example.org/api/v1/actions/7/recipients",
+            },
+            is_made=True,
+        ),
         AnnouncementType("action.proposed", "A corrective action was proposed", _ACTION, is_made=True),
         AnnouncementType("action.approved", "A corrective action was approved", _ACTION | {"state": "approved"}, is_made=True),
         AnnouncementType("action.executed", "A corrective action was carried out", _ACTION | {"state": "executed"}, is_made=True),

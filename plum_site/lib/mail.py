@@ -249,11 +249,20 @@ def _answer(code: int, text: bytes | str) -> str:
 
 @channel(CHANNEL, delays=DELAYS)
 def deliver(message: Outbox) -> Delivered:
-    """One message to one recipient over one line. A refused recipient or message is given up, all else tried later."""
-    content = render(message.payload, message.message_id)
-    sender = parseaddr(message.payload["from"])[1]
+    """One message, kept whole in the outbox, to its recipient."""
+    return post(message.payload, message.message_id)
+
+
+def post(payload: dict[str, Any], message_id: str) -> Delivered:
+    """
+    One composed message to one recipient over one line; outside any transaction.
+
+    Raises: Refused, where the recipient or the message is; TryLater for all else.
+    """
+    content = render(payload, message_id)
+    sender = parseaddr(payload["from"])[1]
     with _translating(), _open_line() as line:
-        code, text = _transmit(line, sender, message.payload["to"][1], content)
+        code, text = _transmit(line, sender, payload["to"][1], content)
     return Delivered(str(code), _answer(code, text).partition(" ")[2])
 
 

@@ -13,7 +13,7 @@ within PATIENCE is left. Instants come from the database's clock.
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -137,6 +137,17 @@ def put(
     if created and message.due_at <= at:
         jobs.wake(SEND)
     return message
+
+
+def put_many(messages: Sequence[Outbox]) -> None:
+    """
+    Have many messages sent, each once, as `put` does for one: those whose `dedup_key` is known already stay as they are.
+
+    Writes: plum_outbox, in the caller's transaction.
+    """
+    if messages:
+        Outbox.objects.bulk_create(messages, ignore_conflicts=True, batch_size=1000)
+        jobs.wake(SEND)
 
 
 def has_due(at: datetime) -> bool:

@@ -14,6 +14,7 @@ from reviews.admin.panels import fill_partner_panel
 from reviews.admin.playbooks import show_playbook
 from reviews.admin.policies import PolicyAdmin
 from reviews.admin.proposals import propose
+from reviews.admin.pushes import show_push
 from reviews.admin.reports import preview_report
 from reviews.admin.restatements import RestatementAdmin
 from reviews.admin.rules import RuleAdmin
@@ -40,4 +41,5 @@ __all__ = [
     "show_comparison",
     "show_coverage",
     "show_playbook",
+    "show_push",
 ]

@@ -14,7 +14,9 @@ from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.present import Table
 from plum_site.lib.workflow import available
-from reviews.choices import ActionState
+from reviews.admin.letters import make_letters
+from reviews.admin.pushes import make_push_tables
+from reviews.choices import ActionKind, ActionState
 from reviews.forms import ActionStepForm
 from reviews.models import CorrectiveAction
 from reviews.pages.actions import make_preview, make_versions, preview_of, say, say_whom
@@ -86,6 +88,9 @@ class ActionStepsMixin(TransitionsMixin):
             buttons.append(
                 Button(f"{step.label}…", url, is_primary=step.name in FIRST and not any(b.is_primary for b in buttons))
             )
+        if row.kind == ActionKind.PROMOTIONAL_PUSH:
+            url = reverse("admin:reviews_correctiveaction_push", args=[row.pk])
+            buttons.append(Button("The message, and what became of it", url))
         return sorted(buttons, key=lambda button: not button.is_primary)
 
     def ask(self, request: HttpRequest, pk: int, name: str, form: forms.Form | None = None, **shown: Any) -> HttpResponse:
@@ -160,6 +165,10 @@ class ActionStepsMixin(TransitionsMixin):
 
     def tables_of_result(self, row: CorrectiveAction) -> list[Table]:
         """Before and after: as it would be while it waits, as it was once it was done."""
+        if row.kind == ActionKind.PROMOTIONAL_PUSH:
+            return make_push_tables(row)
+        if (letters := make_letters(row)) is not None:
+            return [letters]
         if row.before is not None:
             return [make_versions(row, {"Before": row.before, "After": row.after or {}}, "What it changed")]
         if row.state in (ActionState.PROPOSED, ActionState.APPROVED, ActionState.SCHEDULED, ActionState.FAILED):

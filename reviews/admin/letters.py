@@ -1,5 +1,7 @@
 """Letters to partners: who was written to, whether their link still works, and what they answered."""
 
+from typing import Any, ClassVar
+
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
@@ -33,8 +35,8 @@ class PartnerLinkAdmin(ReadOnlyModelAdmin):
     list_select_related = ["action__partner", "contact"]
     search_fields = ["action__partner__name", "action__partner__external_id"]
     ordering = ["-sent_at", "-id"]
-    fields = ["partner", "contact_shown", "about", "state_now", "made", "until", "version"]
-    readonly_fields = fields
+    fields: ClassVar[Any] = ["partner", "contact_shown", "about", "state_now", "made", "until", "version"]
+    readonly_fields = ["partner", "contact_shown", "about", "state_now", "made", "until", "version"]
     intro = (
         "What was written to partners by corrective actions. Each letter carries a link to the partner's own card, by which it "
         "may answer; nobody needs a login for it."

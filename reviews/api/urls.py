@@ -1,8 +1,9 @@
 from django.urls import path
 
-from reviews.api import actions, comparisons, flags, gaps, policies, restatements, rules, scorecards, views
+from reviews.api import actions, comparisons, flags, gaps, policies, pushes, restatements, rules, scorecards, views
 
 urlpatterns = [
+    path("actions/<int:action_id>/recipients", pushes.PushRecipientsView.as_view(), name="push_recipients"),
     path("actions", actions.ActionsView.as_view(), name="actions"),
     path("actions/approve", actions.ApproveActionsView.as_view(), name="approve_actions"),
     path("actions/<int:action_id>", actions.ActionView.as_view(), name="action"),

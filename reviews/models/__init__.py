@@ -5,6 +5,7 @@ from reviews.models.cycles import CycleTransition, Decision, Flag, Restatement, 
 from reviews.models.flags import FlagCase, FlagTransition
 from reviews.models.gaps import DataGap
 from reviews.models.letters import PartnerAnswer, PartnerLink
+from reviews.models.pushes import PushOptOut, PushRecipient, PushStop
 from reviews.models.rules import ReviewPolicy, Rule, RuleVersion
 from reviews.models.subscriptions import Subscription
 
@@ -22,6 +23,9 @@ __all__ = [
     "PartnerAnswer",
     "PartnerLink",
     "Playbook",
+    "PushOptOut",
+    "PushRecipient",
+    "PushStop",
     "Restatement",
     "ReviewCycle",
     "ReviewPolicy",

@@ -42,6 +42,7 @@ WITHOUT_PERSON = {
     "started_at": "by a worker",
     "finished_at": "by a worker",
     "sent_at": "by a worker",
+    "settled_at": "by a worker; of a push that was stopped, its stop says by whom",
     "seen_at": "by the process itself",
     "woken_at": "by the sweep",
     "swept_at": "by the sweep",

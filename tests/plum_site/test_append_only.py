@@ -35,6 +35,8 @@ from reviews.models import (
     FlagTransition,
     PartnerAnswer,
     Playbook,
+    PushRecipient,
+    PushStop,
     Restatement,
     ReviewCycle,
     ReviewPolicy,
@@ -62,6 +64,7 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     ActionTransition: {"comment": "edited"},
     ActionNote: {"text": "edited"},
     PartnerAnswer: {"id": 9999},
+    PushStop: {"reason": "other"},
     ApprovalPolicy: {"push_limit": 1_000_000},
     Playbook: {"lines": []},
     FlagTransition: {"comment": "edited"},
@@ -96,7 +99,9 @@ EXPIRED = {
 ONCE_ANSWERED: dict[type[models.Model], dict[str, object]] = {Restatement: {"reason": "other"}}
 ANSWERED = {"state": RestatementState.REFUSED, "answered_by": "user:2", "answered_at": AT}
 ONCE_DISCARDED: dict[type[models.Model], dict[str, object]] = {ListingDraft: {"title": "other"}}
-PROTECTED = ALWAYS | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED | ONCE_DISCARDED
+ONCE_SETTLED: dict[type[models.Model], dict[str, object]] = {PushRecipient: {"settled_at": LATER}}
+SETTLED = {"state": "queued", "settled_at": AT}
+PROTECTED = ALWAYS | ONCE_SETTLED | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED | ONCE_DISCARDED
 
 
 @pytest.fixture
@@ -235,6 +240,23 @@ def test_what_has_expired_stays_as_it_was(model: type[models.Model], changes: di
         edit(row, changes)
     with pytest.raises(IntegrityError, match="append-only: DELETE refused"):
         delete(row)
+
+
+@pytest.mark.parametrize(("model", "changes"), ONCE_SETTLED.items(), ids=str)
+def test_what_was_settled_stays_as_it_was(model: type[models.Model], changes: dict[str, object], rows: Rows) -> None:
+    row = rows.the(model)
+    assert edit(row, SETTLED) == 1
+
+    with pytest.raises(IntegrityError, match="append-only: UPDATE refused"):
+        edit(row, changes)
+    with pytest.raises(IntegrityError, match="append-only: DELETE refused"):
+        delete(row)
+
+
+@pytest.mark.parametrize("changes", [{"arm": "held_out", "state": "held_out"}, {"channel": "webhook"}], ids=str)
+def test_who_is_in_a_push_and_how_is_decided_once(changes: dict[str, object], rows: Rows) -> None:
+    with pytest.raises(IntegrityError, match="into what is closed refused"):
+        edit(rows.the(PushRecipient), changes)
 
 
 @pytest.mark.parametrize(("model", "changes"), ONCE_ANSWERED.items(), ids=str)

@@ -87,7 +87,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "/api/v1/actions/{action_id}": ("/api/v1/actions/5001", "/api/v1/actions/5009", "/api/v1/actions/5404"),
     **{
         f"/api/v1/actions/{{action_id}}/{part}": tuple(f"/api/v1/actions/{n}/{part}" for n in (5001, 5009, 5404))
-        for part in ("notes", "transitions")
+        for part in ("notes", "recipients", "transitions")
     },
     "/api/v1/exports/{uuid}": tuple(f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}" for n in ("001", "009", "404")),
     "/api/v1/exports/{uuid}/download": tuple(

@@ -26,11 +26,21 @@ from plum_site.lib.admin import ADMINS
 from plum_site.lib.choices import Role
 from plum_site.lib.models import Job, Outbox, User
 from plum_site.lib.signin import make_link_token
-from reviews.models import CorrectiveAction, Flag, PartnerLink, Restatement, ReviewCycle, RuleVersion, Scorecard, Subscription
+from reviews.models import (
+    CorrectiveAction,
+    Flag,
+    PartnerLink,
+    PushRecipient,
+    Restatement,
+    ReviewCycle,
+    RuleVersion,
+    Scorecard,
+    Subscription,
+)
 from reviews.rules import default_policy
 from reviews.selectors import list_rules_in_force, spec_of
 from reviews.services import plan_policy_preview, plan_rule_preview, subscribe, unsubscribe_url
-from reviews.services.actions import letter_url
+from reviews.services.actions import letter_url, opt_out_url
 from tests.factories.jobs import run_due
 from tests.factories.offers import picture
 from tests.factories.people import make_member_of_staff, make_person
@@ -50,6 +60,7 @@ KEPT_APART = ("django_session", "plum_user")  # signing in and out writes there
 ROW_NAMES = ("pk", "object_id")
 # Names in addresses that stand for no row. Of the transitions, one that needs the operation under which the page is listed.
 SPOKEN = {"app_label": "partners", "kind": "csv"}
+PUSHES = {f"admin:reviews_correctiveaction_{name}" for name in ("push", "push_html", "ask_stop", "stop")}
 PAGES_OF = {"admin:ask_timeline": Member, "admin:show_timeline": Member}
 # Pages about a preview, by the name of the job that it is.
 PREVIEWS = {
@@ -131,6 +142,16 @@ def furnish(program: Program) -> None:
     subscribe(program_id=program.pk, email=f"{program.code}@example.org", actor="system", at=CREATED_AT)
     letter = {"kind": "contact_partner", "params": {"subject": "Hello", "text": "Look."}}
     action = rows.make(CorrectiveAction, program=program, partner=partner, **letter)
+    push = {
+        "offers": [partner.offers.first().external_id],
+        "subject": "Hello",
+        "text": "Look.",
+        "channels": ["mail"],
+        "hold_out_percent": 0,
+        "pause_days": 0,
+    }
+    pushed = rows.make(CorrectiveAction, program=program, partner=partner, kind="promotional_push", params=push)
+    rows.make(PushRecipient, action=pushed, member=Member.objects.filter(program=program).first())
     rows.make(PartnerLink, action=action, cycle=None, expires_at=datetime(2099, 1, 1, tzinfo=UTC))
     Job.objects.filter(program_id=program.pk, key__startswith="preview").delete()  # the one that the world made for the API
     preview_changes(program)
@@ -244,6 +265,8 @@ def arguments(address: Address, program: Program) -> dict[str, Any]:
         )
     if address.target == "creative":
         return {"name": Creative.objects.get(program=program).name}
+    if address.target == "push_opt_out":
+        link = opt_out_url(PushRecipient.objects.filter(action__program=program).latest("pk")).rstrip("/").rpartition("/")[2]
     if address.target == "partner_card":
         letter = PartnerLink.objects.filter(action__program=program).latest("pk")
         link = letter_url(link=letter).rstrip("/").rpartition("/")[2]
@@ -255,6 +278,8 @@ def first_row(target: str, program: Program) -> int:
     """The first row, in the program, of the model that a console page is about."""
     if target in PREVIEWS:
         return int(Job.objects.get(program_id=program.pk, name=PREVIEWS[target]).pk)
+    if target in PUSHES:
+        return int(CorrectiveAction.objects.get(program=program, kind="promotional_push", recipients__isnull=False).pk)
     model = PAGES_OF.get(target) or apps.get_model(*target.removeprefix("admin:").split("_")[:2])
     path_to_program = "role_grants__program_id" if model is User else ADMINS[model].program_path
     row = model._default_manager.order_by("pk").filter(**{path_to_program: program.pk}).first()

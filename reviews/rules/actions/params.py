@@ -5,6 +5,7 @@ from typing import Any
 
 from plum_site.lib.errors import InvalidInput
 from reviews.choices import ActionKind
+from reviews.rules.pushes import check_words
 
 Params = Mapping[str, Any]
 # What a re-ranking does with its offers, and how it is said.
@@ -95,6 +96,14 @@ class _Reader:
             self.fault(name, "Say something here.")
         return value
 
+    def template(self, name: str, longest: int) -> str:
+        value = self.text(name, longest)
+        try:
+            check_words(value)
+        except InvalidInput as error:
+            self.fault(name, error.detail)
+        return value
+
     def number(self, name: str, lowest: int, highest: int, default: int | None = None) -> int | None:
         value = self.params.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
@@ -156,8 +165,8 @@ def _contact_partner(read: _Reader) -> dict[str, Any]:
 def _promotional_push(read: _Reader) -> dict[str, Any]:
     return {
         "offers": read.names("offers", most=MOST_OFFERS),
-        "subject": read.text("subject", LONGEST_SUBJECT),
-        "text": read.text("text", LONGEST_TEXT),
+        "subject": read.template("subject", LONGEST_SUBJECT),
+        "text": read.template("text", LONGEST_TEXT),
         "channels": read.names("channels", most=len(CHANNELS), choices=CHANNELS),
         "hold_out_percent": read.number("hold_out_percent", 0, LARGEST_HOLD_OUT, 10),
         "pause_days": read.number("pause_days", 0, LONGEST_PAUSE, 14),

@@ -14,6 +14,7 @@ from reviews.rules.actions import UNDO_DAYS
 from reviews.services.actions.approving import plan_execution
 from reviews.services.actions.effects import begin_measuring, make_design
 from reviews.services.actions.kinds import HANDLINGS, Applied
+from reviews.services.actions.kinds.base import State
 from reviews.services.actions.log import lock_action, take, take_by_itself
 from reviews.services.actions.people import UnableToDecideAction, person_behind, require_right
 from reviews.workflow import APPROVE
@@ -43,11 +44,33 @@ def execute_action(*, action_id: int, revision: int, at: datetime) -> Corrective
                 if applied.is_done:
                     take_by_itself(action, "finish", at, executed_at=at, before=applied.before, after=applied.after)
                     begin_measuring(action, at)
+                else:
+                    action.before = applied.before
+                    action.save(update_fields=["before"])
         except DomainError as error:
             action.refresh_from_db()
             take_by_itself(action, "fail", at, error.detail, failure=error.detail)
         crashpoint("action.before_commit")
     crashpoint("action.committed")
+    return action
+
+
+@transaction.atomic
+def finish_action(*, action_id: int, after: State, at: datetime) -> CorrectiveAction:
+    """
+    Mark an action executed whose rest was done in the background, and begin to measure it. One that is executed stays so.
+
+    after: what it left, as JSON of its kind.
+
+    Raises: NotFound; DomainError - transition_refused.
+    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent.
+    Source: docs/rules/actions.md
+    """
+    action = lock_action(action_id)
+    if action.state in (ActionState.EXECUTED, ActionState.MEASURING, ActionState.MEASURED):
+        return action
+    take_by_itself(action, "finish", at, executed_at=at, after=after)
+    begin_measuring(action, at)
     return action
 
 
