@@ -155,15 +155,6 @@ def count_waiting_actions(program_id: int, partner_ids: Sequence[int]) -> dict[i
     return dict(rows.order_by().values_list("partner_id").annotate(number=Count("id")))
 
 
-def list_due_actions(at: datetime) -> QuerySet[CorrectiveAction]:
-    """
-    What was approved and should have been carried out by now, in every program.
-
-    Shape: CorrectiveActions.
-    """
-    return CorrectiveAction.objects.filter(state=ActionState.SCHEDULED, scheduled_at__lte=at).order_by("scheduled_at", "id")
-
-
 def list_action_transitions(action_id: int) -> QuerySet[ActionTransition]:
     """
     How an action came to its state.

@@ -129,13 +129,16 @@ def test_symbols_of_the_tour_are_where_it_says(symbol: str, file: str) -> None:
 
 
 def test_the_tour_walks_like_its_journey() -> None:
-    """The journey test has the steps of the tour, in its order."""
-    steps = re.findall(r"^## \d+\. (.+)$", (ROOT / "docs/tour.md").read_text(), re.MULTILINE)
+    """The journey test has the steps of the tour, in its order; the last step has a journey of its own."""
+    tour = (ROOT / "docs/tour.md").read_text()
+    *steps, last = re.findall(r"^## \d+\. (.+)$", tour, re.MULTILINE)
     journey = (ROOT / "tests/journeys/test_event_to_review.py").read_text()
     said = re.findall(r"# \d+\. (.+)$", journey, re.MULTILINE)
 
     assert len(steps) == 10
     assert said == steps
+    assert last == "Correct"
+    assert "`tests/journeys/test_flag_to_correction.py`" in tour
 
 
 @pytest.mark.parametrize("decision", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.name)
