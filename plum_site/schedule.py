@@ -255,6 +255,7 @@ ASKED_FOR = frozenset(
         "reviews.evaluate_month",
         "reviews.execute_action",
         "reviews.preview_policy",
+        "reviews.send_push",
     }
 )
 

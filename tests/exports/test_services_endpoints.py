@@ -176,6 +176,7 @@ def test_only_what_is_announced_can_be_chosen() -> None:
         "export.ready",
         "offer.started",
         "offer.ended",
+        "push.requested",
         *(f"action.{step}" for step in ("proposed", "approved", "executed", "failed", "reverted", "measured")),
         "endpoint.disabled",
     ]
