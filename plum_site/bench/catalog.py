@@ -3,6 +3,7 @@
 import json
 from array import array
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -122,24 +123,26 @@ def expect_all(program: Program) -> list[Expected]:
 
 def check_answers(site: Site, token: str, expected: Sequence[Expected]) -> None:
     """Every set's catalog from its first page to its last; RuntimeError where an offer or a place is another one."""
-    line = HTTPConnection("127.0.0.1", site.ports["web"], timeout=60)
-    for one in expected:
-        seen: list[tuple[int, str]] = []
-        query = f"{PATH}?member={one.member}&limit=500"
-        cursor = ""
-        while True:
-            line.request("GET", query + cursor, headers={"Authorization": f"Bearer {token}"})
-            answer = line.getresponse()
-            body = json.loads(answer.read())
-            if answer.status != 200:
-                raise RuntimeError(f"{query} was answered with {answer.status}: {body}. Nothing was measured.")
-            seen += [(row["position"], row["offer"]) for row in body["data"]]
-            if not body["has_more"]:
-                break
-            cursor = f"&cursor={body['next_cursor']}"
-        if seen != list(enumerate(one.names, 1)):
-            raise RuntimeError(f"The catalog of {one.member} is not what its rankings say. What was measured does not count.")
-    line.close()
+    with closing(HTTPConnection("127.0.0.1", site.ports["web"], timeout=60)) as line:
+        for one in expected:
+            if read_catalog(line, token, one.member) != list(enumerate(one.names, 1)):
+                raise RuntimeError(f"The catalog of {one.member} is not what its rankings say. What was measured does not count.")
+
+
+def read_catalog(line: HTTPConnection, token: str, member: str) -> list[tuple[int, str]]:
+    """Place and offer of everything that a member is shown, page by page; RuntimeError where the API refuses."""
+    seen: list[tuple[int, str]] = []
+    query, cursor = f"{PATH}?member={member}&limit=500", ""
+    while True:
+        line.request("GET", query + cursor, headers={"Authorization": f"Bearer {token}"})
+        answer = line.getresponse()
+        body = json.loads(answer.read())
+        if answer.status != 200:
+            raise RuntimeError(f"{query} was answered with {answer.status}: {body}. Nothing was measured.")
+        seen += [(row["position"], row["offer"]) for row in body["data"]]
+        if not body["has_more"]:
+            return seen
+        cursor = f"&cursor={body['next_cursor']}"
 
 
 def prepare_requests(lab: Lab, token: str, count: int) -> Prepared:
