@@ -1,0 +1,66 @@
+"""
+Workers die at every step of carrying out a corrective action, and of the job around it: it is carried out once.
+
+The places are read from the code, so that a new one is tried without a line here. Each has an action of its own.
+"""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from plum_site.lib.crashpoints import STATUS
+from tests.faults.actions import CODE
+from tests.faults.checker import PREPARE, call
+from tests.faults.figures import Figures
+from tests.faults.lab import ROOT, Lab
+from tests.faults.points import list_points
+
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
+
+NOW, LATER = datetime(2026, 7, 22, 9, 30, tzinfo=UTC), timedelta(hours=3)
+IN_JOB = ("job.after_claim", "job.after_effect", "job.after_mark")  # those that the process which carries it out comes by
+KEPT = {"action.committed", "job.after_effect", "job.after_mark"}  # what was done before stands
+ONE = " AND p.external_id = '{0}'"
+PAUSES = (
+    "SELECT COUNT(*) FROM offers_offertransition t JOIN offers_offer p ON p.id = t.offer_id "
+    "JOIN partners_program g ON g.id = p.program_id WHERE t.name = 'pause' AND g.code = 'corrected'" + ONE
+)
+FINISHED = (
+    "SELECT COUNT(*) FROM reviews_actiontransition t JOIN reviews_correctiveaction a ON a.id = t.action_id "
+    "JOIN partners_partner p ON p.id = a.partner_id WHERE t.name = 'finish'" + ONE
+)
+
+
+def names() -> list[str]:
+    """Every place of an execution, and of the job that it is."""
+    return [*(point.name for point in list_points("action")), *IN_JOB]
+
+
+def done(lab: Lab, number: int) -> tuple[int, int]:
+    """How often an action's offer was paused, and how often the action was finished."""
+    return lab.count(PAUSES.format(f"A{number}")), lab.count(FINISHED.format(f"A{number}"))
+
+
+def test_an_action_is_carried_out_once_wherever_the_worker_dies(both: Lab, figures: Figures) -> None:
+    points = names()
+    assert len(points) >= 7, "too few to speak of every step"
+    call(both, "approve", len(points), NOW.isoformat(), module="actions")
+    for number, point in enumerate(points):
+        figures.tried("crash points")
+        command = [sys.executable, "-c", f"{PREPARE.format('actions')}carry_out({number}, '{point}', '{NOW.isoformat()}')"]
+        ended = subprocess.run(command, cwd=ROOT, env=both.environment, capture_output=True, text=True, check=False)
+
+        assert ended.returncode == STATUS, f"{point}: {ended.stderr[-3000:]}"
+        assert both.has_died(point), point
+        assert done(both, number) == ((1, 1) if point in KEPT else (0, 0)), point
+        figures.survived()
+
+    for times in (1, 2):
+        call(both, "take_up", (NOW + times * LATER).isoformat(), module="actions")
+
+    assert [done(both, number) for number in range(len(points))] == [(1, 1)] * len(points)
+    checked = both.manage("verify", "actions", check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert CODE in checked.stdout
