@@ -2,18 +2,17 @@
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.core import signing
 from django.db import transaction
 from django.template.loader import render_to_string
-from django.urls import reverse
 
 from partners.models import Contact
 from plum_site.lib import audit
-from plum_site.lib.access import Actor, may
+from plum_site.lib.announcements import address_of
 from plum_site.lib.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import User
+from plum_site.lib.people import list_insiders, may_be_told
 from plum_site.lib.periods import local_date
 from reviews.models import CorrectiveAction, PartnerAnswer, PartnerLink
 from reviews.selectors.letters import find_cycle_to_show
@@ -84,7 +83,7 @@ def letter_url(*, link: PartnerLink) -> str:
     Writes: nothing.
     """
     token = signing.dumps([link.pk, link.version], salt=SALT)
-    return settings.BASE_URL.rstrip("/") + reverse("partner_card", args=[token])
+    return address_of("partner_card", token)
 
 
 def read_letter_token(*, token: str, at: datetime) -> PartnerLink:
@@ -194,7 +193,7 @@ def _tell_owner(answer: PartnerAnswer, at: datetime) -> None:
     """One mail to whoever owns the action, or else the partner, if they may read actions and have an address."""
     action = answer.link.action
     owner = action.owner or action.partner.owner
-    if owner is None or not owner.is_active or not owner.email or not may(Actor(user=owner), "review.read", action.program_id):
+    if owner is None or not may_be_told(owner, list_insiders(action.program_id)):
         return
     context = {
         "subject": one_line(f"{action.program.name}: {action.partner.name} answered"),
@@ -203,7 +202,7 @@ def _tell_owner(answer: PartnerAnswer, at: datetime) -> None:
         "partner": action.partner,
         "about": action.params["subject"],
         "text": answer.note.text,
-        "url": settings.BASE_URL.rstrip("/") + reverse("admin:partners_partner_change", args=[action.partner_id]),
+        "url": address_of("admin:partners_partner_change", action.partner_id),
     }
     send(
         to=(one_line(owner.get_full_name()), owner.email),
