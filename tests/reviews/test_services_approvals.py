@@ -8,7 +8,6 @@ from django.db import DatabaseError, connection, transaction
 
 from offers.choices import OfferState
 from offers.models import Offer
-from offers.selectors import list_ranked
 from partners.models import Program
 from plum_site.lib.choices import Role
 from plum_site.lib.errors import DomainError, InvalidInput
@@ -16,7 +15,7 @@ from plum_site.lib.models import Job, RoleGrant, User
 from plum_site.lib.people import update_person
 from plum_site.lib.tokens import create_token
 from reviews.choices import ActionKind, ActionState, Approval
-from reviews.models import ActionTransition, CorrectiveAction
+from reviews.models import CorrectiveAction
 from reviews.rules.actions import ApprovalSpec
 from reviews.services.actions import (
     approve_action,
@@ -56,15 +55,6 @@ def two_needed(program: Program, **changes: Any) -> None:
 
 def state_of(external_id: str) -> str:
     return str(Offer.objects.get(external_id=external_id).state)
-
-
-def order_of(program: Program) -> list[str]:
-    return [ranked.offer.external_id for ranked in list_ranked(program.pk, None, AT.date())]
-
-
-def steps(action: CorrectiveAction) -> list[tuple[str, str, str]]:
-    rows = ActionTransition.objects.filter(action=action).order_by("id")
-    return [(row.name, row.from_state, row.to_state) for row in rows]
 
 
 def approve_as(action: CorrectiveAction, actor: User | str) -> None:
