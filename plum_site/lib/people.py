@@ -172,6 +172,24 @@ def list_insiders(program_id: int) -> set[int]:
     return set(RoleGrant.objects.filter(program_id=program_id).values_list("user_id", flat=True))
 
 
+def works_in(person: User, program_id: int) -> bool:
+    """Whether somebody may be named as who works on something in a program: active, and with a role in it."""
+    return person.is_active and (person.is_superuser or RoleGrant.objects.filter(program_id=program_id, user=person).exists())
+
+
+def find_person(actor: User | str) -> User | None:
+    """Who acts, as the rule of two people sees it: the person, and for a token whoever made it; None where nobody does."""
+    if isinstance(actor, User):
+        return actor
+    of_person = User.objects.filter(pk__in=ids_behind([actor], "user"))
+    return (
+        of_person.first()
+        or User.objects.filter(
+            pk__in=ApiToken.objects.filter(pk__in=ids_behind([actor], "token")).values("created_by_id")
+        ).first()
+    )
+
+
 def may_be_told(person: User, insiders: set[int]) -> bool:
     """Whether a mail about a program may go to somebody: an active person with an address who may see the program."""
     return bool(person.email) and person.is_active and (person.is_superuser or person.pk in insiders)

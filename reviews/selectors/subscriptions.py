@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from django.db.models import QuerySet
 
 from partners.models import Program
-from plum_site.lib.models import Outbox, RoleGrant
+from plum_site.lib.models import Outbox
+from plum_site.lib.people import list_insiders
 from plum_site.lib.periods import next_month
 from reviews.choices import CycleState, SubscriptionScope, SubscriptionState
 from reviews.models import ReviewCycle, Scorecard, Subscription
@@ -24,7 +25,7 @@ def list_recipients(program_id: int) -> list[Subscription]:
     Shape: Subscriptions with their user, by id.
     """
     rows = Subscription.objects.filter(program_id=program_id, state=SubscriptionState.ACTIVE).select_related("user")
-    insiders = set(RoleGrant.objects.filter(program_id=program_id).values_list("user_id", flat=True))
+    insiders = list_insiders(program_id)
     return [
         row
         for row in rows.order_by("id")

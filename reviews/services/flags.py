@@ -11,7 +11,8 @@ from django.db.models import Q
 from partners.models import Partner
 from plum_site.lib import audit
 from plum_site.lib.errors import DomainError, InvalidInput, NotFound
-from plum_site.lib.models import RoleGrant, User
+from plum_site.lib.models import User
+from plum_site.lib.people import works_in
 from plum_site.lib.periods import local_date, month_start, month_text
 from plum_site.lib.workflow import Table, check_comment, find_transition
 from reviews.choices import FlagState, Resolution
@@ -114,9 +115,8 @@ def assign_flag(*, case_id: int, owner_id: int | None, actor: User | str, at: da
     case = _lock(case_id)
     if owner_id == case.owner_id:
         return case
-    owner = User.objects.filter(pk=owner_id, is_active=True).first() if owner_id is not None else None
-    may = owner is not None and (owner.is_superuser or RoleGrant.objects.filter(program_id=case.program_id, user=owner).exists())
-    if owner_id is not None and not may:
+    owner = User.objects.filter(pk=owner_id).first() if owner_id is not None else None
+    if owner_id is not None and (owner is None or not works_in(owner, case.program_id)):
         sentence = "Only people with a role in this program can own a flag. Nothing was changed."
         raise InvalidInput("unknown_owner", sentence, {"owner": sentence})
     before = case.owner.username if case.owner else None

@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 from plum_site.lib import audit, jobs
 from plum_site.lib.access import Actor, check
 from plum_site.lib.errors import DomainError, InvalidInput, NotFound
-from plum_site.lib.models import ApiToken, User
+from plum_site.lib.models import User
+from plum_site.lib.people import find_person
 from plum_site.lib.periods import month_text
 from reviews.choices import CycleState, RestatementState
 from reviews.models import CycleTransition, Restatement, ReviewCycle
@@ -39,7 +40,8 @@ def ask_restatement(*, cycle_id: int, reason: str, actor: User | str, at: dateti
         raise UnableToRestate(
             "asked_already", f"A restatement of {cycle} was asked for already and waits for an answer. Nothing was changed."
         )
-    row = Restatement.objects.create(cycle=cycle, reason=reason.strip(), asked_by=_person_behind(actor), asked_at=at)
+    who = audit.actor_name(find_person(actor) or actor)
+    row = Restatement.objects.create(cycle=cycle, reason=reason.strip(), asked_by=who, asked_at=at)
     audit.record(
         program_id=cycle.program_id,
         actor=actor,
@@ -109,16 +111,6 @@ def refuse_restatement(*, restatement_id: int, actor: User, at: datetime, answer
     _store_answer(row, RestatementState.REFUSED, actor, at, answer)
     _record(row, "reviews.refuse_restatement", actor, at)
     return row
-
-
-def _person_behind(actor: User | str) -> str:
-    """Who acts, as the four-eyes rule sees it: the person, and for a token whoever made it."""
-    name = audit.actor_name(actor)
-    kind, _, number = name.partition(":")
-    if kind == "token" and number.isdecimal():
-        maker = ApiToken.objects.filter(pk=int(number)).values_list("created_by_id", flat=True).first()
-        return f"user:{maker}" if maker is not None else name
-    return name
 
 
 def _lock_cycle(cycle_id: int) -> ReviewCycle:

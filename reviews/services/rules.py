@@ -9,7 +9,8 @@ from django.db.models import Max
 from partners.models import Program
 from plum_site.lib import audit
 from plum_site.lib.errors import InvalidInput, NotFound
-from plum_site.lib.models import RoleGrant, User
+from plum_site.lib.models import User
+from plum_site.lib.people import works_in
 from reviews.models import ReviewPolicy, Rule, RuleVersion
 from reviews.rules import PolicySpec, RuleSpec, check_policy, check_rule, default_policy, default_rules
 from reviews.selectors import policy_of, spec_of
@@ -113,21 +114,10 @@ def check_named_rule(*, program_id: int, name: str, spec: RuleSpec, owner: User 
         faults |= error.fields
     if not name.strip() or len(name) > LONGEST_NAME:
         faults["name"] = f"Write a name of at most {LONGEST_NAME} letters."
-    if owner is not None and not may_own(program_id=program_id, person=owner):
+    if owner is not None and not works_in(owner, program_id):
         faults["owner"] = f"{owner.username} has no role in this program. Choose somebody who has one."
     if faults:
         raise InvalidInput("invalid_rule", f"The rule {spec.code!r} was not saved: correct what is named.", faults)
-
-
-def may_own(*, program_id: int, person: User) -> bool:
-    """
-    Whether a person may be told of a rule's flags: whoever may sign in and has a role in the program, or is an operator.
-
-    Raises: nothing.
-    Writes: nothing.
-    """
-    has_role = person.is_superuser or RoleGrant.objects.filter(program_id=program_id, user_id=person.pk).exists()
-    return person.is_active and has_role
 
 
 def _as_audited(spec: RuleSpec, owner: User | None) -> dict[str, Any]:

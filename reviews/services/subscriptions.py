@@ -11,7 +11,8 @@ from partners.models import Category, Program
 from plum_site.lib import audit
 from plum_site.lib.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from plum_site.lib.mail import check_address, one_line
-from plum_site.lib.models import RoleGrant, User
+from plum_site.lib.models import User
+from plum_site.lib.people import works_in
 from reviews.choices import SubscriptionScope, SubscriptionState
 from reviews.models import Subscription
 
@@ -141,8 +142,8 @@ def unsubscribe(*, token: str, at: datetime) -> Subscription:
 def _find_person(program_id: int, user_id: int | None) -> User | None:
     if user_id is None:
         return None
-    user = User.objects.filter(pk=user_id, is_active=True).first()
-    if user is None or not (user.is_superuser or RoleGrant.objects.filter(program_id=program_id, user=user).exists()):
+    user = User.objects.filter(pk=user_id).first()
+    if user is None or not works_in(user, program_id):
         sentence = "This person has no role in the program. Grant one first, or leave the person empty."
         raise InvalidInput("person_without_role", f"{sentence} Nothing was changed.", {"user": sentence})
     return user

@@ -2,7 +2,8 @@
 
 from plum_site.lib.access import Actor, check
 from plum_site.lib.errors import DomainError
-from plum_site.lib.models import ApiToken, User
+from plum_site.lib.models import User
+from plum_site.lib.people import find_person
 
 
 class UnableToDecideAction(DomainError):
@@ -15,14 +16,8 @@ def person_behind(actor: User | str) -> User | None:
 
     Raises: UnableToDecideAction - nobody_behind, for a token that nobody made.
     """
-    if isinstance(actor, User):
-        return actor
-    kind, _, number = actor.partition(":")
-    if kind not in ("token", "user"):
-        return None
-    token = ApiToken.objects.select_related("created_by").filter(pk=number).first() if kind == "token" else None
-    person = User.objects.filter(pk=number).first() if kind == "user" else token.created_by if token else None
-    if person is None:
+    person = find_person(actor)
+    if person is None and isinstance(actor, str) and actor.startswith(("token:", "user:")):
         raise UnableToDecideAction("nobody_behind", "No person stands behind this token. Nothing was changed. Use another one.")
     return person
 

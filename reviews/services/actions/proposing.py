@@ -11,6 +11,7 @@ from offers.selectors import find_segment
 from partners.models import Partner
 from plum_site.lib.errors import InvalidInput, NotFound
 from plum_site.lib.models import User
+from plum_site.lib.people import works_in
 from reviews.choices import ActionKind
 from reviews.models import CorrectiveAction, FlagCase, ReviewCycle
 from reviews.rules.actions import SEGMENT_KINDS, check_params, needs_two_people
@@ -222,7 +223,7 @@ def _find_segment(program_id: int, kind: str, code: str) -> Segment | None:
 
 
 def _check_owner(owner: User | None, program_id: int) -> None:
-    if owner is None or (owner.is_active and (owner.is_superuser or owner.role_grants.filter(program_id=program_id).exists())):
+    if owner is None or works_in(owner, program_id):
         return
     sentence = f"{owner.username} works in no role in this program. Name somebody who does. Nothing was proposed."
     raise InvalidInput("unknown_owner", sentence, {"owner": sentence})
