@@ -172,6 +172,12 @@ def list_insiders(program_id: int) -> set[int]:
     return set(RoleGrant.objects.filter(program_id=program_id).values_list("user_id", flat=True))
 
 
+def list_admins(program_id: int) -> list[User]:
+    """The admins of a program, in the order in which they were made so."""
+    grants = RoleGrant.objects.filter(program_id=program_id, role=Role.PROGRAM_ADMIN).select_related("user")
+    return [grant.user for grant in grants.order_by("id")]
+
+
 def works_in(person: User, program_id: int) -> bool:
     """Whether somebody may be named as who works on something in a program: active, and with a role in it."""
     return person.is_active and (person.is_superuser or RoleGrant.objects.filter(program_id=program_id, user=person).exists())

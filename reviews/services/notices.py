@@ -10,10 +10,9 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from partners.models import Program
-from plum_site.lib.choices import Role
 from plum_site.lib.mail import one_line, send
-from plum_site.lib.models import Outbox, RoleGrant, User
-from plum_site.lib.people import list_insiders, may_be_told
+from plum_site.lib.models import Outbox, User
+from plum_site.lib.people import list_admins, list_insiders, may_be_told
 from plum_site.lib.periods import local_date, month_text, next_month
 from reviews.models import FlagCase, ReviewCycle, Scorecard
 from reviews.rules import say_carriers
@@ -70,10 +69,9 @@ def remind_owners(*, program_id: int, at: datetime) -> int:
         if card.partner.owner is not None and may_be_told(card.partner.owner, insiders):
             by_person[card.partner.owner].append(card)
     if today - due >= ESCALATES_AFTER:
-        grants = RoleGrant.objects.filter(program_id=program_id, role=Role.PROGRAM_ADMIN).select_related("user")
-        for grant in grants.order_by("id"):
-            if may_be_told(grant.user, insiders):
-                by_person[grant.user] = waiting
+        for admin in list_admins(program_id):
+            if may_be_told(admin, insiders):
+                by_person[admin] = waiting
     count = 0
     with transaction.atomic():
         for person, cards in sorted(by_person.items(), key=lambda pair: pair[0].pk):

@@ -10,10 +10,9 @@ from django.template.loader import render_to_string
 
 from partners.models import Program
 from plum_site.lib.announcements import address_of
-from plum_site.lib.choices import Role
 from plum_site.lib.mail import one_line, send
-from plum_site.lib.models import Outbox, RoleGrant, User
-from plum_site.lib.people import list_insiders, may_be_told
+from plum_site.lib.models import Outbox, User
+from plum_site.lib.people import list_admins, list_insiders, may_be_told
 from plum_site.lib.periods import local_date
 from reviews.choices import ActionState
 from reviews.models import ActionTransition, CorrectiveAction
@@ -49,7 +48,7 @@ def tell_of_proposals(*, actions: Sequence[CorrectiveAction], at: datetime) -> i
     if not new:
         return 0
     program = new[0].program
-    insiders, admins = list_insiders(program.pk), _list_admins(program.pk)
+    insiders, admins = list_insiders(program.pk), list_admins(program.pk)
     by_person: dict[User, list[CorrectiveAction]] = defaultdict(list)
     for action in new:
         people = _deciders(action, admins if action.needs_two else ())
@@ -73,7 +72,7 @@ def remind_of_actions(*, program_id: int, at: datetime) -> int:
     """
     program = Program.objects.get(pk=program_id)
     today = local_date(at, program.time_zone)
-    insiders, admins = list_insiders(program_id), _list_admins(program_id)
+    insiders, admins = list_insiders(program_id), list_admins(program_id)
     by_person: dict[User, list[CorrectiveAction]] = defaultdict(list)
     for action in list_waiting_actions(program_id).filter(due_date__lte=today):
         has_owner = action.owner is not None and may_be_told(action.owner, insiders)
@@ -101,17 +100,12 @@ def tell_of_failure(*, action: CorrectiveAction, step: ActionTransition, at: dat
     """
     insiders = list_insiders(action.program_id)
     people = {person for person in (action.owner, action.approver) if person is not None and may_be_told(person, insiders)}
-    people = people or {person for person in _list_admins(action.program_id) if may_be_told(person, insiders)}
+    people = people or {person for person in list_admins(action.program_id) if may_be_told(person, insiders)}
     told = {"action": _line(action, None), "failure": step.comment}
     for person in sorted(people, key=lambda person: person.pk):
         subject = f"A corrective action for {action.partner.name} failed"
         _send(action.program, person, "action_failed", subject, told, f"action_failed:{step.pk}:{person.pk}", at)
     return len(people)
-
-
-def _list_admins(program_id: int) -> list[User]:
-    grants = RoleGrant.objects.filter(program_id=program_id, role=Role.PROGRAM_ADMIN).select_related("user")
-    return [grant.user for grant in grants.order_by("id")]
 
 
 def _deciders(action: CorrectiveAction, admins: Collection[User]) -> list[User]:
