@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 4
 TOKEN = "token"  # the file of a state folder that holds the token of its program
 QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
+# In front of PostgreSQL's own, which is why `travel` names the schema `public` first.
+DATABASE_CLOCK = (
+    "CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS "
+    "$$ SELECT pg_catalog.clock_timestamp() + interval '{0} seconds' $$"
+)
 
 
 class Lab:
@@ -164,6 +170,22 @@ class Lab:
     def has_died(self, point: str) -> bool:
         """Whether a process has died there since it was armed."""
         return (self.points / f"{point}.died").exists()
+
+    def travel(self, to: datetime) -> None:
+        """
+        Let it be another time for every process of the lab, and for its database. The clock runs on from there.
+
+        The first time before anything is started: processes learn of it by their settings, connections by their search path.
+        """
+        seconds = (to - datetime.now(UTC)).total_seconds()
+        if self.postgres:
+            if "DJANGO_SETTINGS_MODULE" not in self.settings:
+                self.postgres.psql("ALTER DATABASE plum SET search_path = public, pg_catalog")
+            self.postgres.psql(DATABASE_CLOCK.format(seconds))
+        self.settings["DJANGO_SETTINGS_MODULE"] = "tests.faults.another_time"
+        draft = self.folder / "clock.new"
+        draft.write_text(str(seconds), encoding="ascii")
+        draft.replace(self.folder / "clock")
 
     def close(self) -> None:
         """Kill what is left."""

@@ -1,0 +1,63 @@
+"""A program in which one partner falls and is corrected for one segment: what a lab is asked to make, and what members do."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from activity.services import MemberRow, Person, apply_people
+from plum_site.lib.choices import Role
+from reviews.choices import ActionKind
+from reviews.rules.actions import PlaybookLine
+from reviews.services.actions import save_playbook
+from tests.factories.flags import make_watched_program
+from tests.factories.offers import make_segment
+from tests.factories.people import make_member_of_staff
+from tests.factories.tokens import make_token
+
+CODE, FALLEN, SEGMENT = "corrected-over-months", "P4", "north"
+PARTNERS = ("P1", "P2", "P3", FALLEN)
+BEGUN = datetime(2025, 12, 1, tzinfo=UTC)
+MONTHS = ("2025-12", "2026-01", "2026-02", "2026-03", "2026-04", "2026-05")
+UNITS = (SEGMENT, "south", "west")
+MEMBERS = 60
+Counts = Mapping[str, int]
+# In each unit, in each month.
+USUAL: Counts = {"viewed": 150, "unlocked": 60, "activated": 40, "redeemed": 20}
+FELL: Counts = {"viewed": 150, "unlocked": 60, "activated": 6, "redeemed": 2}
+BETTER: Counts = {"viewed": 150, "unlocked": 130, "activated": 90, "redeemed": 50}
+
+
+def prepare(at: str) -> None:
+    """The program, its people and its playbook; prints the tokens of the shop and of whoever reads."""
+    instant = datetime.fromisoformat(at)
+    program = make_watched_program(*PARTNERS, code=CODE, at=BEGUN, time_zone="UTC")
+    rows = [MemberRow(Person(f"M{number}"), {"business_unit": UNITS[number % len(UNITS)]}) for number in range(MEMBERS)]
+    apply_people(program=program, source="file", rows=rows, actor="system", at=BEGUN)
+    make_segment(program, SEGMENT, values=(SEGMENT,))
+    anna = make_member_of_staff(program, Role.PROGRAM_ADMIN, "anna")
+    lines = [PlaybookLine("", ActionKind.RERANK, params={"how": "top"})]
+    save_playbook(program_id=program.pk, lines=lines, actor=anna, at=instant)
+    life = {"at": instant, "expires_at": instant + timedelta(days=90)}
+    shop = make_token(program, "events:write", name="shop", **life)[1]
+    reader = make_token(program, "reviews:read", "catalog:read", name="reader", **life)[1]
+    print(json.dumps({"shop": shop, "reader": reader}))
+
+
+def happen(month: str, partner: str, counts: Mapping[str, Counts]) -> Iterator[dict[str, Any]]:
+    """What the members of each unit did with a partner's offer in one month, as the shop tells it."""
+    for unit, numbers in counts.items():
+        first = UNITS.index(unit)
+        for kind, count in numbers.items():
+            for number in range(count):
+                yield {
+                    "specversion": "1.0",
+                    "id": f"{month}-{partner}-{unit}-{kind}-{number}",
+                    "source": "urn:acme:shop",
+                    "type": f"offer.{kind}.v1",
+                    "time": f"{month}-{10 + number % 10}T10:{number // 60 % 60:02d}:{number % 60:02d}Z",
+                    "data": {
+                        "member": {"external_id": f"M{first + len(UNITS) * (number % (MEMBERS // len(UNITS)))}"},
+                        "offer": f"O-{partner}",
+                    },
+                }
