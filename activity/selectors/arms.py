@@ -16,6 +16,8 @@ from activity.selectors.tallies import OK, run
 from partners.models import Program
 from plum_site.lib.snapshot import snapshot
 
+Span = tuple[date, date]  # program days, the second one exclusive
+
 
 def iterate_member_keys(program_id: int, ids: BitMap) -> Iterator[tuple[int, bytes]]:
     """
@@ -39,13 +41,14 @@ def count_arms(
     starts_date: date,
     window_days: int,
     where: Mapping[str, Sequence[str]] | None = None,
+    without: Sequence[Span] = (),
     cutoff: int | None = None,
 ) -> dict[str, list[ArmCounts]]:
     """
     Confirmed events of one kind by the members of some arms, over `window_days` from a program day on, by how many they had in
     as many days before it. Members of no arm are not counted; those without an event are.
 
-    where, cutoff: as `summarise`.
+    without: program days of which nothing counts. where, cutoff: as `summarise`.
     Shape: arm to ArmCounts by stratum (`activity.rules.stratum_of`), the lowest first.
     Raises: as summarise.
     Source: docs/rules/effects.md
@@ -55,7 +58,11 @@ def count_arms(
     with snapshot():
         prefix = prefix_of(program.pk, cutoff)
         pieces = breakdown.pieces(span, prefix)
-        conditions = pieces.where(prefix.condition(), f"e.kind = {int(kind)} AND e.status = {OK} AND e.member_id IS NOT NULL")
+        conditions = pieces.where(
+            prefix.condition(),
+            f"e.kind = {int(kind)} AND e.status = {OK} AND e.member_id IS NOT NULL",
+            *(f"(e.local_date < '{first.isoformat()}' OR e.local_date >= '{end.isoformat()}')" for first, end in without),
+        )
         before = f"sum(CASE WHEN e.local_date < '{starts_date.isoformat()}' THEN 1 ELSE 0 END)"
         sql = (
             f"{pieces.with_clause()}SELECT e.member_id, {before}, count(*) FROM activity_event e {pieces.joins} "
@@ -78,16 +85,15 @@ def count_periods(
     *,
     program: Program,
     unit: str,
-    starts_dates: Sequence[date],
-    period_days: int,
+    periods: Sequence[Sequence[Span]],
     where: Mapping[str, Sequence[str]] | None = None,
     cutoff: int | None = None,
 ) -> dict[str, list[dict[str, int]]]:
     """
-    Numbers of events of every unit over some periods of the same length, from each of `starts_dates` on.
+    Numbers of events of every unit over some periods.
 
-    unit: a dimension of the figures, such as offer or member.region. where, cutoff: as `summarise`. Small groups are not hidden:
-    what is made of these numbers must not show them.
+    periods: of each, its program days as one or more spans `[first, end)`. unit: a dimension of the figures, such as offer or
+    member.region. where, cutoff: as `summarise`. Small groups are not hidden: what is made of these numbers must not show them.
 
     Shape: unit to one row of `count_by` for each period; a period without an event is an empty one. Units without any are left
     out.
@@ -96,15 +102,10 @@ def count_periods(
     """
     found: dict[str, list[dict[str, int]]] = {}
     with snapshot():
-        for place, starts_date in enumerate(starts_dates):
-            counted = count_by(
-                program=program,
-                starts_date=starts_date,
-                ends_date=starts_date + timedelta(days=period_days),
-                by=[unit],
-                where=where,
-                cutoff=cutoff,
-            )
-            for (key,), counts in counted.items():
-                found.setdefault(key, [{} for _ in starts_dates])[place] = counts
+        for place, spans in enumerate(periods):
+            for first, end in spans:
+                counted = count_by(program=program, starts_date=first, ends_date=end, by=[unit], where=where, cutoff=cutoff)
+                for (key,), counts in counted.items():
+                    row = found.setdefault(key, [{} for _ in periods])[place]
+                    row.update({name: row.get(name, 0) + number for name, number in counts.items()})
     return dict(sorted(found.items()))

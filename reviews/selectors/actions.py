@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Count, F, Q, QuerySet
 
+from activity.selectors.silences import GRACE
 from offers.models import Offer
 from plum_site.lib.errors import NotFound
 from plum_site.lib.periods import first_instant, local_date
@@ -213,9 +214,10 @@ def window_of(action: CorrectiveAction) -> Window:
 
 def list_ended_windows(program_id: int, at: datetime) -> list[int]:
     """
-    The actions of a program that wait for their measurement and whose window is over.
+    The actions of a program that wait for their measurement and whose window is over, for so long that a source that was silent
+    on its last day shows.
 
     Shape: row ids, in order.
     """
     measuring = list_actions(program_id).filter(state=ActionState.MEASURING).select_related("program").order_by("pk")
-    return [action.pk for action in measuring if window_of(action).ends_at <= at]
+    return [action.pk for action in measuring if window_of(action).ends_at + GRACE <= at]

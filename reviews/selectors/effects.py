@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from pyroaring import BitMap
 
@@ -26,12 +27,21 @@ from reviews.rules.effects import (
     Effect,
     EffectDesign,
     Facts,
+    Kept,
+    Silence,
     UnitCounts,
     arm_of,
+    cannot_tell,
+    keep_days,
     measure_effect,
     propose_design,
+    say_left_out,
+    say_names,
+    silences_about,
 )
+from reviews.rules.effects.gaps import Span
 from reviews.rules.measures import RATES
+from reviews.selectors.meanwhile import Work, find_offers, find_touched
 
 BASELINE_PERIODS = 6
 UNITS: dict[str, str] = {ActionKind.CONTACT_PARTNER: "partner", ActionKind.REPLACE_PARTNER: "category"}  # else offers
@@ -78,6 +88,8 @@ def design_units(
     window_days: int,
     minimum_effect: Decimal,
     touched: Collection[str] = (),
+    others: Sequence[Work] = (),
+    silences: Sequence[Silence] = (),
     cutoff: int | None = None,
 ) -> EffectDesign:
     """
@@ -85,52 +97,51 @@ def design_units(
     the segment is one attribute, else against other offers. Contacting a partner is held against other partners, replacing
     one against other categories.
 
-    touched: external ids of offers, partners or categories that are no controls because something is done with them too.
+    touched: external ids of offers, partners or categories that are no controls because something is done with them too; others:
+    actions whose offers are none for that reason. silences: of the baseline; the weeks they touch are left out of it.
     Shape: one EffectDesign; of several that could be made the first with a comparison.
     Raises: InvalidInput - invalid_design; as summarise.
     Source: docs/rules/effects.md
     """
     facts = Facts(metric, window_days, minimum_effect)
+    past = [replace(one, end_date=min(one.end_date or starts_date, starts_date)) for one in silences]
     unit = UNITS.get(kind, "offer")
     design = None
     if unit == "offer" and segment and (place := _attribute_of(segment)):
         attribute, values = place
         elsewhere = replace(facts, unit=f"member.{attribute}", where={"offer": sorted(offers)})
-        units = read_units(program=program, facts=elsewhere, starts_date=starts_date, cutoff=cutoff)
-        design = _propose(kind, elsewhere, units, values)
+        kept, _ = _keep(program, elsewhere, values, (), starts_date, BASELINE_PERIODS, past)
+        units = read_units(program=program, facts=elsewhere, periods=kept.baseline, cutoff=cutoff)
+        busy = find_touched(others, elsewhere.unit, offers)
+        units = [one for one in units if one.key in values or one.key not in busy]
+        design = _propose(kind, elsewhere, units, values, kept)
         if design.method == MATCHED:
             return design
     if unit == "offer":
         first, last = starts_date - timedelta(days=BASELINE_PERIODS * window_days), starts_date + timedelta(days=window_days - 1)
-        treated, others = list(offers), list_alike(program, offers, first, last)
+        treated, controls = list(offers), list_alike(program, offers, first, last)
     else:
-        treated, others = _list_units(program, unit, partner)
+        treated, controls = _list_units(program, unit, partner)
+    controls = sorted({*controls} - {*touched, *find_touched(others, unit, offers)})
     where = {"segment": [segment.code]} if segment else {}
-    kept = sorted({*treated, *(set(others) - set(touched))})
-    wanted = replace(facts, unit=unit, where={**where, unit: kept})
-    units = read_units(program=program, facts=wanted, starts_date=starts_date, cutoff=cutoff)
-    found = _propose(kind, replace(wanted, where=where), units, treated)
+    kept, lacking = _keep(program, replace(facts, unit=unit), treated, controls, starts_date, BASELINE_PERIODS, past)
+    wanted = replace(facts, unit=unit, where={**where, unit: sorted({*treated, *controls} - lacking)})
+    units = read_units(program=program, facts=wanted, periods=kept.baseline, cutoff=cutoff)
+    found = _propose(kind, replace(wanted, where=where), units, treated, kept)
     return design if design and found.method == NONE else found
 
 
 def read_units(
-    *, program: Program, facts: Facts, starts_date: date, with_window: bool = False, cutoff: int | None = None
+    *, program: Program, facts: Facts, periods: Sequence[Sequence[Span]], cutoff: int | None = None
 ) -> list[UnitCounts]:
     """
-    The periods before `starts_date` of every unit that had an event in them, and the window after it where that is asked for.
+    Some periods of every unit that had an event in them.
 
+    periods: of each, its program days as spans.
     Shape: UnitCounts, by key.
     Raises: as summarise.
     """
-    periods = range(-BASELINE_PERIODS, 1 if with_window else 0)
-    counted = count_periods(
-        program=program,
-        unit=facts.unit,
-        starts_dates=[starts_date + timedelta(days=number * facts.window_days) for number in periods],
-        period_days=facts.window_days,
-        where=facts.where,
-        cutoff=cutoff,
-    )
+    counted = count_periods(program=program, unit=facts.unit, periods=periods, where=facts.where, cutoff=cutoff)
     return [UnitCounts(key, tuple(_of_metric(facts.metric, row) for row in rows)) for key, rows in counted.items()]
 
 
@@ -147,31 +158,29 @@ def split_members(program: Program, design: EffectDesign, members: Collection[in
 
 
 def read_effect(
-    *, program: Program, design: EffectDesign, starts_date: date, members: Collection[int] = (), cutoff: int | None = None
+    *,
+    program: Program,
+    design: EffectDesign,
+    starts_date: date,
+    members: Collection[int] = (),
+    others: Sequence[Work] = (),
+    silences: Sequence[Silence] = (),
+    cutoff: int | None = None,
 ) -> Effect:
     """
     What became of an action whose window began on a program day.
 
-    members: of a push, everybody who was in its audience when it was executed, of either arm. cutoff: the seal number up to which
-    events count, so that the same can be read again.
+    members: of a push, everybody who was in its audience when it was executed, of either arm. others, silences: what else went on
+    in its time (`reviews.selectors.meanwhile`). cutoff: the seal number up to which events count, so that the same can be read
+    again.
     Shape: one Effect.
     Raises: as summarise.
     Source: docs/rules/effects.md
     """
-    where = dict(design.where)
     if design.method == HOLD_OUT:
-        counted = count_arms(
-            program=program,
-            arms=split_members(program, design, members),
-            kind=KINDS[design.metric],
-            starts_date=starts_date,
-            window_days=design.window_days,
-            where=where,
-            cutoff=cutoff,
-        )
-        return measure_effect(design, strata=list(zip(counted[TREATED], counted[HELD_OUT], strict=True)))
+        return _read_hold_out(program, design, starts_date, members, silences, cutoff)
     if design.method == MATCHED:
-        return measure_effect(design, units=_read_design_units(program, design, starts_date, cutoff))
+        return _read_matched(program, design, starts_date, others, silences, cutoff)
     return measure_effect(design)
 
 
@@ -197,27 +206,119 @@ def _list_units(program: Program, unit: str, partner: Partner) -> tuple[list[str
     return [partner.external_id], list(others.values_list("external_id", flat=True))
 
 
-def _propose(kind: str, facts: Facts, units: Sequence[UnitCounts], treated: Sequence[str]) -> EffectDesign:
+def _propose(kind: str, facts: Facts, units: Sequence[UnitCounts], treated: Sequence[str], kept: Kept) -> EffectDesign:
     """A design from units that were counted; what is treated and had no event counts with zeros."""
     read = {unit.key: unit for unit in units}
-    ours = [read.get(key) or _nothing_of(key, facts.metric, BASELINE_PERIODS) for key in sorted(set(treated))]
-    return propose_design(kind, replace(facts, treated=ours, candidates=[unit for unit in units if unit.key not in treated]))
+    ours = [read.get(key) or _nothing_of(key, facts.metric, len(kept.baseline)) for key in sorted(set(treated))]
+    others = [unit for unit in units if unit.key not in treated]
+    design = propose_design(kind, replace(facts, treated=ours, candidates=others))
+    reach = BASELINE_PERIODS if design.method == MATCHED else design.baseline_periods
+    return replace(design, sentence=design.sentence + say_left_out(kept), baseline_periods=reach)
 
 
-def _read_design_units(program: Program, design: EffectDesign, starts_date: date, cutoff: int | None) -> list[UnitCounts]:
-    """The units of a design, a control that ended meanwhile left out; one without any event counts with zeros."""
-    keys = [*design.treated, *design.controls]
-    facts = Facts(design.metric, design.window_days, where=dict(design.where), unit=design.unit)
-    if design.unit in UNITS_OF_OFFERS:
-        facts = replace(facts, where={**facts.where, design.unit: keys})
+def _keep(
+    program: Program,
+    facts: Facts,
+    treated: Sequence[str],
+    controls: Sequence[str],
+    starts_date: date,
+    periods: int,
+    silences: Sequence[Silence],
+) -> tuple[Kept, set[str]]:
+    """
+    What silences leave of a comparison: its days, and the controls that are left out so that enough days are left.
+
+    Source: docs/rules/effects.md
+    """
+
+    def about(values: Sequence[str]) -> list[Silence]:
+        return silences_about(silences, facts.metric, find_offers(program, facts.unit, values, facts.where))
+
+    if not silences:
+        return keep_days(starts_date, facts.window_days, periods, ()), set()
+    kept = keep_days(starts_date, facts.window_days, periods, about([*treated, *controls]))
+    if not kept.fault or not controls:
+        return kept, set()
+    of_treated = about(treated)
+    lacking = {key for key in controls if any(one not in of_treated for one in about([key]))}
+    return keep_days(starts_date, facts.window_days, periods, of_treated), lacking
+
+
+def _read_hold_out(
+    program: Program,
+    design: EffectDesign,
+    starts_date: date,
+    members: Collection[int],
+    silences: Sequence[Silence],
+    cutoff: int | None,
+) -> Effect:
+    """Both arms, over the days of the window on which nothing was missing."""
+    where = dict(design.where)
+    found = silences_about(silences, design.metric, where.get("offer", ()))
+    kept = keep_days(starts_date, design.window_days, 0, found)
+    if kept.fault:
+        return cannot_tell(kept.fault, days_left_out=_plain_days(kept))
+    counted = count_arms(
+        program=program,
+        arms=split_members(program, design, members),
+        kind=KINDS[design.metric],
+        starts_date=starts_date,
+        window_days=design.window_days,
+        where=where,
+        without=kept.left_out,
+        cutoff=cutoff,
+    )
+    effect = measure_effect(design, strata=list(zip(counted[TREATED], counted[HELD_OUT], strict=True)))
+    return _say_more(effect, say_left_out(kept), days_left_out=_plain_days(kept))
+
+
+def _read_matched(
+    program: Program,
+    design: EffectDesign,
+    starts_date: date,
+    others: Sequence[Work],
+    silences: Sequence[Silence],
+    cutoff: int | None,
+) -> Effect:
+    """
+    The units of a design, without controls that ended meanwhile or that another action worked on, over the days on which nothing
+    was missing. A unit without any event counts with zeros.
+    """
+    where = dict(design.where)
+    facts = Facts(design.metric, design.window_days, where=where, unit=design.unit)
+    touched = find_touched(others, design.unit, where.get("offer", ()))
+    busy = [key for key in design.controls if key in touched]
+    controls = [key for key in design.controls if key not in touched]
     if design.unit == "offer":
         live = _live_throughout(program, starts_date, starts_date + timedelta(days=design.window_days - 1))
-        keys = [key for key in keys if key in design.treated or key in live]
-    read = {
-        unit.key: unit
-        for unit in read_units(program=program, facts=facts, starts_date=starts_date, with_window=True, cutoff=cutoff)
-    }
-    return [read.get(key) or _nothing_of(key, design.metric, design.baseline_periods + 1) for key in keys]
+        controls = [key for key in controls if key in live]
+    kept, lacking = _keep(program, facts, design.treated, controls, starts_date, design.baseline_periods, silences)
+    if kept.fault:
+        return cannot_tell(kept.fault, days_left_out=_plain_days(kept))
+    keys = [*design.treated, *(key for key in controls if key not in lacking)]
+    if design.unit in UNITS_OF_OFFERS:
+        facts = replace(facts, where={**where, design.unit: keys})
+    periods = [*kept.baseline, kept.window]
+    read = {unit.key: unit for unit in read_units(program=program, facts=facts, periods=periods, cutoff=cutoff)}
+    units = [read.get(key) or _nothing_of(key, design.metric, len(periods)) for key in keys]
+    effect = measure_effect(replace(design, baseline_periods=len(kept.baseline)), units=units)
+    more = say_left_out(kept)
+    if lacking:
+        more += f" No longer compared with, because their source was silent: {say_names(sorted(lacking))}."
+    if busy:
+        more += f" No longer compared with, because another action worked on them: {say_names(busy)}."
+    if not touched.isdisjoint(design.treated):
+        more += " Another action worked on the same in that time: what either did cannot be told apart."
+    return _say_more(effect, more, days_left_out=_plain_days(kept))
+
+
+def _say_more(effect: Effect, more: str, **numbers: Any) -> Effect:
+    return replace(effect, sentence=effect.sentence + more, numbers={**effect.numbers, **numbers})
+
+
+def _plain_days(kept: Kept) -> list[list[str]]:
+    """The days left out, as JSON: the first and the last of each stretch."""
+    return [[first.isoformat(), (end - timedelta(days=1)).isoformat()] for first, end in kept.left_out]
 
 
 def _count_everyone(program: Program, facts: Facts, members: BitMap, starts_date: date, cutoff: int | None) -> list[ArmCounts]:

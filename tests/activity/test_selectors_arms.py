@@ -111,7 +111,7 @@ def test_members_without_any_event_count_and_those_of_no_arm_do_not(program: Pro
 def test_periods_are_counted_as_by_hand(program: Program, unit: str) -> None:
     starts = [STARTS - timedelta(days=WINDOW), STARTS, date(2027, 1, 1)]
 
-    counted = count_periods(program=program, unit=unit, starts_dates=starts, period_days=WINDOW)
+    counted = count_periods(program=program, unit=unit, periods=[[(first, first + timedelta(days=WINDOW))] for first in starts])
 
     path = {"offer": "offer__external_id", "partner": "offer__partner__external_id", "member.region": "attribute_set__values"}[
         unit
@@ -128,11 +128,13 @@ def test_periods_are_counted_as_by_hand(program: Program, unit: str) -> None:
 
 
 def test_units_are_filtered_as_figures_are(program: Program) -> None:
-    counted = count_periods(program=program, unit="offer", starts_dates=[STARTS], period_days=7, where={"offer": ["O1"]})
+    counted = count_periods(
+        program=program, unit="offer", periods=[[(STARTS, STARTS + timedelta(days=7))]], where={"offer": ["O1"]}
+    )
 
     assert list(counted) == ["O1"]
     with pytest.raises(DomainError):
-        count_periods(program=program, unit="shoe_size", starts_dates=[STARTS], period_days=7)
+        count_periods(program=program, unit="shoe_size", periods=[[(STARTS, STARTS + timedelta(days=7))]])
 
 
 def test_keys_are_those_of_the_members_of_the_program(program: Program) -> None:

@@ -13,12 +13,14 @@ from reviews.rules.effects.design import (
     UNITS_OF_OFFERS,
     EffectDesign,
 )
+from reviews.rules.effects.gaps import Kept, Silence, keep_days, say_left_out, silences_about
 from reviews.rules.effects.hold_out import Stratum
 from reviews.rules.effects.matched import UnitCounts
 from reviews.rules.effects.measure import measure_effect
 from reviews.rules.effects.propose import Facts, propose_design, usual_metric
+from reviews.rules.effects.sentences import say_names
 from reviews.rules.effects.summary import KindSummary, Measurement, summarise_verdicts
-from reviews.rules.effects.verdicts import CANNOT_TELL, HARMED, NO_EVIDENCE, VERDICTS, WORKED, Effect
+from reviews.rules.effects.verdicts import CANNOT_TELL, HARMED, NO_EVIDENCE, VERDICTS, WORKED, Effect, cannot_tell
 
 __all__ = [
     "CANNOT_TELL",
@@ -40,13 +42,20 @@ __all__ = [
     "Effect",
     "EffectDesign",
     "Facts",
+    "Kept",
     "KindSummary",
     "Measurement",
+    "Silence",
     "Stratum",
     "UnitCounts",
     "arm_of",
+    "cannot_tell",
+    "keep_days",
     "measure_effect",
     "propose_design",
+    "say_left_out",
+    "say_names",
+    "silences_about",
     "summarise_verdicts",
     "usual_metric",
 ]

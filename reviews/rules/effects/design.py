@@ -31,7 +31,7 @@ class EffectDesign:
     minimum_effect: the smallest relative change that is worth knowing of. visible_effect: the smallest one that this design
     will find nine times in ten, as far as can be told beforehand. hold_out_share, salt: who is held out (`arm_of`).
     unit: the dimension by which units are told apart; treated, controls: its values. baseline_periods: how many periods of
-    `window_days`, the last of them ending where the window begins, the window is held against.
+    `window_days`, the last of them ending where the window begins, the window is held against, less those spoilt by silences.
     """
 
     method: str

@@ -1,6 +1,6 @@
 """How an action's effect is told: by a design that is frozen before it begins, once the design's window is over."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -13,7 +13,8 @@ from reviews.models import CorrectiveAction, Scorecard
 from reviews.rules.effects import NONE, EffectDesign, Facts, propose_design, usual_metric
 from reviews.rules.effects.design import USUAL_MINIMUM, USUAL_WINDOW
 from reviews.selectors.actions import list_ended_windows, window_of
-from reviews.selectors.effects import design_units, read_effect
+from reviews.selectors.effects import BASELINE_PERIODS, design_units, read_effect
+from reviews.selectors.meanwhile import list_feeding_silences, list_other_work
 from reviews.services.actions.kinds import HANDLINGS
 from reviews.services.actions.log import lock_action, take_by_itself
 
@@ -36,6 +37,9 @@ def make_design(action: CorrectiveAction, at: datetime) -> EffectDesign:
     offers = action.params.get("offers") or mine
     if not offers:
         return propose_design(action.kind, Facts(metric))
+    head = head_of(action.program_id)
+    cutoff = head.number if head else 0
+    first, end = today - timedelta(days=BASELINE_PERIODS * USUAL_WINDOW), today + timedelta(days=USUAL_WINDOW)
     return design_units(
         program=action.program,
         kind=action.kind,
@@ -47,6 +51,8 @@ def make_design(action: CorrectiveAction, at: datetime) -> EffectDesign:
         window_days=USUAL_WINDOW,
         minimum_effect=USUAL_MINIMUM,
         touched=mine,
+        others=list_other_work(action.program, today, end, but=action.pk),
+        silences=list_feeding_silences(action.program, first, today, cutoff, at),
     )
 
 
@@ -96,8 +102,16 @@ def _measure(action: CorrectiveAction, at: datetime) -> None:
     head = head_of(action.program_id)
     cutoff = head.number if head else 0
     members = HANDLINGS[action.kind].members(action)
+    window = window_of(action)
+    first = window.starts_date - timedelta(days=design.baseline_periods * design.window_days)
     effect = read_effect(
-        program=action.program, design=design, starts_date=window_of(action).starts_date, members=members, cutoff=cutoff
+        program=action.program,
+        design=design,
+        starts_date=window.starts_date,
+        members=members,
+        others=list_other_work(action.program, window.starts_date, window.ends_date, but=action.pk),
+        silences=list_feeding_silences(action.program, first, window.ends_date, cutoff, at),
+        cutoff=cutoff,
     )
     stored = {**effect.as_json(), "cutoff": cutoff}
     take_by_itself(action, "measure", at, effect.sentence, effect=stored, verdict=effect.verdict, measured_at=at)
