@@ -1,8 +1,9 @@
 """Forms of the catalog: they collect, services decide."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.db.models import QuerySet
 
 from offers.choices import SegmentOperator
 from offers.models import ListingDraft, Offer, Segment
@@ -119,9 +120,26 @@ class AudienceForm(forms.Form):
 
     segment = forms.ModelChoiceField(Segment.objects.none(), required=False, empty_label="Everyone")
     countries = forms.CharField(required=False, help_text="Two-letter codes with commas between; empty for every country.")
-    starts_date = forms.DateField(
-        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: from the beginning."
+    excluded_segments = forms.ModelMultipleChoiceField(
+        Segment.objects.none(),
+        label="Left out",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Members of these do not see the offer, though segment and countries take them in.",
     )
+    starts_date = forms.DateField(
+        label="From",
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        help_text="Program day. Empty: from the beginning.",
+    )
+
+    def __init__(self, *args: Any, segments: QuerySet[Segment], **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("segment", "excluded_segments"):
+            cast(forms.ModelChoiceField, self.fields[name]).queryset = segments
+        if not segments:
+            del self.fields["excluded_segments"]
 
     def clean_countries(self) -> list[str]:
         """The codes as a list."""

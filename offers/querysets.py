@@ -1,11 +1,11 @@
-"""Chainable filters over offers."""
+"""Chainable filters over offers and their audiences."""
 
 from __future__ import annotations
 
 from datetime import date
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 
 from offers.choices import OfferState, PresentState
 from partners.choices import SUPPLYING
@@ -29,3 +29,11 @@ class OfferQuerySet(models.QuerySet):
         if state == PresentState.PAUSED:
             return self.filter(Q(state=OfferState.PAUSED) | Q(state=OfferState.PUBLISHED) & ~supplied & ~ended)
         return self.filter(state=state)
+
+
+class AudienceQuerySet(models.QuerySet):
+    """Audiences of offers."""
+
+    def with_segments(self) -> AudienceQuerySet:
+        """With all that decides whom they take in: `segment`, and `left_out`, a list of Segments by name; two statements."""
+        return self.select_related("segment").prefetch_related(Prefetch("excluded_segments", to_attr="left_out"))

@@ -19,8 +19,8 @@ from activity.selectors.ledger import Prefix
 from activity.selectors.tallies import whole_tables
 from offers.models import Audience
 from offers.rules import OfferFacts, is_live, matches
-from offers.selectors import load_catalog, takes_in
-from partners.models import Partner, Program
+from offers.selectors import attributes_asked, list_program_audiences, load_catalog, takes_in
+from partners.models import Partner
 from plum_site.lib.periods import first_instant
 
 Key = tuple[str, ...]
@@ -72,10 +72,8 @@ def count_eligible(breakdown: Breakdown, periods: Mapping[Key, Span], prefix: Pr
     Shape: row key, in the order of the breakdown's `by`, to members; "" stands for the source, which makes no difference.
     """
     program = breakdown.program
-    audiences = _audiences(program)
-    named = {condition["attribute"] for row in audiences.values() for condition in (row.segment.rule if row.segment else [])}
-    if any(row.countries for row in audiences.values()):
-        named.add("country")
+    audiences = {row.pk: row for row in list_program_audiences(program.pk)}
+    named = attributes_asked(audiences.values())
     for segment in breakdown.segments.values():
         named |= attributes_of_rule(segment.rule)
     names = sorted({*breakdown.attributes.values(), *(named & set(program.member_attributes))})
@@ -102,11 +100,6 @@ def count_eligible(breakdown: Breakdown, periods: Mapping[Key, Span], prefix: Pr
                 key = tuple(parts.get(name, "") for name in breakdown.by)
                 counts[key] = counts.get(key, 0) + count
     return counts
-
-
-def _audiences(program: Program) -> dict[int, Audience]:
-    rows = Audience.objects.filter(offer__program=program).select_related("segment").order_by("offer_id", "id")
-    return {row.pk: row for row in rows}
 
 
 def _catalog(breakdown: Breakdown, names: Sequence[str]) -> list[tuple[OfferFacts, Key]]:

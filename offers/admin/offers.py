@@ -124,7 +124,7 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
             request,
             "plum/ask.html",
             title=f"Audience of {offer}",
-            intro="The newest audience that has begun is in force. A row of the same day is replaced.",
+            intro="Filled in with what holds today. The newest that has begun is in force; the same day is replaced.",
             form=form or self.audience_form(offer),
             action=reverse("admin:offers_offer_save_audience", args=[pk]),
             submit="Save",
@@ -145,6 +145,7 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
                 offer_id=offer.pk,
                 segment_id=given["segment"].pk if given["segment"] else None,
                 countries=given["countries"],
+                excluded_segment_ids=[segment.pk for segment in given.get("excluded_segments", ())],
                 starts_date=given["starts_date"],
                 actor=person_of(request),
                 at=now(),
@@ -156,11 +157,14 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
         return go(request, "offers_offer_change", pk)
 
     def audience_form(self, offer: Offer, data: Any = None) -> AudienceForm:
-        """Only segments of this program."""
-        form = AudienceForm(data)
-        field: Any = form.fields["segment"]
-        field.queryset = list_segments(offer.program_id)
-        return form
+        """Only segments of this program; filled in with what holds today."""
+        today = local_date(now(), offer.program.time_zone)
+        audience = list_audiences(offer.program_id, today).get(offer.pk)
+        initial: dict[str, Any] = {"starts_date": today}
+        if audience is not None:
+            initial["segment"], initial["excluded_segments"] = audience.segment_id, audience.left_out
+            initial["countries"] = ", ".join(audience.countries)
+        return AudienceForm(data, initial=initial, segments=list_segments(offer.program_id))
 
     def buttons(self, request: HttpRequest, row: Offer) -> list[Button]:
         own = []
@@ -174,13 +178,14 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
                 day(one.starts_date) if one.starts_date else "the beginning",
                 one.segment or "Everyone",
                 words(one.countries, empty="every country"),
+                words(one.left_out, empty="nobody"),
             ]
-            for one in row.audiences.select_related("segment")
+            for one in row.audiences.with_segments()
         ]
         log = log_rows(list_transitions(row.pk)[:50], dict(OfferState.choices))
         return [
             *self.listing_tables(row),
-            Table("Audience", ["From", "Segment", "Countries"], audiences, "Open to everyone, in every country."),
+            Table("Audience", ["From", "Segment", "Countries", "Left out"], audiences, "Open to everyone, in every country."),
             Table(
                 "How its state came about", ["When", "What", "Decided state after", "Who", "Why"], log, "No change is recorded."
             ),
@@ -204,7 +209,8 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
         audience = list_audiences(row.program_id, local_date(now(), row.program.time_zone)).get(row.pk)
         if audience is None:
             return "Everyone, in every country"
-        return f"{audience.segment or 'Everyone'}, in {words(audience.countries, empty='every country')}"
+        taken_in = f"{audience.segment or 'Everyone'}, in {words(audience.countries, empty='every country')}"
+        return f"{taken_in}, but not {words(audience.left_out)}" if audience.left_out else taken_in
 
     audience_now.short_description = "open to"  # type: ignore[attr-defined]
 

@@ -73,10 +73,15 @@ class SegmentAdmin(ServiceModelAdmin):
             ["Audience", link(url_of(one.offer), one.offer), f"from {day(one.starts_date)}" if one.starts_date else "always"]
             for one in audiences
         ]
+        excluding = row.excluding_audiences.select_related("offer").order_by("-starts_date", "-id")[:SHOWN_USES]
+        uses += [
+            ["Left out of", link(url_of(one.offer), one.offer), f"from {day(one.starts_date)}" if one.starts_date else "always"]
+            for one in excluding
+        ]
         newest = row.ranking_revisions.order_by("-number").first()
         if newest is not None:
             uses.append(["Ranking", link(url_of(newest), f"Revision {newest.number}"), f"made {day(newest.made_at.date())}"])
-        empty = "Nowhere yet: no offer is open to it alone, and it has no ranking of its own."
+        empty = "Nowhere yet: no offer is open to it alone or leaves it out, and it has no ranking of its own."
         return [Table("Where it is used", ["As", "What", "Since"], uses, empty)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from offers.api.listing_serializers import ListingInput, ListingOutput
 from offers.choices import PresentState, SegmentOperator
-from offers.models import Offer
+from offers.models import Audience, Offer
 from offers.selectors import audience_in_force, present_state, terms_in_force
 from offers.workflow import TRANSITIONS
 from plum_site.lib.api_writes import AllowedAction, Body, list_allowed_actions
@@ -27,7 +27,13 @@ class AudienceOutput(serializers.Serializer):
 
     segment = serializers.CharField(source="segment.code", default=None, allow_null=True, help_text="null: every member.")
     countries = serializers.ListField(child=serializers.CharField(), help_text="Empty: every country.")
+    excluded_segments = serializers.SerializerMethodField(help_text="Codes of segments that are left out although taken in.")
     starts_on = serializers.DateField(source="starts_date", allow_null=True, help_text="null: from the beginning.")
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_excluded_segments(self, audience: Audience) -> list[str]:
+        """By code."""
+        return sorted(segment.code for segment in audience.left_out)
 
 
 class OfferOutput(serializers.Serializer):
@@ -141,6 +147,13 @@ class AudienceInput(Body):
     segment = serializers.CharField(required=False, default=None, allow_null=True, help_text="Code; null: every member.")
     countries = serializers.ListField(
         child=serializers.CharField(max_length=2), required=False, default=list, max_length=300, help_text="Empty: every country."
+    )
+    excluded_segments = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        required=False,
+        default=list,
+        max_length=100,
+        help_text="Codes of segments to leave out, whatever the other two say. What is not named is not left out.",
     )
     starts_on = serializers.DateField(
         required=False, default=None, allow_null=True, help_text="Program day; null: from the beginning."

@@ -1,6 +1,6 @@
 """The offers API: offers, what members read of them, whom they are open to, and the steps of their lifecycle."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ from offers.selectors import (
     list_described_offers,
     list_offer_audiences,
     list_offers,
+    list_segments,
     terms_in_force,
 )
 from offers.services import change_offer_state, save_offer, set_audience
@@ -91,6 +92,17 @@ def find_segment_id(program_id: int, code: str | None) -> int | None:
         sentence = f"There is no segment {code!r} in this program. Nothing was changed. Save it first."
         raise InvalidInput("unknown_segment", sentence, {"segment": sentence})
     return segment.pk
+
+
+def find_segment_ids(program_id: int, codes: Collection[str]) -> list[int]:
+    """The row ids of segments to leave out that a body names; InvalidInput for those that there are not."""
+    found = dict(list_segments(program_id).filter(code__in=codes).values_list("code", "pk"))
+    unknown = sorted(set(codes) - found.keys())
+    if unknown:
+        named = ", ".join(map(repr, unknown))
+        sentence = f"There is no segment {named} in this program. Nothing was changed. Save it first."
+        raise InvalidInput("unknown_segment", sentence, {"excluded_segments": sentence})
+    return list(found.values())
 
 
 class OfferWriting(WritingView):
@@ -222,13 +234,16 @@ def as_body(offer: Any, on: date) -> dict[str, Any]:
 
 
 class AudiencesView(WritingView, ListView):
-    """Whom an offer is open to, from which program day on, newest row first. The newest that has begun is in force."""
+    """
+    Whom an offer is open to, from which program day on, newest row first. The newest that has begun is in force. Whoever is in
+    one of the `excluded_segments` is left out, whatever `segment` and `countries` say.
+    """
 
     operations: ClassVar = {"GET": "catalog.read", "POST": "catalog.edit"}
     bodies: ClassVar = {"POST": AudienceInput}
     outcomes: ClassVar = {"POST": {200: "It is so from that day on."}}
     examples: ClassVar = {
-        "POST": ({"segment": "cards", "countries": ["DE"], "starts_on": "2026-08-01"},) * 2,
+        "POST": ({"segment": "cards", "countries": ["DE"], "excluded_segments": ["north"], "starts_on": "2026-08-01"},) * 2,
     }
     Output = AudienceOutput
     order = ("-id",)
@@ -255,6 +270,7 @@ class AudiencesView(WritingView, ListView):
                 offer_id=offer.pk,
                 segment_id=find_segment_id(self.program_id, given["segment"]),
                 countries=given["countries"],
+                excluded_segment_ids=find_segment_ids(self.program_id, given["excluded_segments"]),
                 starts_date=given["starts_on"],
                 actor=self.actor,
                 at=clock.now(),

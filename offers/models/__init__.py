@@ -4,13 +4,14 @@ from offers.models.creatives import Creative
 from offers.models.days import CatalogDay
 from offers.models.drafts import ListingDraft, ListingDraftTransition
 from offers.models.listings import Listing
-from offers.models.offers import Audience, Offer, OfferTransition
+from offers.models.offers import Audience, AudienceExclusion, Offer, OfferTransition
 from offers.models.rankings import RankingRevision
 from offers.models.segments import Segment
 from offers.models.terms import OfferTerms
 
 __all__ = [
     "Audience",
+    "AudienceExclusion",
     "CatalogDay",
     "Creative",
     "Listing",

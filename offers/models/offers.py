@@ -5,7 +5,7 @@ from django.db.models import F, Q
 
 from offers.choices import OfferState
 from offers.models.segments import Segment
-from offers.querysets import OfferQuerySet
+from offers.querysets import AudienceQuerySet, OfferQuerySet
 from partners.models import Partner, Program
 from plum_site.lib.fields import CurrencyField
 
@@ -80,13 +80,19 @@ class Audience(models.Model):
     """
     Whom an offer is open to from one day on. An offer without any is open to everyone.
 
-    `segment` empty: every member; `countries` empty: every country. The newest row that has begun is in force.
+    `segment` empty: every member; `countries` empty: every country. Who is in one of `excluded_segments` is left out,
+    though both take them in. The newest row that has begun is in force.
     """
+
+    left_out: list[Segment]  # the excluded ones, on rows that were read with_segments()
 
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="audiences")
     segment = models.ForeignKey(Segment, null=True, blank=True, on_delete=models.PROTECT, related_name="audiences")
     countries = models.JSONField(default=list, blank=True)
     starts_date = models.DateField(null=True, blank=True, help_text="First program day; empty: open to the past.")
+    excluded_segments = models.ManyToManyField(Segment, through="AudienceExclusion", related_name="excluding_audiences")
+
+    objects = AudienceQuerySet.as_manager()
 
     class Meta:
         ordering = ["offer", "starts_date", "id"]
@@ -99,3 +105,17 @@ class Audience(models.Model):
 
     def __str__(self) -> str:
         return f"{self.offer}: {self.segment or 'everyone'}"
+
+
+class AudienceExclusion(models.Model):
+    """A segment that an audience leaves out. Comes and goes with what the audience says; holds the segment in place."""
+
+    audience = models.ForeignKey(Audience, on_delete=models.CASCADE, related_name="exclusions")
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, related_name="exclusions")
+
+    class Meta:
+        ordering = ["audience", "id"]
+        constraints = [models.UniqueConstraint(fields=["audience", "segment"], name="offers_audienceexclusion_once")]
+
+    def __str__(self) -> str:
+        return f"{self.audience}, without {self.segment}"

@@ -32,7 +32,7 @@ from offers.rules.rankings import (
     take_step,
     unpin,
 )
-from offers.rules.segments import check_segment_rule, is_open_to, matches
+from offers.rules.segments import check_excluded, check_segment_rule, is_open_to, matches
 
 __all__ = [
     "OPTIONAL_COLUMNS",
@@ -45,6 +45,7 @@ __all__ = [
     "Order",
     "Step",
     "check_currency",
+    "check_excluded",
     "check_offer",
     "check_order",
     "check_segment_rule",

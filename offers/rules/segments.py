@@ -37,6 +37,32 @@ def matches(rule: Iterable[Mapping[str, Any]], attributes: Mapping[str, str]) ->
     return True
 
 
-def is_open_to(rule: Iterable[Mapping[str, Any]] | None, countries: Sequence[str], attributes: Mapping[str, str]) -> bool:
-    """Whether an audience (segment rule or None for everyone; countries, empty for all) takes in these attributes."""
-    return (not countries or attributes.get("country", "") in countries) and (rule is None or matches(rule, attributes))
+def is_open_to(
+    rule: Iterable[Mapping[str, Any]] | None,
+    countries: Sequence[str],
+    attributes: Mapping[str, str],
+    excluded: Iterable[Iterable[Mapping[str, Any]]] = (),
+) -> bool:
+    """
+    Whether an audience takes in these attributes.
+
+    rule: of its segment, None for everyone. countries: empty for all. excluded: the rules of the segments that it leaves out,
+    whatever the other two say.
+    """
+    if countries and attributes.get("country", "") not in countries:
+        return False
+    return (rule is None or matches(rule, attributes)) and not any(matches(other, attributes) for other in excluded)
+
+
+def check_excluded(field: str, segment: str | None, excluded: Iterable[str]) -> None:
+    """
+    Refuse an audience that leaves out the very segment that it is for. Segments by their codes; None: everyone.
+
+    Raises: InvalidInput, code "excluded_and_included".
+    """
+    if segment is not None and segment in excluded:
+        sentence = (
+            f"The offer would be open to segment {segment!r} alone and leave it out at once: open to nobody. "
+            "Nothing was changed. Name another segment, take this one in again, or pause the offer."
+        )
+        raise field_error("excluded_and_included", field, sentence)

@@ -1,6 +1,17 @@
 """Reads of the catalog: which offers, in which order, for whom, on which day."""
 
-from offers.selectors.audiences import audience_in_force, list_audiences, list_offer_audiences, names_other_segment, takes_in
+from offers.selectors.audiences import (
+    DatedAudience,
+    attributes_asked,
+    audience_in_force,
+    is_for_segment,
+    list_audiences,
+    list_offer_audiences,
+    list_program_audiences,
+    read_audiences,
+    say_audience,
+    takes_in,
+)
 from offers.selectors.catalog import DayCatalog, LiveOffer, RankedOffer, day_catalog, list_ranked
 from offers.selectors.creatives import creative_path, creative_url, find_own_picture
 from offers.selectors.drafts import find_draft, list_draft_transitions, list_drafts
@@ -38,9 +49,11 @@ from offers.selectors.terms import list_terms, list_terms_in_force, terms_in_for
 __all__ = [
     "PUBLISHED",
     "Comparison",
+    "DatedAudience",
     "DayCatalog",
     "LiveOffer",
     "RankedOffer",
+    "attributes_asked",
     "audience_in_force",
     "catalog_of",
     "compare_listings",
@@ -57,6 +70,7 @@ __all__ = [
     "get_listing",
     "get_offer",
     "get_segment",
+    "is_for_segment",
     "list_audiences",
     "list_described_offers",
     "list_draft_transitions",
@@ -67,6 +81,7 @@ __all__ = [
     "list_newest_listings",
     "list_offer_audiences",
     "list_offers",
+    "list_program_audiences",
     "list_ranked",
     "list_ranked_segments",
     "list_revisions",
@@ -77,10 +92,11 @@ __all__ = [
     "list_turned_offers",
     "live_periods",
     "load_catalog",
-    "names_other_segment",
     "order_of",
     "present_state",
+    "read_audiences",
     "read_catalog",
+    "say_audience",
     "takes_in",
     "terms_in_force",
     "terms_on",

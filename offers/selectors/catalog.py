@@ -11,7 +11,7 @@ from uuid import UUID
 from offers.choices import PresentState
 from offers.models import Audience, Listing, Offer, RankingRevision
 from offers.rules import Order, lay_out, matches
-from offers.selectors.audiences import list_audiences, names_other_segment, takes_in
+from offers.selectors.audiences import COUNTRY, attributes_asked, is_for_segment, list_audiences, takes_in
 from offers.selectors.listings import list_newest_listings
 from offers.selectors.offers import list_offers
 from offers.selectors.rankings import find_ranking, list_ranked_segments, order_of
@@ -21,7 +21,6 @@ from plum_site.lib.errors import NotFound
 
 MOST_DAYS = 16  # catalogs that a process keeps, over all programs
 MOST_ANSWERS = 500  # of one catalog: orders for different attributes
-COUNTRY = "country"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +70,10 @@ class DayCatalog:
         return self._keep("whole", lambda: self._rank(self.live, self.everyone, self.everyone.hidden))
 
     def for_segment(self, segment_id: int) -> list[RankedOffer]:
-        """What is open to one segment or to everyone, in the segment's order if it has one."""
+        """What is open to one segment or to everyone and does not leave it out, in the segment's order if it has one."""
         own = next((one.order for one in self.segments if one.segment_id == segment_id), None)
         order = own or self.everyone
-        offers = [offer for offer in self.live if not names_other_segment(offer.audience, segment_id)]
+        offers = [offer for offer in self.live if is_for_segment(offer.audience, segment_id)]
         return self._keep(segment_id, lambda: self._rank(offers, order, self.everyone.hidden | order.hidden))
 
     def for_attributes(self, attributes: Mapping[str, str]) -> list[RankedOffer]:
@@ -164,9 +163,8 @@ def read_day_catalog(program_id: int, on: date) -> DayCatalog:
         SegmentRanking(segment.pk, segment.rule, order_of(revisions[segment.revision_id]))  # type: ignore[attr-defined]
         for segment in ranked
     )
-    rules = [one.rule for one in segments]
-    rules += [one.segment.rule for one in audiences.values() if one.segment is not None]
-    asked = {condition["attribute"] for rule in rules for condition in rule} | {COUNTRY}
+    ranked_by = {condition["attribute"] for one in segments for condition in one.rule}
+    asked = ranked_by | attributes_asked(audiences.values()) | {COUNTRY}
     return DayCatalog(live, order_of(find_ranking(program_id)), segments, tuple(sorted(asked)))
 
 
@@ -206,7 +204,7 @@ def list_ranked(
     The catalog of one day as it is decided now: published offers within their dates, of partners that supply, in order.
 
     attributes: of a member; None for the whole catalog. segment_id: the catalog of a segment instead, its own ranking and the
-    offers open to it or to everyone. Offers without a place in the ranking follow, by external id.
+    offers open to it or to everyone that do not leave it out. Offers without a place in the ranking follow, by external id.
 
     Shape: RankedOffers, position from 1 without gaps. Do not change the list.
     """

@@ -38,11 +38,11 @@ def list_described_offers(program_id: int) -> OfferQuerySet:
     """
     As list_offers, with what members read of each and whom it is open to, a few statements for all of them.
 
-    Shape: Offers; `newest_listings` holds at most one Listing, `audiences` every Audience with its segment.
+    Shape: Offers; `newest_listings` holds at most one Listing, `audiences` every Audience with its segment and left_out.
     """
     newest = Listing.objects.filter(offer=OuterRef("offer")).order_by("-number").values("number")[:1]
     listings = Listing.objects.filter(number=Subquery(newest)).order_by("offer_id")
-    audiences = Audience.objects.select_related("segment").order_by("id")
+    audiences = Audience.objects.with_segments().order_by("id")
     return list_offers(program_id).prefetch_related(
         Prefetch("listings", listings, to_attr="newest_listings"), Prefetch("audiences", audiences), "dated_terms"
     )

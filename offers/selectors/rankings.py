@@ -8,7 +8,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from offers.choices import PresentState
 from offers.models import Offer, RankingRevision, Segment
 from offers.rules import Difference, Order, compare_orders, lay_out
-from offers.selectors.audiences import list_audiences, names_other_segment
+from offers.selectors.audiences import is_for_segment, list_audiences
 from offers.selectors.offers import list_offers
 
 
@@ -78,7 +78,7 @@ def find_order(program_id: int, segment_id: int | None, on: date) -> Order:
         own = find_ranking(program_id, segment_id)
         order = order_of(own) if own is not None else replace(everyone, hidden=frozenset())
         audiences = list_audiences(program_id, on)
-        seen = {pk for pk in seen - everyone.hidden if not names_other_segment(audiences.get(pk), segment_id)}
+        seen = {pk for pk in seen - everyone.hidden if is_for_segment(audiences.get(pk), segment_id)}
     ids = list(Offer.objects.filter(program=program_id).order_by("external_id", "id").values_list("id", flat=True))
     known = set(ids)
     named = dict.fromkeys(pk for pk in order.offers if pk in known)

@@ -9,8 +9,9 @@ from django.db import transaction
 
 from offers.choices import OfferState
 from offers.models import Audience, Listing, Offer, OfferTerms, OfferTransition, Segment
-from offers.rules import OfferRow, check_offer, parse_cost
+from offers.rules import OfferRow, check_excluded, check_offer, parse_cost
 from offers.selectors import get_offer, list_audiences, list_newest_listings, list_terms_in_force
+from offers.services.audiences import write_exclusions
 from offers.services.rankings import extend_ranking
 from partners.models import Partner, Program
 from partners.rules import RowFault, SavedRows, field_error
@@ -70,8 +71,8 @@ def save_offers(
     of an offer never change: such rows, and others that cannot be saved, come back as faults; the rest is kept.
 
     Raises: nothing; faults are returned.
-    Writes: offers_offer, offers_offertransition, offers_listing, offers_offerterms, offers_audience, offers_rankingrevision,
-    partners_program.catalog_revision; plum_auditevent, once for the file and once for each changed offer.
+    Writes: offers_offer, offers_offertransition, offers_listing, offers_offerterms, offers_audience, offers_audienceexclusion,
+    offers_rankingrevision, partners_program.catalog_revision; plum_auditevent, once for the file and once for each changed offer.
     Nothing where nothing differs.
     """
     stored = read_stored(program_id, at)
@@ -150,6 +151,9 @@ def check_against(row: OfferRow, stored: Stored) -> None:
     if row.audience and row.audience not in stored.segments:
         raise field_error("unknown_segment", "audience", f"There is no segment {row.audience!r}. Save it first.")
     offer = stored.offers.get(row.external_id)
+    held = stored.audiences.get(offer.pk) if offer else None
+    if held is not None:
+        check_excluded("audience", row.audience, [segment.code for segment in held.left_out])
     if offer and offer.partner_id != partner_id:
         raise field_error("immutable", "partner_external_id", "An offer stays with its partner. Give the new offer another id.")
     if offer and offer.offer_type != row.offer_type:
@@ -245,7 +249,7 @@ def refresh_listing(change: Change, row: OfferRow, stored: Stored, actor: User |
 
 
 def move_audience(change: Change, row: OfferRow, stored: Stored) -> None:
-    """Add the audience from today on to a change if the row names another one."""
+    """Add the audience from today on to a change if the row names another one; whom it leaves out stays left out."""
     newest = stored.audiences.get(change.offer.pk)
     segment_id = newest.segment_id if newest else None
     countries = newest.countries if newest else []
@@ -262,6 +266,7 @@ def move_audience(change: Change, row: OfferRow, stored: Stored) -> None:
     change.before["audience"] = {"segment": old[0], "countries": old[1]}
     change.after["audience"] = {"segment": segment_id, "countries": countries}
     audience.segment_id, audience.countries = segment_id, countries
+    audience.left_out = newest.left_out if newest else []
     change.audience = audience
 
 
@@ -273,8 +278,10 @@ def write_changes(changes: Sequence[Change], actor: User | str, at: datetime) ->
     Listing.objects.bulk_create(change.listing for change in changes if change.listing)
     OfferTerms.objects.bulk_create(change.terms for change in changes if change.terms)
     audiences = [change.audience for change in changes if change.audience]
-    Audience.objects.bulk_create(audience for audience in audiences if audience.pk is None)
-    Audience.objects.bulk_update([audience for audience in audiences if audience.pk], ["segment", "countries"])
+    held = [audience for audience in audiences if audience.pk]
+    new = Audience.objects.bulk_create(audience for audience in audiences if audience.pk is None)
+    Audience.objects.bulk_update(held, ["segment", "countries"])
+    write_exclusions(*(audience for audience in new if audience.left_out))
     for change in changes:
         audit.record(
             program_id=change.offer.program_id,

@@ -30,7 +30,12 @@ from plum_site.lib.resources import safe_cell
 CHUNK = 1000
 SHOWN_FIELDS, SHOWN_LENGTH = 3, 60
 # Row ids among the values before and after: what they stand for.
-REFERS = {"owner": "plum.User", "segment": "offers.Segment", "revision": "offers.RankingRevision"}
+REFERS = {
+    "owner": "plum.User",
+    "segment": "offers.Segment",
+    "excluded_segments": "offers.Segment",
+    "revision": "offers.RankingRevision",
+}
 CODES = {"state", "transition"}  # values that are words of ours
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 CSV_COLUMNS = ("at", "who", "what", "object", "object_name", "before", "after", "comment")

@@ -1,5 +1,6 @@
 """Who could have taken part: in which period, for which offers, as what."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,13 +22,19 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
 
 
 def narrow(
-    program: Program, offer: str, segment: Segment | None, starts_date: date | None = None, countries: tuple[str, ...] = ()
+    program: Program,
+    offer: str,
+    segment: Segment | None,
+    starts_date: date | None = None,
+    countries: tuple[str, ...] = (),
+    excluded: Sequence[Segment] = (),
 ) -> None:
-    """Open an offer to a segment, or to some countries, from a day on."""
+    """Open an offer to a segment, or to some countries, but not to the excluded ones, from a day on."""
     set_audience(
         offer_id=get_offer(program.pk, offer).pk,
         segment_id=segment.pk if segment else None,
         countries=countries,
+        excluded_segment_ids=[one.pk for one in excluded],
         starts_date=starts_date,
         actor="system",
         at=CREATED_AT,
@@ -70,6 +77,36 @@ def test_an_audience_that_begins_later_leaves_the_days_before_open() -> None:
     narrow(program, "O3", make_segment(program), date(2026, 6, 15))
     by_month = eligible(program, ["month", "partner"], ends_date=date(2026, 8, 1))
     assert (by_month["2026-06", "P2"], by_month["2026-07", "P2"]) == (2, 1)
+
+
+def test_a_segment_that_is_left_out_is_not_eligible_from_that_day_on() -> None:
+    program = make_stocked_program()
+    cards = make_segment(program)
+    assert eligible(program, ["partner"])["P2",] == 2
+    narrow(program, "O3", None, date(2026, 6, 15), excluded=[cards])
+    by_month = eligible(program, ["month", "partner"], ends_date=date(2026, 8, 1))
+    assert (by_month["2026-06", "P2"], by_month["2026-07", "P2"]) == (2, 1)
+    assert by_month["2026-07", "P1"] == 2
+    days = eligible(program, ["day", "partner"], ends_date=date(2026, 6, 17))
+    assert [days[day, "P2"] for day in ("2026-06-13", "2026-06-14", "2026-06-15", "2026-06-16")] == [2, 2, 1, 1]
+
+
+def test_who_is_left_out_is_not_eligible_though_they_took_part() -> None:
+    program = make_stocked_program(recorded_stages=STAGES, minimum_group=1)
+    record(program, [event(number, member=f"M{number}", offer="O3") for number in (1, 2)])
+    by = ["partner", "business_unit"]
+    assert eligible(program, by) == {("P2", "cards"): 1, ("P2", "loans"): 1}
+    narrow(program, "O3", None, JUNE, excluded=[make_segment(program)])
+    assert eligible(program, by) == {("P2", "cards"): 0, ("P2", "loans"): 1}
+
+
+def test_what_is_left_out_again_and_taken_in_again_counts_for_its_days() -> None:
+    program = make_stocked_program()
+    narrow(program, "O3", None, date(2026, 6, 10), excluded=[make_segment(program)])
+    narrow(program, "O3", None, date(2026, 6, 20))
+    days = eligible(program, ["day", "partner"], ends_date=JULY)
+    assert [days[day, "P2"] for day in ("2026-06-09", "2026-06-10", "2026-06-19", "2026-06-20")] == [2, 1, 1, 2]
+    assert eligible(program, ["partner"])["P2",] == 2
 
 
 def test_an_offer_that_is_not_live_makes_nobody_eligible() -> None:

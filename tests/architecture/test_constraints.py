@@ -33,7 +33,17 @@ from activity.models import (
 )
 from exports.choices import EndpointState, ExportState
 from exports.models import Export, ExportDownload, WebhookDelivery, WebhookEndpoint
-from offers.models import Audience, CatalogDay, Creative, Listing, ListingDraft, Offer, RankingRevision, Segment
+from offers.models import (
+    Audience,
+    AudienceExclusion,
+    CatalogDay,
+    Creative,
+    Listing,
+    ListingDraft,
+    Offer,
+    RankingRevision,
+    Segment,
+)
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import ApiToken, Job, KeptAnswer, Outbox, OutboxAttempt, RoleGrant, User
@@ -222,6 +232,7 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "offers_catalogday_once": (CatalogDay, {"local_date": date(2026, 7, 1)}),
     "offers_audience_one_a_day": (Audience, {"starts_date": date(2026, 7, 1)}),
     "offers_audience_one_open_start": (Audience, {"starts_date": None}),
+    "offers_audienceexclusion_once": (AudienceExclusion, {}),
     "offers_ranking_number_once": (RankingRevision, {"number": 1, "segment": lambda rows: rows.the(Segment)}),
     "offers_ranking_global_number_once": (RankingRevision, {"number": 1, "segment": None}),
     "activity_eventsource_once": (EventSource, {"code": "shop"}),

@@ -5,7 +5,10 @@ from django.test import Client
 from django.urls import reverse
 
 from offers.models import Audience, Listing, ListingDraft, Offer, Segment
+from offers.services import set_audience
 from partners.models import Program
+from plum_site.lib.clock import now
+from plum_site.lib.periods import local_date
 from tests.factories.offers import make_offer, make_segment
 from tests.factories.partners import make_partner
 from tests.factories.people import make_member_of_staff
@@ -78,6 +81,36 @@ def test_an_audience_is_a_segment_of_this_program(client: Client, program: Progr
     assert client.post(save, {"segment": segment.pk, "countries": "de, at"}).status_code == 302
     audience = Audience.objects.get(offer=offer)
     assert (audience.segment, sorted(audience.countries)) == (segment, ["AT", "DE"])
+
+
+def test_an_audience_leaves_out_segments_of_this_program(client: Client, program: Program, offer: Offer) -> None:
+    cards, foreign = make_segment(program), make_segment(make_program("other"))
+    north = make_segment(program, "north", "region", ("north",))
+    save = reverse("admin:offers_offer_save_audience", args=[offer.pk])
+    assert "excluded_segments" in errors_of(client.post(save, {"excluded_segments": [foreign.pk]}))
+    refused = client.post(save, {"segment": cards.pk, "excluded_segments": [cards.pk]})
+    assert "open to nobody" in str(errors_of(refused)["excluded_segments"])
+    assert not Audience.objects.exists()
+    assert client.post(save, {"segment": cards.pk, "excluded_segments": [north.pk]}).status_code == 302
+    assert list(Audience.objects.get(offer=offer).excluded_segments.all()) == [north]
+    page = text_of(client.get(reverse(CHANGE, args=[offer.pk])))
+    assert "Cards, in every country, but not North" in page
+    assert "the beginning Cards every country North" in page
+    assert "Left out of O1 always" in text_of(client.get(reverse("admin:offers_segment_change", args=[north.pk])))
+
+
+def test_the_form_begins_with_what_holds_today(client: Client, program: Program, offer: Offer) -> None:
+    ask = reverse("admin:offers_offer_audience", args=[offer.pk])
+    assert "excluded_segments" not in client.get(ask).context["form"].fields  # there is no segment to leave out
+    north = make_segment(program, "north", "region", ("north",))
+    set_audience(
+        offer_id=offer.pk, countries=["AT", "DE"], excluded_segment_ids=[north.pk], actor="system", at=program.created_at
+    )
+    page = client.get(ask)
+    form = page.context["form"]
+    assert (form["countries"].value(), form["segment"].value(), form["excluded_segments"].value()) == ("AT, DE", None, [north.pk])
+    assert form["starts_date"].value() == local_date(now(), program.time_zone)
+    assert f'value="{north.pk}" id="id_excluded_segments_0" checked' in page.content.decode()
 
 
 def test_a_segment_is_shown_in_words(client: Client, program: Program) -> None:

@@ -186,7 +186,7 @@ class TestAudiences:
         make_segment(program, "cards")
         body = {"segment": "cards", "countries": ["DE", "AT"], "starts_on": "2026-01-01"}
         answer = send(client, "POST", "offers/O1/audiences", body)
-        assert (answer.status_code, answer.body) == (200, {**body, "countries": ["AT", "DE"]})
+        assert (answer.status_code, answer.body) == (200, {**body, "countries": ["AT", "DE"], "excluded_segments": []})
         assert send(client, "GET", "offers/O1").body["audience"] == answer.body
         send(client, "POST", "offers/O1/audiences", {"countries": ["FR"], "starts_on": "2999-01-01"})
         assert send(client, "GET", "offers/O1").body["audience"]["segment"] == "cards"
@@ -206,6 +206,35 @@ class TestAudiences:
             assert (answer.status_code, answer.body["code"], list(faults(answer))) == (422, "unknown_segment", ["/segment"])
         assert send(client, "POST", "offers/O1/audiences", {"countries": ["de"]}).body["code"] == "invalid_country"
         assert not Audience.objects.exists()
+
+    def test_what_is_left_out(self, client: TokenClient, program: Program) -> None:
+        make_offer(program)
+        make_segment(program, "cards")
+        make_segment(program, "north")
+        body = {"segment": None, "countries": [], "excluded_segments": ["north", "cards", "north"], "starts_on": "2026-01-01"}
+        answer = send(client, "POST", "offers/O1/audiences", body)
+        assert (answer.status_code, answer.body) == (200, {**body, "excluded_segments": ["cards", "north"]})
+        assert send(client, "GET", "offers/O1").body["audience"] == answer.body
+        assert send(client, "GET", "offers").body["data"][0]["audience"] == answer.body
+        assert send(client, "GET", "offers/O1/audiences").body["data"] == [answer.body]
+        send(client, "POST", "offers/O1/audiences", {"starts_on": "2026-01-01"})
+        assert send(client, "GET", "offers/O1").body["audience"]["excluded_segments"] == []
+
+    def test_what_cannot_be_left_out(self, client: TokenClient, program: Program) -> None:
+        make_offer(program)
+        make_segment(program, "cards")
+        make_segment(make_program("other"), "theirs")
+        for codes, code in ((["cards", "theirs"], "unknown_segment"), (["cards"], "excluded_and_included")):
+            answer = send(client, "POST", "offers/O1/audiences", {"segment": "cards", "excluded_segments": codes})
+            assert (answer.status_code, answer.body["code"], list(faults(answer))) == (422, code, ["/excluded_segments"])
+        assert not Audience.objects.exists()
+
+    def test_the_catalog_of_those_who_are_left_out(self, client: TokenClient, program: Program) -> None:
+        for name in ("O1", "O2"):
+            make_offer(program, name)
+        make_segment(program, "cards")
+        send(client, "POST", "offers/O1/audiences", {"excluded_segments": ["cards"]})
+        assert [row["offer"] for row in send(client, "GET", "catalog?segment=cards").body["data"]] == ["O2"]
 
 
 class TestSegments:

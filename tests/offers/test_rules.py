@@ -8,6 +8,7 @@ import pytest
 from offers.choices import PresentState
 from offers.rules import (
     OfferRow,
+    check_excluded,
     check_segment_rule,
     common_days,
     days_of,
@@ -241,6 +242,31 @@ def test_who_is_in_a_segment(rule: Any, attributes: dict[str, str], inside: bool
 )
 def test_whom_an_audience_takes_in(rule: Any, countries: Any, attributes: dict[str, str], is_open: bool) -> None:
     assert is_open_to(rule, countries, attributes) is is_open
+
+
+@pytest.mark.parametrize(
+    ("rule", "excluded", "is_open"),
+    [
+        (None, [], True),
+        (None, [[condition("unit", "is", "a")]], False),
+        (None, [[condition("unit", "is", "b")]], True),
+        (None, [[condition("unit", "is", "b")], [condition("country", "is", "DE")]], False),
+        (None, [[condition("unit", "is", "a"), condition("country", "is", "AT")]], True),
+        (None, [[]], False),
+        ([condition("unit", "is", "a")], [[condition("grade", "is", "")]], False),
+        ([condition("unit", "is", "b")], [[condition("grade", "is", "1")]], False),
+    ],
+)
+def test_whom_an_audience_leaves_out(rule: Any, excluded: Any, is_open: bool) -> None:
+    assert is_open_to(rule, ["DE"], {"unit": "a", "country": "DE"}, excluded) is is_open
+
+
+def test_an_audience_does_not_leave_out_the_segment_that_it_is_for() -> None:
+    with pytest.raises(InvalidInput, match="open to nobody") as refusal:
+        check_excluded("audience", "cards", ["north", "cards"])
+    assert (refusal.value.code, list(refusal.value.fields)) == ("excluded_and_included", ["audience"])
+    check_excluded("audience", "cards", ["north"])
+    check_excluded("audience", None, ["north"])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from offers.choices import OfferState, PresentState
 from offers.models import Offer
 from offers.selectors import (
+    day_catalog,
+    find_order,
     get_offer,
     list_live_offers,
     list_newest_listings,
@@ -243,6 +245,43 @@ def test_the_catalog_of_a_segment(program: Program, at: datetime) -> None:
     assert ranked(program, segment_id=north.pk) == ["O1", "O3"]
 
 
+def test_who_is_left_out_does_not_see_the_offer(program: Program, at: datetime) -> None:
+    cards, north = make_segment(program), make_segment(program, "north", "region", ("north",))
+    make_offer(program, "O1")
+    offer = make_offer(program, "O2")
+    set_audience(offer_id=offer.pk, excluded_segment_ids=[cards.pk], starts_date=AUGUST, actor="system", at=at)
+    member = {"business_unit": "cards", "region": "north"}
+
+    assert ranked(program, member) == ["O1", "O2"]
+    assert ranked(program, member, on=AUGUST) == ["O1"]
+    assert ranked(program, {"business_unit": "loans", "region": "north"}, on=AUGUST) == ["O1", "O2"]
+    assert ranked(program, on=AUGUST) == ["O1", "O2"]
+    assert ranked(program, on=AUGUST, segment_id=cards.pk) == ["O1"]
+    assert ranked(program, on=AUGUST, segment_id=north.pk) == ["O1", "O2"]
+    assert find_order(program.pk, cards.pk, AUGUST).absent == {offer.pk}
+    assert find_order(program.pk, cards.pk, JULY).absent == frozenset()
+
+
+def test_countries_and_what_is_left_out_both_hold(program: Program, at: datetime) -> None:
+    cards, north = make_segment(program), make_segment(program, "north", "region", ("north",))
+    offer = make_offer(program, "O1", audience="cards", countries=("DE",))
+    set_audience(offer_id=offer.pk, segment_id=cards.pk, countries=["DE"], excluded_segment_ids=[north.pk], actor="system", at=at)
+
+    assert ranked(program, {"business_unit": "cards", "country": "DE", "region": "south"}) == ["O1"]
+    assert ranked(program, {"business_unit": "cards", "country": "DE", "region": "north"}) == []
+    assert ranked(program, {"business_unit": "cards", "country": "AT", "region": "south"}) == []
+    assert ranked(program, {"business_unit": "loans", "country": "DE", "region": "south"}) == []
+
+
+def test_what_is_left_out_is_an_attribute_that_is_asked_for(program: Program, at: datetime) -> None:
+    north, offer = make_segment(program, "north", "region", ("north",)), make_offer(program, "O1")
+    set_audience(offer_id=offer.pk, excluded_segment_ids=[north.pk], starts_date=AUGUST, actor="system", at=at)
+    program.refresh_from_db()
+
+    assert day_catalog(program, JULY).asked == ("country",)
+    assert day_catalog(program, AUGUST).asked == ("country", "region")
+
+
 def test_members_read_the_newest_listing(program: Program, at: datetime) -> None:
     offer = make_offer(program, "O1")
     make_offer(program, "O2")
@@ -258,12 +297,18 @@ def test_reading_the_catalog_takes_as_many_statements_for_many_offers(program: P
             list_ranked(program.pk, {"business_unit": "cards"}, JULY)
         return len(queries)
 
-    make_offer(program, "O1")
+    cards = make_segment(program)
+
+    def make_narrow_offer(number: int) -> None:
+        offer = make_offer(program, f"O{number}", countries=("DE",))
+        set_audience(offer_id=offer.pk, excluded_segment_ids=[cards.pk], actor="system", at=offer.created_at)
+
+    make_narrow_offer(1)
     few = count()
     for number in range(2, 9):
-        make_offer(program, f"O{number}")
+        make_narrow_offer(number)
 
-    assert count() == few <= 7
+    assert count() == few <= 8
 
 
 def test_programs_do_not_see_each_other(program: Program, at: datetime) -> None:

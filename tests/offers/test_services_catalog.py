@@ -1,18 +1,18 @@
-"""States, listings, segments and audiences of offers, one change at a time."""
+"""States, listings and segments of offers, one change at a time."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from offers.choices import OfferState
-from offers.models import Audience, Listing, Offer, OfferTransition, Segment
+from offers.models import Listing, Offer, OfferTransition, Segment
 from offers.selectors import get_offer, get_segment, list_segments, list_transitions
-from offers.services import change_offer_state, publish_listing, save_segment, set_audience
+from offers.services import change_offer_state, publish_listing, save_segment
 from partners.models import Program
 from plum_site.lib.errors import DomainError, InvalidInput, NotFound
 from plum_site.lib.models import AuditEvent
-from tests.factories.offers import make_offer, make_segment, reach_offer_state
+from tests.factories.offers import make_offer, reach_offer_state
 from tests.factories.partners import make_partner
 from tests.factories.programs import make_program
 
@@ -137,34 +137,10 @@ def test_a_segment_that_makes_no_sense(program: Program, at: datetime, values: d
     assert not Segment.objects.exists()
 
 
-def test_an_audience_is_audited_and_the_same_again_writes_nothing(program: Program, at: datetime) -> None:
-    offer = make_offer(program)
-    for _ in range(2):
-        set_audience(offer_id=offer.pk, countries=["DE"], starts_date=date(2026, 8, 1), actor="system", at=at)
-
-    [row] = AuditEvent.objects.filter(action="offers.set_audience")
-    assert (row.before, row.after) == (None, {"segment": None, "countries": ["DE"], "starts_date": "2026-08-01"})
-    set_audience(offer_id=offer.pk, starts_date=date(2026, 8, 1), actor="system", at=at)
-    assert Audience.objects.get().countries == []
-
-
-def test_an_audience_of_another_program_or_country_is_refused(program: Program, at: datetime) -> None:
-    offer = make_offer(program)
-    strange = make_segment(make_program("other"))
-
-    with pytest.raises(NotFound):
-        set_audience(offer_id=offer.pk, segment_id=strange.pk, actor="system", at=at)
-    with pytest.raises(InvalidInput, match="Germany"):
-        set_audience(offer_id=offer.pk, countries=["Germany"], actor="system", at=at)
-    assert not Audience.objects.exists()
-
-
 def test_nothing_is_done_to_an_offer_that_is_not_there(at: datetime) -> None:
     with pytest.raises(NotFound):
         change_offer_state(offer_id=1, name="pause", actor="system", at=at, comment="x")
     with pytest.raises(NotFound):
         publish_listing(offer_id=1, title="x", actor="system", at=at)
-    with pytest.raises(NotFound):
-        set_audience(offer_id=1, actor="system", at=at)
     with pytest.raises(NotFound):
         get_segment(1, "x")

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from offers.choices import OfferState
 from offers.models import Audience, Listing, Offer, OfferTransition, RankingRevision
 from offers.rules import OfferRow
-from offers.selectors import get_offer, list_audiences, list_listings, list_offers, load_catalog
+from offers.selectors import get_offer, list_audiences, list_listings, list_offer_audiences, list_offers, load_catalog
 from offers.services import publish_listing, save_offer, save_offers, set_audience
 from partners.models import Program
 from partners.rules import SavedRows
@@ -258,3 +258,38 @@ def test_an_audience_set_by_hand_holds_from_its_day(program: Program, at: dateti
     assert offer.pk not in list_audiences(program.pk, day - timedelta(days=1))
     audience = list_audiences(program.pk, day)[offer.pk]
     assert (audience.segment, audience.countries) == (segment, ["DE", "SE"])
+
+
+def test_a_file_that_changes_the_audience_keeps_what_is_left_out(program: Program, at: datetime) -> None:
+    north, _cards = make_segment(program, "north", "region", ("north",)), make_segment(program)
+    offer = make_offer(program)
+    set_audience(offer_id=offer.pk, excluded_segment_ids=[north.pk], actor="system", at=at)
+    today, later = at.date(), at + timedelta(days=1)
+
+    save_offer(program_id=program.pk, row=make_row(countries=("DE",)), actor="system", at=at)
+    save_offer(program_id=program.pk, row=make_row(audience="cards"), actor="system", at=at)
+    save_offer(program_id=program.pk, row=make_row(audience=""), actor="system", at=later)
+
+    said = [
+        (row.starts_date, row.segment and row.segment.code, row.countries, [one.code for one in row.left_out])
+        for row in list_offer_audiences(offer.pk)
+    ]
+    assert said == [
+        (later.date(), None, ["DE"], ["north"]),
+        (today, "cards", ["DE"], ["north"]),
+        (None, None, [], ["north"]),
+    ]
+
+
+def test_a_file_that_opens_an_offer_to_whom_it_leaves_out_is_refused_in_that_row(program: Program, at: datetime) -> None:
+    north, offer = make_segment(program, "north", "region", ("north",)), make_offer(program)
+    set_audience(offer_id=offer.pk, excluded_segment_ids=[north.pk], actor="system", at=at)
+
+    saved = save_offers(
+        program_id=program.pk, rows=[make_row(audience="north"), make_row("O2", audience="north")], actor="system", at=at
+    )
+
+    [fault] = saved.faults
+    assert (fault.index, fault.error.code, list(fault.error.fields)) == (0, "excluded_and_included", ["audience"])
+    assert saved.created == 1
+    assert Audience.objects.get(offer=offer).segment is None

@@ -103,12 +103,20 @@ def test_a_day_that_is_none_is_said_so(client: Client) -> None:
 def test_row_numbers_before_and_after_are_read_as_names(client: Client, program: Program, ada: User) -> None:
     set_partner_owner(partner_id=program.partners.get(external_id="P1").pk, owner=ada, actor="system", at=JULY)
     offer, segment = make_offer(program, "O1"), make_segment(program, "cards")
-    set_audience(offer_id=offer.pk, segment_id=segment.pk, countries=["DE"], actor=ada, at=JULY)
+    set_audience(
+        offer_id=offer.pk,
+        segment_id=segment.pk,
+        countries=["DE"],
+        excluded_segment_ids=[make_segment(program, "north").pk],
+        actor=ada,
+        at=JULY,
+    )
     assert "owner: – → ada" in text_of(client.get(LIST, {"action": "partners.set_partner_owner"}))
     entry = AuditEvent.objects.get(action="offers.set_audience")
     page = text_of(client.get(reverse("admin:plum_auditevent_change", args=[entry.pk])))
     assert "segment – Cards" in page
     assert "countries – DE" in page
+    assert "excluded segments – North" in page
 
 
 def test_what_is_gone_is_said_so(client: Client, program: Program, ada: User) -> None:
