@@ -124,7 +124,8 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
             request,
             "plum/ask.html",
             title=f"Audience of {offer}",
-            intro="Filled in with what holds today. The newest that has begun is in force; the same day is replaced.",
+            intro="Filled in with what holds today. It will hold from the day that you name until a later row begins; "
+            "what was said of that day before is replaced.",
             form=form or self.audience_form(offer),
             action=reverse("admin:offers_offer_save_audience", args=[pk]),
             submit="Save",
