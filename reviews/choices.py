@@ -183,6 +183,23 @@ class Verdict(models.TextChoices):
     CANNOT_TELL = "cannot_tell", "Cannot tell"
 
 
+class LadderName(models.TextChoices):
+    """What the ladder's rule asks for when a review is closed."""
+
+    PUT_ON_NOTICE = "put_on_notice", "Put on notice"
+    START_IMPROVEMENT_PLAN = "start_improvement_plan", "Start improvement plan"
+    REPLACEMENT_DUE = "replacement_due", "Replacing is due"
+    RESTORE = "restore", "Restore"
+
+
+class LadderOutcome(models.TextChoices):
+    """What became of it. Held: somebody had said that the partner is not to be moved up; due: somebody has to decide."""
+
+    MOVED = "moved", "Moved"
+    HELD = "held", "Held"
+    DUE = "due", "Due"
+
+
 class Approval(models.TextChoices):
     """How many people a kind of action needs."""
 

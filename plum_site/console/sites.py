@@ -61,6 +61,7 @@ GROUPS = (
             "reviews.Rule",
             "reviews.ReviewPolicy",
             "action_playbook",
+            "ladder",
             "action_approvals",
             "reviews.Subscription",
         ),

@@ -86,7 +86,7 @@ class PartnerProfile:
 PARTNERS = (
     PartnerProfile("Copper Kettle Coffee", "Food", "DE", 2.0),
     PartnerProfile("Harvest & Rye", "Food", "AT", 1.5),
-    PartnerProfile("Saltwater Kitchen", "Food", "GB", 3.8, trouble="delivery", since=1, state="on_notice", days_ago=12),
+    PartnerProfile("Saltwater Kitchen", "Food", "GB", 3.8, trouble="delivery", since=1),
     PartnerProfile("Lingon Bakery", "Food", "SE", 1.3),
     PartnerProfile("Tapas Andante", "Food", "ES", 1.3),
     PartnerProfile("Greenleaf Boxes", "Food", "DE", 0.06),
@@ -95,7 +95,7 @@ PARTNERS = (
     PartnerProfile("Costa Clara Hotels", "Travel", "ES", 1.5),
     PartnerProfile("Fjord & Forest Cabins", "Travel", "SE", 1.3),
     PartnerProfile("Wayfarer Luggage", "Travel", "DE", 0.07),
-    PartnerProfile("Loom & Thread", "Fashion", "DE", 3.8, trouble="relevance", since=2, state="improvement_plan", days_ago=20),
+    PartnerProfile("Loom & Thread", "Fashion", "DE", 3.8, trouble="relevance", since=2),
     PartnerProfile("Nordkap Outdoor", "Fashion", "SE", 1.5),
     PartnerProfile("Camden Shoes", "Fashion", "GB", 1.5),
     PartnerProfile("Solera Denim", "Fashion", "ES", 1.3),
@@ -129,18 +129,13 @@ PARTNERS = (
 # The transitions that lead to each state, in this order; prospects begin as such, all others active.
 WAYS = {
     "active": (),
-    "on_notice": ("put_on_notice",),
-    "improvement_plan": ("put_on_notice", "start_improvement_plan"),
     "paused": ("pause",),
-    "retired": ("start_replacement", "retire"),
+    "retired": ("retire",),
     "prospect": (),
     "onboarding": ("onboard",),
 }
 COMMENTS = {
-    "put_on_notice": "Two months in a row below what was agreed; talked to the account manager.",
-    "start_improvement_plan": "Agreed on new creatives and a weekly call.",
     "pause": "Their shop is being rebuilt; back when it is done.",
-    "start_replacement": "The contract ends and is not renewed.",
     "retire": "Contract ended. Codes that members hold stay valid.",
 }
 

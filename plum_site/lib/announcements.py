@@ -76,6 +76,20 @@ TYPES: dict[str, AnnouncementType] = {
     for row in (
         AnnouncementType("review.finalized", "A monthly review was closed", _REVIEW, is_made=True),
         AnnouncementType(
+            "partner.ladder_moved",
+            "The closing of a review moved a partner on the ladder, or says that replacing it is due",
+            {
+                "program": "acme",
+                "month": "2026-10",
+                "partner": "P-17",
+                "step": "put_on_notice",
+                "from": "active",
+                "to": "on_notice",
+                "url": "https://plum.example.org/api/v1/ladder/partners/P-17",
+            },
+            is_made=True,
+        ),
+        AnnouncementType(
             "partner.flagged",
             "A partner crossed rules that it had not crossed before in this month's review",
             {

@@ -9,6 +9,7 @@ from reviews.admin.coverage import show_coverage
 from reviews.admin.cycles import CycleAdmin
 from reviews.admin.flags import FlagCaseAdmin
 from reviews.admin.gaps import DataGapAdmin
+from reviews.admin.ladder import show_ladder
 from reviews.admin.letters import PartnerLinkAdmin
 from reviews.admin.panels import fill_partner_panel
 from reviews.admin.playbooks import show_playbook
@@ -40,6 +41,7 @@ __all__ = [
     "show_approvals",
     "show_comparison",
     "show_coverage",
+    "show_ladder",
     "show_playbook",
     "show_push",
 ]

@@ -38,6 +38,7 @@ from reviews.choices import CycleState, DecisionKind
 from reviews.forms import DecisionForm, WithdrawalForm
 from reviews.models import ReviewCycle, Scorecard
 from reviews.pages import find_decision, keep_cards, show_cycle, show_decision, show_standing, show_state
+from reviews.pages.ladder import make_moves_of_month
 from reviews.selectors import list_due_months, list_scorecards, list_undecided
 from reviews.services import close_cycle, decide_in_bulk, plan_consolidation, withdraw_decisions
 from reviews.workflow import DECISIONS
@@ -118,6 +119,7 @@ class CycleAdmin(ReadOnlyModelAdmin):
                 "commitments": make_commitments(cycle, cards),
                 "actions": make_action_commitments(cycle, at),
                 "late": make_late_lines(cards),
+                "moves": make_moves_of_month(cycle),
                 "revisions": make_revisions(cycle),
                 "title": f"Review of {month(cycle.month_start_date)}",
                 "may_decide": bool(steps),

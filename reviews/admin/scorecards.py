@@ -17,6 +17,7 @@ from reviews.choices import DecisionKind, RuleTarget
 from reviews.forms import DecisionForm
 from reviews.models import Scorecard
 from reviews.pages import find_decision, show_decision, show_scorecard, show_standing
+from reviews.pages.ladder import make_moves_of_month
 from reviews.selectors import list_scorecards
 from reviews.services import decide
 from reviews.workflow import DECISIONS
@@ -72,6 +73,7 @@ class ScorecardAdmin(ReadOnlyModelAdmin):
                 "decisions": [step for step in available(DECISIONS, card.cycle.state) if allowed(request, step.operation)],
                 "decision_form": form or DecisionForm(initial=initial),
                 "decide_url": reverse("admin:reviews_scorecard_decide", args=[card.pk]),
+                "moves": make_moves_of_month(card.cycle, card.partner_id),
                 "next_url": self.find_next(card),
                 "propose_url": propose_url(card=card.pk, offers=find_carriers(card))
                 if allowed(request, "action.propose")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from reviews.api import actions, comparisons, flags, gaps, policies, pushes, restatements, rules, scorecards, views
+from reviews.api import actions, comparisons, flags, gaps, ladder, policies, pushes, restatements, rules, scorecards, views
 
 urlpatterns = [
     path("actions/<int:action_id>/recipients", pushes.PushRecipientsView.as_view(), name="push_recipients"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("actions/<int:action_id>/transitions", actions.ActionTransitionsView.as_view(), name="action_transitions"),
     path("approvals", policies.ApprovalsView.as_view(), name="approvals"),
     path("playbook", policies.PlaybookView.as_view(), name="playbook"),
+    path("ladder", ladder.LadderView.as_view(), name="ladder"),
+    path("ladder/partners/<path:external_id>", ladder.PartnerLadderView.as_view(), name="partner_ladder"),
+    path("ladder/holds/<path:external_id>", ladder.PartnerHoldView.as_view(), name="partner_hold"),
     path("comparisons", comparisons.ComparisonsView.as_view(), name="comparisons"),
     path("coverage", scorecards.CoverageView.as_view(), name="coverage"),
     path("scorecards", scorecards.ScorecardsView.as_view(), name="scorecards"),

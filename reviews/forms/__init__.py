@@ -2,6 +2,7 @@
 
 from reviews.forms.actions import ActionForm, ActionNoteForm, ActionStepForm, begin_with
 from reviews.forms.approvals import ApprovalsForm, LineForm, begin_line
+from reviews.forms.ladder import HoldForm, LadderForm
 from reviews.forms.rules import PolicyForm, RuleForm, WrittenRule
 from reviews.forms.steps import CompareForm, DecisionForm, FlagOwnerForm, FlagStepForm, SubscriptionForm, WithdrawalForm
 
@@ -14,6 +15,8 @@ __all__ = [
     "DecisionForm",
     "FlagOwnerForm",
     "FlagStepForm",
+    "HoldForm",
+    "LadderForm",
     "LineForm",
     "PolicyForm",
     "RuleForm",

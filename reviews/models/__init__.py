@@ -4,6 +4,7 @@ from reviews.models.actions import ActionNote, ActionTransition, ApprovalPolicy,
 from reviews.models.cycles import CycleTransition, Decision, Flag, Restatement, ReviewCycle, Scorecard
 from reviews.models.flags import FlagCase, FlagTransition
 from reviews.models.gaps import DataGap
+from reviews.models.ladder import LadderHold, LadderMove, LadderVersion
 from reviews.models.letters import PartnerAnswer, PartnerLink
 from reviews.models.pushes import PushOptOut, PushRecipient, PushStop
 from reviews.models.rules import ReviewPolicy, Rule, RuleVersion
@@ -20,6 +21,9 @@ __all__ = [
     "Flag",
     "FlagCase",
     "FlagTransition",
+    "LadderHold",
+    "LadderMove",
+    "LadderVersion",
     "PartnerAnswer",
     "PartnerLink",
     "Playbook",

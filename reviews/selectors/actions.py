@@ -17,6 +17,15 @@ from reviews.rules.effects import EffectDesign
 from reviews.selectors.flags import list_open_flags
 from reviews.selectors.subscriptions import REPORT_WITHIN
 
+# What is neither ended nor measured.
+UNDER_WAY = (
+    ActionState.PROPOSED,
+    ActionState.APPROVED,
+    ActionState.SCHEDULED,
+    ActionState.EXECUTING,
+    ActionState.EXECUTED,
+    ActionState.MEASURING,
+)
 RELATED = ("partner", "segment", "case__rule", "cycle", "proposer", "editor", "approver", "owner")
 
 

@@ -12,16 +12,24 @@ from activity.selectors.ledger import prefix_of
 from partners.models import Program
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import next_month
-from reviews.choices import Cause, CycleState, DecisionKind, Severity, Standing
+from reviews.choices import Cause, CycleState, DecisionKind, LadderName, LadderOutcome, Severity, Standing
 from reviews.models import DataGap, Flag, ReviewCycle, Scorecard
 from reviews.rules import has_no_activity
 from reviews.rules import report as words
+from reviews.rules.ladder import say_judgement
 from reviews.selectors.cycles import list_scorecards, list_valid_cycles
 from reviews.selectors.gaps import list_gaps_of_month, read_span, say_gap
 from reviews.selectors.inputs import as_frozen
+from reviews.selectors.ladder import list_moves_in
 
 MOST_NAMES = 8
 PARTS = ("eligible", "settled", "funnel")
+MOVED = {
+    LadderName.PUT_ON_NOTICE: "put on notice",
+    LadderName.START_IMPROVEMENT_PLAN: "its improvement plan begins",
+    LadderName.REPLACEMENT_DUE: "replacing it is due",
+    LadderName.RESTORE: "active again",
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,7 @@ class Report:
     drivers: list[PartnerLine]
     laggards: list[PartnerLine]
     commitments: list[str]
+    moved: list[str]
     waiting: list[str]
     by_rule: int
     by_people: int
@@ -154,6 +163,7 @@ def read_report(
             for card in words.pick_laggards(cards, _gravest(cards))
         ],
         commitments=_list_commitments(cycle, cards, names),
+        moved=_list_moved(cycle, names),
         waiting=[names[card.partner_id] for card, decision in zip(cards, decisions, strict=True) if decision is None],
         by_rule=sum(1 for decision in decisions if decision and decision.is_by_rule),
         by_people=sum(1 for decision in decisions if decision and not decision.is_by_rule),
@@ -278,6 +288,18 @@ def _list_commitments(cycle: ReviewCycle, cards: Sequence[Scorecard], names: Map
             now = _standing(card)
             moved = f"still {now.lower()}" if now == then else f"{then.lower()} then, {now.lower()} now"
             lines.append(f"{names[card.partner_id]} (decided: {kind.label.lower()}): {moved}.")
+    return lines
+
+
+def _list_moved(cycle: ReviewCycle, names: Mapping[int, str]) -> list[str]:
+    """Whom the ladder moved when the month was closed, whom it would have, and who is due to be replaced."""
+    lines = []
+    for move in list_moves_in(cycle.program_id, cycle.month_start_date):
+        if move.partner_id in names:
+            step = LadderName(move.name)
+            held = f"held, though the rule asks for: {step.label.lower()}"
+            done = held if move.outcome == LadderOutcome.HELD else MOVED[step]
+            lines.append(f"{names[move.partner_id]}: {done}. {say_judgement(move.evidence)}")
     return lines
 
 

@@ -14,6 +14,7 @@ from reviews.services.decisions import UnableToDecide, decide, decide_by_standin
 from reviews.services.evaluation import evaluate_running_month, plan_evaluation
 from reviews.services.flags import assign_flag, change_flag_state, change_flags_in_bulk, follow_flags
 from reviews.services.gaps import accept_gaps_of, change_gap_state, check_sources, keep_gaps
+from reviews.services.ladder import end_hold, hold_on_ladder, judge_ladder, save_ladder
 from reviews.services.notices import remind_owners, tell_owners_of_flags
 from reviews.services.previews import (
     UnableToSavePreview,
@@ -75,10 +76,13 @@ __all__ = [
     "decide_in_bulk",
     "diff_review",
     "digest_stored",
+    "end_hold",
     "evaluate_running_month",
     "follow_flags",
     "freeze",
+    "hold_on_ladder",
     "install_default_rules",
+    "judge_ladder",
     "keep_gaps",
     "kind_of",
     "open_cycle",
@@ -94,6 +98,7 @@ __all__ = [
     "remind_owners",
     "render_for",
     "replay",
+    "save_ladder",
     "save_policy",
     "save_previewed_policy",
     "save_previewed_rule",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from plum_site.lib.announcements import address_of, announce
 from plum_site.lib.periods import month_text
 from reviews.choices import Severity
-from reviews.models import ActionTransition, CorrectiveAction, FlagCase, ReviewCycle
+from reviews.models import ActionTransition, CorrectiveAction, FlagCase, LadderMove, ReviewCycle
 
 TELL_WITHIN = timedelta(days=40)  # after a month's end: a history that is loaded and reviewed late alarms nobody
 TOLD_STEPS = {
@@ -65,6 +65,26 @@ def announce_flags(*, cycle: ReviewCycle, opened: Sequence[FlagCase], at: dateti
         }
         key = f"{cycle.pk}:{partner}:{','.join(str(case.pk) for case in cases)}"
         announce(type="partner.flagged", program_id=cycle.program_id, key=key, data=data, at=at)
+
+
+def announce_move(*, move: LadderMove, at: datetime) -> None:
+    """
+    The ladder moved a partner, or says that replacing it is due.
+
+    Raises: nothing.
+    Writes: what listeners write.
+    """
+    partner = move.partner
+    data = {
+        "program": partner.program.code,
+        "month": month_text(move.cycle.month_start_date),
+        "partner": partner.external_id,
+        "step": str(move.name),
+        "from": str(move.from_state),
+        "to": str(move.to_state),
+        "url": address_of("api:partner_ladder", partner.external_id),
+    }
+    announce(type="partner.ladder_moved", program_id=partner.program_id, key=str(move.pk), data=data, at=at)
 
 
 def announce_step(*, action: CorrectiveAction, step: ActionTransition, at: datetime) -> None:

@@ -35,6 +35,7 @@ from reviews.services.announcements import announce_closing, announce_flags
 from reviews.services.decisions import decide_by_rule
 from reviews.services.flags import follow_flags
 from reviews.services.gaps import keep_gaps
+from reviews.services.ladder import judge_ladder
 from reviews.services.notices import tell_owners_of_flags
 from reviews.services.reports import plan_final_report
 from reviews.services.rules import install_default_rules
@@ -229,12 +230,12 @@ def freeze(*, cycle_id: int, actor: User | str, at: datetime) -> ReviewCycle:
 @transaction.atomic
 def close_cycle(*, cycle_id: int, actor: User | str, at: datetime) -> ReviewCycle:
     """
-    Close a frozen review in which every partner was decided about. It never changes afterwards.
+    Close a frozen review in which every partner was decided about. It never changes afterwards; the ladder moves by it.
 
     Raises: NotFound; UnableToCloseCycle - not_ready, undecided (with the external ids in `undecided`),
     gap_not_accepted, gap_overtaken.
-    Writes: reviews_reviewcycle, reviews_cycletransition, plum_auditevent; plum_job for the final report. Nothing where it
-    is closed already.
+    Writes: reviews_reviewcycle, reviews_cycletransition, plum_auditevent; what judge_ladder writes; plum_job for the final
+    report. Nothing where it is closed already.
     """
     cycle = _lock(cycle_id)
     if cycle.state == CycleState.CLOSED:
@@ -253,6 +254,7 @@ def close_cycle(*, cycle_id: int, actor: User | str, at: datetime) -> ReviewCycl
     _check_gaps(cycle)
     cycle.closed_at, cycle.closed_by = at, audit.actor_name(actor)
     _change_state(cycle, "close", actor, at)
+    judge_ladder(cycle=cycle, at=at)
     announce_closing(cycle=cycle, at=at)
     plan_final_report(cycle=cycle, at=at)
     return cycle

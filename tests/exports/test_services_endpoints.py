@@ -172,6 +172,7 @@ def test_a_removed_endpoint_keeps_no_secret_and_cannot_come_back(program: Progra
 def test_only_what_is_announced_can_be_chosen() -> None:
     assert [kind.name for kind in choosable_types()] == [
         "review.finalized",
+        "partner.ladder_moved",
         "partner.flagged",
         "export.ready",
         "offer.started",

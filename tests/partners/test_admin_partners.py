@@ -7,9 +7,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from partners.choices import PartnerState
 from partners.models import Category, Contact, ContractTerms, Partner, Program
 from plum_site.lib.models import AuditEvent
-from tests.factories.partners import make_partner
+from tests.factories.partners import make_partner, reach_partner_state
 from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.support.pages import errors_of, sign_in, text_of
@@ -59,22 +60,25 @@ def test_a_change_keeps_id_and_state(client: Client, partner: Partner) -> None:
     assert (partner.name, partner.external_id, partner.state) == ("New name", "P1", "active")
 
 
-def test_a_transition_asks_why_and_refuses_without(client: Client, partner: Partner) -> None:
-    ask = client.get(reverse("admin:partners_partner_do", args=[partner.pk, "put_on_notice"]))
-    assert "Active to On notice" in text_of(ask)
-    refused = client.post(reverse("admin:partners_partner_done", args=[partner.pk, "put_on_notice"]), {"comment": " "})
+def test_a_transition_asks_why_and_refuses_without(client: Client, program: Program) -> None:
+    partner = reach_partner_state(program, PartnerState.ON_NOTICE, "P2")
+    ask = client.get(reverse("admin:partners_partner_do", args=[partner.pk, "restore"]))
+    assert "On notice to Active" in text_of(ask)
+    refused = client.post(reverse("admin:partners_partner_done", args=[partner.pk, "restore"]), {"comment": " "})
     assert "comment" in errors_of(refused)
-    done = client.post(reverse("admin:partners_partner_done", args=[partner.pk, "put_on_notice"]), {"comment": "Many reversals"})
+    done = client.post(reverse("admin:partners_partner_done", args=[partner.pk, "restore"]), {"comment": "A new shop"})
     assert done.status_code == 302
     partner.refresh_from_db()
-    assert partner.state == "on_notice"
-    assert "Many reversals" in text_of(client.get(reverse(CHANGE, args=[partner.pk])))
+    assert partner.state == "active"
+    assert "A new shop" in text_of(client.get(reverse(CHANGE, args=[partner.pk])))
 
 
 def test_partner_ops_cannot_take_what_publishes(program: Program, partner: Partner) -> None:
     client = sign_in(make_member_of_staff(program, "partner_ops"))
-    page = text_of(client.get(reverse(CHANGE, args=[partner.pk])))
-    assert "Put on notice" in page
+    noticed = reach_partner_state(program, PartnerState.ON_NOTICE, "P2")
+    page = text_of(client.get(reverse(CHANGE, args=[noticed.pk])))
+    assert "Restore" in page
+    assert "Start improvement plan" not in page  # the ladder moves by rule
     assert "Retire" not in page
     answer = client.post(reverse("admin:partners_partner_done", args=[partner.pk, "retire"]), {"comment": "over"})
     assert answer.status_code == 403
@@ -84,7 +88,7 @@ def test_an_auditor_sees_and_changes_nothing(program: Program, partner: Partner)
     client = sign_in(make_member_of_staff(program, "auditor"))
     page = client.get(reverse(CHANGE, args=[partner.pk]))
     assert page.status_code == 200
-    assert "Put on notice" not in text_of(page)
+    assert "Pause" not in text_of(page)
     assert client.post(reverse(CHANGE, args=[partner.pk]), {"name": "mine"}).status_code == 403
 
 

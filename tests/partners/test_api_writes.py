@@ -188,10 +188,20 @@ class TestTransitions:
         assert actions("catalog:write", "catalog:publish") == ["reject", "activate"]
 
     def test_a_step_is_taken_and_logged(self, client: TokenClient, program: Program) -> None:
-        reach_partner_state(program, PartnerState.ACTIVE)
-        answer = send(client, "POST", "partners/P1/transitions", {"name": "put_on_notice", "comment": "Late."})
-        assert (answer.status_code, answer.body["state"]) == (200, "on_notice")
-        assert (PartnerTransition.objects.latest("id").comment, Partner.objects.get().state) == ("Late.", "on_notice")
+        reach_partner_state(program, PartnerState.ON_NOTICE)
+        answer = send(client, "POST", "partners/P1/transitions", {"name": "restore", "comment": "Late."})
+        assert (answer.status_code, answer.body["state"]) == (200, "active")
+        assert (PartnerTransition.objects.latest("id").comment, Partner.objects.get().state) == ("Late.", "active")
+
+    def test_the_ladder_is_nobodys_to_climb(self, client: TokenClient, program: Program) -> None:
+        reach_partner_state(program, PartnerState.ON_NOTICE)
+        for name in ("start_improvement_plan", "start_replacement"):
+            answer = send(client, "POST", "partners/P1/transitions", {"name": name, "comment": "Late."})
+            assert (answer.status_code, answer.body["code"]) == (409, "transition_refused")
+            assert "nobody's to take by hand" in answer.body["detail"]
+            assert "Possible now: restore" in answer.body["detail"]
+        offered = [step["name"] for step in send(client, "GET", "partners/P1").body["allowed_actions"]]
+        assert (offered, Partner.objects.get().state) == (["restore"], "on_notice")
 
     def test_what_takes_offers_away_needs_the_right_to_publish(self, client: TokenClient, program: Program) -> None:
         reach_partner_state(program, PartnerState.ACTIVE)
@@ -207,12 +217,12 @@ class TestTransitions:
         [
             ({"name": "onboard"}, 409, "transition_refused"),
             ({"name": "fly"}, 409, "transition_refused"),
-            ({"name": "put_on_notice"}, 422, "comment_required"),
+            ({"name": "restore"}, 422, "comment_required"),
             ({}, 422, "invalid"),
         ],
     )
     def test_refusals(self, client: TokenClient, program: Program, body: Any, status: int, code: str) -> None:
-        reach_partner_state(program, PartnerState.ACTIVE)
+        reach_partner_state(program, PartnerState.ON_NOTICE)
         answer = send(client, "POST", "partners/P1/transitions", body)
         assert (answer.status_code, answer.body["code"]) == (status, code)
 

@@ -33,6 +33,9 @@ from reviews.models import (
     Decision,
     Flag,
     FlagTransition,
+    LadderHold,
+    LadderMove,
+    LadderVersion,
     PartnerAnswer,
     Playbook,
     PushRecipient,
@@ -67,6 +70,8 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     PushStop: {"reason": "other"},
     ApprovalPolicy: {"push_limit": 1_000_000},
     Playbook: {"lines": []},
+    LadderVersion: {"rule": {}},
+    LadderMove: {"version": 7},
     FlagTransition: {"comment": "edited"},
     CycleTransition: {"actor": "user:2"},
     ReviewPolicy: {"minimum_events": 0},
@@ -99,8 +104,14 @@ EXPIRED = {
 ONCE_ANSWERED: dict[type[models.Model], dict[str, object]] = {Restatement: {"reason": "other"}}
 ANSWERED = {"state": RestatementState.REFUSED, "answered_by": "user:2", "answered_at": AT}
 ONCE_DISCARDED: dict[type[models.Model], dict[str, object]] = {ListingDraft: {"title": "other"}}
-ONCE_SETTLED: dict[type[models.Model], dict[str, object]] = {PushRecipient: {"settled_at": LATER}}
-SETTLED = {"state": "queued", "settled_at": AT}
+ONCE_SETTLED: dict[type[models.Model], dict[str, object]] = {
+    PushRecipient: {"settled_at": LATER},
+    LadderHold: {"reason": "other"},
+}
+SETTLED: dict[type[models.Model], dict[str, object]] = {
+    PushRecipient: {"state": "queued", "settled_at": AT},
+    LadderHold: {"ended_at": AT, "ended_by": "user:1"},
+}
 PROTECTED = ALWAYS | ONCE_SETTLED | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED | ONCE_DISCARDED
 
 
@@ -245,7 +256,7 @@ def test_what_has_expired_stays_as_it_was(model: type[models.Model], changes: di
 @pytest.mark.parametrize(("model", "changes"), ONCE_SETTLED.items(), ids=str)
 def test_what_was_settled_stays_as_it_was(model: type[models.Model], changes: dict[str, object], rows: Rows) -> None:
     row = rows.the(model)
-    assert edit(row, SETTLED) == 1
+    assert edit(row, SETTLED[model]) == 1
 
     with pytest.raises(IntegrityError, match="append-only: UPDATE refused"):
         edit(row, changes)

@@ -7,7 +7,7 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -19,14 +19,19 @@ from offers.choices import DraftState, OfferState
 from offers.workflow import DRAFT_TRANSITIONS
 from offers.workflow import TRANSITIONS as OFFER_TRANSITIONS
 from partners.models import Program
+from partners.services import change_partner_state
+from partners.workflow import SYSTEM_TRANSITIONS as PARTNER_SYSTEM_TRANSITIONS
 from partners.workflow import TRANSITIONS as PARTNER_TRANSITIONS
 from plum_site.lib.access import ANYONE, Operation, operations
 from plum_site.lib.choices import Role, Scope
+from plum_site.lib.clock import now
 from plum_site.lib.models import ApiToken
 from plum_site.reference import PAGES
 from reviews.choices import ActionKind, CycleState
 from reviews.models import CorrectiveAction, ReviewCycle, Rule
+from reviews.rules.ladder import LadderRule
 from reviews.selectors import list_rules_in_force
+from reviews.services import hold_on_ladder
 from reviews.workflow import (
     ACTION_SYSTEM_TRANSITIONS,
     ACTION_TRANSITIONS,
@@ -63,6 +68,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
             ("partners", "P", "transitions"),
         )
     },
+    "/api/v1/ladder/partners/{external_id}": tuple(f"/api/v1/ladder/partners/P{mark}" for mark in ("1", "9", "404")),
+    "/api/v1/ladder/holds/{external_id}": tuple(f"/api/v1/ladder/holds/P{mark}" for mark in ("1", "9", "404")),
     "/api/v1/sources/{code}": ("/api/v1/sources/S1", "/api/v1/sources/S9", "/api/v1/sources/S404"),
     "/api/v1/segments/{code}": ("/api/v1/segments/s1", "/api/v1/segments/s9", "/api/v1/segments/s404"),
     "/api/v1/rules/{code}": ("/api/v1/rules/rule1", "/api/v1/rules/rule9", "/api/v1/rules/rule404"),
@@ -181,10 +188,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/actions/approve": {"actions": [{"id": 5001, "revision": 1}]},
     "PUT /api/v1/approvals": {"approvals": dict.fromkeys(ActionKind.values, "two"), "push_limit": 10, "solo_mode": False},
     "PUT /api/v1/playbook": {"lines": []},
+    "PUT /api/v1/ladder": LadderRule(is_on=False).as_json(),
+    "PUT /api/v1/ladder/holds/{external_id}": {"until": f"{now() + timedelta(days=30):%Y-%m-%d}", "reason": "Wait."},
 }
 # A step of a lifecycle needs the scope of that step: one for those who may decide, one for those who may only draft.
 STEPS = {
-    "POST /api/v1/partners/{external_id}/transitions": (Scope.CATALOG_PUBLISH, "pause", "put_on_notice"),
+    "POST /api/v1/partners/{external_id}/transitions": (Scope.CATALOG_PUBLISH, "pause", "restore"),
     "POST /api/v1/offers/{external_id}/transitions": (Scope.CATALOG_PUBLISH, "retire", "submit"),
     "POST /api/v1/offers/{external_id}/draft/transitions": (Scope.CATALOG_PUBLISH, "send_back", "discard"),
     "POST /api/v1/actions/{action_id}/transitions": (Scope.ACTIONS_APPROVE, "reject", "cancel"),
@@ -230,7 +239,14 @@ def test_every_page_with_one_method_is_listed_with_that_method_and_its_operation
 
 
 ALL_TRANSITIONS = (
-    *(DRAFT_TRANSITIONS, OFFER_TRANSITIONS, PARTNER_TRANSITIONS, REVIEW_TRANSITIONS, EXPORT_TRANSITIONS),
+    *(
+        DRAFT_TRANSITIONS,
+        OFFER_TRANSITIONS,
+        PARTNER_TRANSITIONS,
+        PARTNER_SYSTEM_TRANSITIONS,
+        REVIEW_TRANSITIONS,
+        EXPORT_TRANSITIONS,
+    ),
     *(RULE_TRANSITIONS, FLAG_TRANSITIONS, FLAG_DATA_TRANSITIONS, ACTION_TRANSITIONS, ACTION_SYSTEM_TRANSITIONS),
 )
 
@@ -305,6 +321,9 @@ def make_worlds() -> Program:
         month = date(2026, 3 if mark == "1" else 2, 1)
         Rows().make(ReviewCycle, program=program, month_start_date=month, state=CycleState.CLOSED, **closed)
         ApiToken.objects.filter(pk=token.pk).update(prefix=f"prefix{mark}")
+        bound = {"partner_id": program.partners.get(external_id=f"P{mark}").pk, "actor": "system", "at": now()}
+        change_partner_state(name="put_on_notice", comment="By rule.", **bound)
+        hold_on_ladder(until_date=(now() + timedelta(days=30)).date(), reason="Wait.", **bound)
         partner, params = program.partners.get(external_id=f"P{mark}"), {"offers": [f"O{mark}"]}
         waiting = {"partner": partner, "kind": ActionKind.PAUSE_OFFER, "params": params}
         Rows().make(CorrectiveAction, pk=5000 + int(mark), program=program, **waiting)

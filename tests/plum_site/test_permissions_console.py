@@ -19,8 +19,8 @@ from django.urls import reverse
 from activity.models import Import, Member
 from offers.models import Creative
 from offers.services import bring_creative
-from partners.models import Program
-from partners.services import save_contact, save_contract_terms
+from partners.models import Partner, Program
+from partners.services import change_partner_state, save_contact, save_contract_terms
 from plum_site.lib.access import ANYONE, OPERATOR, SIGNED_IN, Operation, operations
 from plum_site.lib.admin import ADMINS
 from plum_site.lib.choices import Role
@@ -61,7 +61,11 @@ ROW_NAMES = ("pk", "object_id")
 # Names in addresses that stand for no row. Of the transitions, one that needs the operation under which the page is listed.
 SPOKEN = {"app_label": "partners", "kind": "csv"}
 PUSHES = {f"admin:reviews_correctiveaction_{name}" for name in ("push", "push_html", "ask_stop", "stop")}
-PAGES_OF = {"admin:ask_timeline": Member, "admin:show_timeline": Member}
+PAGES_OF = {
+    "admin:ask_timeline": Member,
+    "admin:show_timeline": Member,
+    **{f"admin:{name}_hold": Partner for name in ("ask", "save", "end")},
+}
 # Pages about a preview, by the name of the job that it is.
 PREVIEWS = {
     "admin:reviews_rule_preview": "reviews.backtest_rule",
@@ -72,7 +76,7 @@ PREVIEWS = {
 TRANSITIONS = {
     "admin:offers_offer_do": "submit",
     "admin:offers_listingdraft_do": "submit",
-    "admin:partners_partner_do": "put_on_notice",
+    "admin:partners_partner_do": "restore",
     "admin:reviews_datagap_do": "accept",
     "admin:reviews_correctiveaction_do": "cancel",
     "admin:reviews_flagcase_do": "acknowledge",
@@ -121,6 +125,7 @@ def world(db: None) -> World:
 def furnish(program: Program) -> None:
     """What a reviewed program does not have by itself."""
     partner = program.partners.get()
+    change_partner_state(partner_id=partner.pk, name="put_on_notice", actor="system", at=CREATED_AT, comment="By rule.")
     save_contact(
         partner_id=partner.pk, name="Ann", email="ann@example.org", role="account", language="en", actor="system", at=CREATED_AT
     )

@@ -9,6 +9,7 @@ from offers.choices import DraftState, OfferState
 from offers.workflow import DRAFT_TRANSITIONS as DRAFT
 from offers.workflow import TRANSITIONS as OFFER
 from partners.choices import SUPPLYING, PartnerState
+from partners.workflow import SYSTEM_TRANSITIONS, WITHHELD
 from partners.workflow import TRANSITIONS as PARTNER
 from plum_site.lib.access import operations
 from plum_site.lib.errors import DomainError, InvalidInput
@@ -23,19 +24,25 @@ OPEN_CLOSE = make_table(
 PARTNER_WAYS: Mapping[str, Mapping[str, str]] = {
     "prospect": {"onboard": "onboarding", "reject": "rejected"},
     "onboarding": {"reject": "rejected", "activate": "active"},
-    "active": {"put_on_notice": "on_notice", "start_replacement": "replacing", "pause": "paused", "retire": "retired"},
-    "on_notice": {
-        "start_improvement_plan": "improvement_plan",
-        "restore": "active",
-        "start_replacement": "replacing",
-        "pause": "paused",
-        "retire": "retired",
-    },
-    "improvement_plan": {"restore": "active", "start_replacement": "replacing", "pause": "paused", "retire": "retired"},
-    "replacing": {"stop_replacement": "active", "retire": "retired"},
+    "active": {"pause": "paused", "retire": "retired"},
+    "on_notice": {"restore": "active", "pause": "paused", "retire": "retired"},
+    "improvement_plan": {"restore": "active", "pause": "paused", "retire": "retired"},
+    "replacing": {"retire": "retired"},
     "retired": {"reinstate": "active"},
-    "paused": {"start_replacement": "replacing", "resume": "active", "retire": "retired"},
+    "paused": {"resume": "active", "retire": "retired"},
     "rejected": {"reconsider": "prospect"},
+}
+# What only rules do with a partner.
+SYSTEM_WAYS: Mapping[str, Mapping[str, str]] = {
+    "prospect": {},
+    "onboarding": {},
+    "active": {"put_on_notice": "on_notice", "start_replacement": "replacing"},
+    "on_notice": {"start_improvement_plan": "improvement_plan", "start_replacement": "replacing"},
+    "improvement_plan": {"start_replacement": "replacing"},
+    "replacing": {"stop_replacement": "active"},
+    "retired": {},
+    "paused": {"start_replacement": "replacing"},
+    "rejected": {},
 }
 OFFER_WAYS: Mapping[str, Mapping[str, str]] = {
     "draft": {"submit": "in_review", "retire": "retired"},
@@ -52,6 +59,7 @@ DRAFT_WAYS: Mapping[str, Mapping[str, str]] = {
 }
 TABLES = [
     pytest.param(PARTNER, PARTNER_WAYS, PartnerState.values, id="partner"),
+    pytest.param(SYSTEM_TRANSITIONS, SYSTEM_WAYS, PartnerState.values, id="partner by rule"),
     pytest.param(OFFER, OFFER_WAYS, OfferState.values, id="offer"),
     pytest.param(DRAFT, DRAFT_WAYS, DraftState.values, id="draft"),
 ]
@@ -82,6 +90,11 @@ def test_every_transition_names_an_operation_and_a_label(table, ways, states) ->
 def test_what_takes_something_away_needs_a_comment(table, ways, states) -> None:
     for name in {"pause", "retire", "reinstate", "reject", "put_on_notice", "send_back"} & set(table):
         assert table[name].needs_comment
+
+
+def test_every_step_that_is_nobodys_says_why_and_is_in_one_table() -> None:
+    assert set(WITHHELD) == set(SYSTEM_TRANSITIONS)
+    assert not set(SYSTEM_TRANSITIONS) & set(PARTNER)
 
 
 def test_supplying_is_between_active_and_retired() -> None:

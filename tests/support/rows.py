@@ -17,7 +17,7 @@ from offers.models import Creative
 from partners.models import Program
 from plum_site.lib.fields import CountryField, CurrencyField
 from plum_site.lib.models import ApiToken, AuditEvent, Outbox
-from reviews.models import Restatement, ReviewCycle
+from reviews.models import LadderMove, Restatement, ReviewCycle
 
 AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
 LATER = datetime(2026, 8, 15, 9, 30, tzinfo=UTC)
@@ -33,6 +33,7 @@ VALID: dict[type[models.Model], dict[str, Any]] = {
     MessageBatch: OUTCOMES,
     QuarantinedEvent: {"expires_at": LATER},
     Export: {"starts_date": AT.date(), "ends_date": LATER.date()},
+    LadderMove: {"to_state": "on_notice"},
     Outbox: {"channel": "mail"},
     Restatement: {"reason": "late files"},
     ReviewCycle: {"ends_at": LATER},

@@ -15,15 +15,13 @@ from plum_site.lib import audit
 from plum_site.lib.errors import DomainError
 from plum_site.lib.models import User
 from plum_site.lib.periods import local_date, months_between
-from reviews.choices import ActionState as S
-from reviews.choices import RuleTarget
+from reviews.choices import ActionKind, RuleTarget
 from reviews.models import CorrectiveAction, FlagCase, Playbook, ReviewCycle, Scorecard
 from reviews.rules.actions import Finding, PlaybookLine, ProposalSpec, check_playbook, find_proposal, write_lines
-from reviews.selectors.actions import read_playbook
+from reviews.selectors.actions import UNDER_WAY, read_playbook
 from reviews.services.actions.notices import tell_of_proposals
 from reviews.services.actions.proposing import propose_action
 
-UNDER_WAY = (S.PROPOSED, S.APPROVED, S.SCHEDULED, S.EXECUTING, S.EXECUTED, S.MEASURING)
 DUE_AFTER = timedelta(days=14)
 
 
@@ -45,7 +43,7 @@ def propose_for_flags(*, cycle: ReviewCycle, cases: Sequence[FlagCase], at: date
         if card is None or (finding := find_finding(case, card, at)) is None:
             continue
         proposal = find_proposal(lines, finding)
-        if proposal and not case.actions.filter(kind=proposal.kind, state__in=UNDER_WAY).exists():
+        if proposal and not _is_under_way(case, proposal):
             proposed += _propose(cycle, case, card, proposal, at)
     tell_of_proposals(actions=proposed, at=at)
     return proposed
@@ -105,6 +103,12 @@ def save_playbook(*, program_id: int, lines: Sequence[PlaybookLine], actor: User
         after={"number": row.number, "lines": len(lines)},
     )
     return row
+
+
+def _is_under_way(case: FlagCase, proposal: ProposalSpec) -> bool:
+    """Whether an action of the kind is under way for the flag; a partner is replaced once, whichever flag or rule says so."""
+    actions = case.partner.actions if proposal.kind == ActionKind.REPLACE_PARTNER else case.actions
+    return actions.filter(kind=proposal.kind, state__in=UNDER_WAY).exists()
 
 
 def _propose(cycle: ReviewCycle, case: FlagCase, card: Scorecard, proposal: ProposalSpec, at: datetime) -> list[CorrectiveAction]:
