@@ -254,6 +254,7 @@ ASKED_FOR = frozenset(
         "reviews.backtest_rule",
         "reviews.evaluate_month",
         "reviews.execute_action",
+        "reviews.lower_approvals",
         "reviews.preview_policy",
         "reviews.send_push",
     }

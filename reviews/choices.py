@@ -147,6 +147,15 @@ class RestatementState(models.TextChoices):
     REFUSED = "refused", "Refused"
 
 
+class ApprovalRequestState(models.TextChoices):
+    """Approvals that ask for less are asked for by one person, and take force by another one's leave or after a day."""
+
+    ASKED = "asked", "Asked for"
+    IN_FORCE = "in_force", "In force"
+    REFUSED = "refused", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
 class ActionKind(models.TextChoices):
     """What may be done for a partner that falls behind."""
 

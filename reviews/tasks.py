@@ -21,8 +21,10 @@ from reviews.services import (
 )
 from reviews.services.actions import (
     EXECUTE,
+    LOWER,
     SEND_PUSH,
     execute_action,
+    lower_by_time,
     measure_due_actions,
     remind_of_actions,
     send_push,
@@ -72,6 +74,12 @@ def look_for_gaps(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[st
 def carry_out_action(job: jobs.RunningJob, *, action_id: int, revision: int, **_: Any) -> dict[str, Any]:
     """Carry out one approved action, if it still waits as it was approved."""
     return {"state": execute_action(action_id=action_id, revision=revision, at=job.at).state}
+
+
+@jobs.handler(LOWER)
+def lower_approvals(job: jobs.RunningJob, *, request_id: int, **_: Any) -> dict[str, Any]:
+    """Put approvals that ask for less in force, if a day has passed and nobody has answered."""
+    return {"state": lower_by_time(request_id=request_id, at=job.at).state}
 
 
 @jobs.handler("reviews.measure_actions")

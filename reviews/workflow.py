@@ -1,5 +1,6 @@
 """
-The states of a review cycle, a rule, a flag, a data gap and a corrective action as transition tables.
+The states of a review cycle, a rule, a flag, a data gap, a corrective action and a request to lower the approvals as
+transition tables.
 
 A closed cycle has no way out: a restatement is a new revision. What people do about a flag is in FLAG_TRANSITIONS; what
 consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which nobody is offered.
@@ -7,6 +8,7 @@ consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which 
 
 from plum_site.lib.workflow import Transition, make_table
 from reviews.choices import ActionState as A
+from reviews.choices import ApprovalRequestState as R
 from reviews.choices import CycleState as S
 from reviews.choices import DecisionKind, GapState, RuleState
 from reviews.choices import FlagState as F
@@ -85,4 +87,19 @@ ACTION_SYSTEM_TRANSITIONS = make_table(
     Transition("fail", frozenset({A.SCHEDULED, A.EXECUTING}), A.FAILED, APPROVE, "Failed"),
     Transition("watch", frozenset({A.EXECUTED}), A.MEASURING, APPROVE, "Measuring"),
     Transition("measure", frozenset({A.MEASURING}), A.MEASURED, APPROVE, "Measured"),
+)
+
+# What people do about approvals that ask for less: whoever asked withdraws, anybody else confirms or refuses.
+APPROVAL_REQUEST_TRANSITIONS = make_table(
+    Transition("confirm", frozenset({R.ASKED}), R.IN_FORCE, EDIT, "Confirm"),
+    Transition("refuse", frozenset({R.ASKED}), R.REFUSED, EDIT, "Refuse", needs_comment=True),
+    Transition("withdraw", frozenset({R.ASKED}), R.WITHDRAWN, EDIT, "Withdraw", needs_comment=True),
+)
+
+# What Plum itself does with such a request: its time has come, or what it was about is not in force any more.
+APPROVAL_REQUEST_SYSTEM_TRANSITIONS = make_table(
+    Transition("ask", frozenset({""}), R.ASKED, EDIT, "Asked for"),
+    Transition("take_force", frozenset({R.ASKED}), R.IN_FORCE, EDIT, "In force by its time"),
+    Transition("replace", frozenset({R.ASKED}), R.WITHDRAWN, EDIT, "Replaced"),
+    Transition("lapse", frozenset({R.ASKED}), R.WITHDRAWN, EDIT, "Lapsed"),
 )

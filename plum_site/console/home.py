@@ -41,6 +41,7 @@ from reviews.selectors import (
     summarise_progress,
 )
 from reviews.selectors.actions import list_actions_waiting_for
+from reviews.selectors.approvals import find_open_request
 
 SHOWN_FLAGS = 10
 SHOWN_GAPS = 50
@@ -70,7 +71,7 @@ def show_home(request: HttpRequest) -> TemplateResponse:
     if last_day is not None and allowed(request, "metric.read"):
         context |= make_month(program, choose_window(local_date(at, program.time_zone), last_day))
     if allowed(request, "review.read"):
-        context |= make_review(program, person_of(request)) | make_waiting_actions(request)
+        context |= make_review(program, person_of(request)) | make_waiting_actions(request) | make_lowering(request)
     if not context["has_activity"] or ("cycle_url" not in context and allowed(request, "review.read")):
         context["first_steps"] = list_first_steps(request)
     return show(request, "plum/home.html", title=program.name, **context)
@@ -178,6 +179,12 @@ def make_waiting_actions(request: HttpRequest) -> dict[str, Any]:
     waiting = list_actions_waiting_for(program_of(request).pk, person_of(request).pk, may_approve=may_approve).count()
     url = f"{reverse('admin:reviews_correctiveaction_changelist')}?whose=you"
     return {"waiting_actions": waiting, "waiting_actions_url": url}
+
+
+def make_lowering(request: HttpRequest) -> dict[str, Any]:
+    """A request to lower the approvals that waits, for those who may stop it."""
+    waiting = find_open_request(program_of(request).pk) if allowed(request, "rule.edit") else None
+    return {"lowering": waiting, "is_own_lowering": waiting is not None and waiting.asker_id == person_of(request).pk}
 
 
 def is_behind(card: Scorecard) -> bool:

@@ -12,15 +12,17 @@ from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.people import names_of
 from plum_site.lib.present import NO_DATA, Table, badge, count, instant
-from reviews.choices import ActionKind, Approval
-from reviews.forms import ApprovalsForm
-from reviews.models import ApprovalPolicy
-from reviews.rules.actions import SOLO_HOURS, UNDO_DAYS, ApprovalSpec, default_approvals
+from reviews.admin.approval_requests import step_buttons
+from reviews.choices import ActionKind, Approval, ApprovalRequestState
+from reviews.forms import ApprovalsForm, read_number
+from reviews.models import ApprovalPolicy, ApprovalRequest
+from reviews.rules.actions import PEOPLE, SOLO_HOURS, UNDO_DAYS, ApprovalSpec, default_approvals, lowers, say_changes
 from reviews.selectors.actions import list_approval_versions, read_approvals
+from reviews.selectors.approvals import find_open_request, list_approval_requests, spec_of
 from reviews.services.actions import HANDLINGS, save_approvals
 
-PEOPLE = {Approval.ONE: "one person", Approval.TWO: "two different people"}
-CHANGED = "Somebody saved another version meanwhile. Nothing was saved. Look at what is in force and change it again."
+REQUESTS_SHOWN = 20
+TONES = {"asked": "warn", "in_force": "good", "refused": "bad", "withdrawn": "idle"}
 
 
 @page("approvals/", name="action_approvals", operation="review.read", title="Approvals")
@@ -30,7 +32,8 @@ def show_approvals(request: HttpRequest) -> HttpResponse:
     in_force = read_approvals(program.pk)
     spec = in_force.spec
     rows = [[kind.label, PEOPLE[Approval(spec.approvals.get(kind, Approval.TWO))], say_undo(kind)] for kind in handled_kinds()]
-    edit = Button("Change the approvals", reverse("admin:write_approvals"), is_primary=True)
+    waiting = find_open_request(program.pk)
+    edit = Button("Change the approvals", reverse("admin:write_approvals"), is_primary=waiting is None)
     number = f"Version {in_force.number}" if in_force.number else "What every program begins with"
     return show(
         request,
@@ -41,8 +44,12 @@ def show_approvals(request: HttpRequest) -> HttpResponse:
         buttons=[edit] if allowed(request, "rule.edit") else [],
         solo_mode=spec.solo_mode,
         solo_hours=SOLO_HOURS,
+        waiting=waiting,
+        steps=step_buttons(request, waiting) if waiting else [],
+        lowered=make_lowered(spec, waiting) if waiting else None,
         tables=[
             Table(f"In force: {number.lower()}", ["Kind of action", "Needs", "Can be taken back"], rows, note=say_limit(spec)),
+            make_requests(list(list_approval_requests(program.pk)[:REQUESTS_SHOWN])),
             make_history(list(list_approval_versions(program.pk))),
         ],
     )
@@ -73,20 +80,22 @@ def ask_approvals(request: HttpRequest) -> HttpResponse:
     if request.POST.get("do") == "again" or not form.is_valid():
         return write_approvals(request, form)
     spec = form.read()
-    changes = list_changes(in_force.spec, spec)
+    changes = say_changes(in_force.spec, spec)
     if not changes:
         messages.info(request, "That is what is in force already. Nothing was saved.")
         return go(request, "action_approvals")
-    weaker = [kind.label for kind in handled_kinds() if is_weaker(in_force.spec, spec, kind)]
+    is_lower = lowers(in_force.spec, spec)
+    title = f"Put version {in_force.number + 1} of the approvals in force"
     return show(
         request,
         "reviews/approvals_ask.html",
-        title=f"Put version {in_force.number + 1} of the approvals in force",
+        title="Ask for lower approvals" if is_lower else title,
+        is_lower=is_lower,
+        waiting=find_open_request(program_of(request).pk),
         sent=[(name, value) for name in (*form.fields, "number") for value in request.POST.getlist(name)],
-        weaker=weaker,
         solo_mode=spec.solo_mode and not in_force.spec.solo_mode,
         solo_hours=SOLO_HOURS,
-        changes=Table("What changes", ["What", "Now", "Afterwards"], changes),
+        changes=Table("What changes", ["What", "Now", "Afterwards"], [list(row) for row in changes]),
         action=reverse("admin:save_approvals"),
         again=reverse("admin:ask_approvals"),
         back_url=reverse("admin:action_approvals"),
@@ -102,16 +111,25 @@ def save(request: HttpRequest) -> HttpResponse:
     form = make_form(request.POST, in_force.spec)
     if not form.is_valid():
         return write_approvals(request, form)
-    if request.POST.get("number") != str(in_force.number):
-        messages.error(request, CHANGED)
-        return go(request, "action_approvals")
+    replaces = read_number(request.POST.get("number", ""))
     try:
-        row = save_approvals(program_id=program.pk, spec=form.read(), actor=person_of(request), at=now())
+        row = save_approvals(program_id=program.pk, spec=form.read(), actor=person_of(request), at=now(), replaces=replaces)
     except DomainError as error:
+        if error.code == "changed_since":
+            messages.error(request, error.detail)
+            return go(request, "action_approvals")
         refuse(form, error)
         return write_approvals(request, form)
-    messages.success(request, f"{row} is in force.")
+    if isinstance(row, ApprovalRequest):
+        messages.success(request, "Asked for. Nothing has changed yet, and every admin of the program is told.")
+    else:
+        messages.success(request, f"{row} is in force.")
     return go(request, "action_approvals")
+
+
+def make_lowered(before: ApprovalSpec, waiting: ApprovalRequest) -> Table:
+    """What an open request would change."""
+    return Table("", ["What", "Now", "As asked for"], [list(row) for row in say_changes(before, spec_of(waiting))])
 
 
 def handled_kinds() -> list[ActionKind]:
@@ -136,40 +154,53 @@ def say_limit(spec: ApprovalSpec) -> str:
     return f"A push to more than {count(spec.push_limit)} recipients needs two people in any case."
 
 
-def is_weaker(before: ApprovalSpec, after: ApprovalSpec, kind: ActionKind) -> bool:
-    """Whether a kind needs fewer people than it did."""
-    return before.approvals.get(kind) == Approval.TWO and after.approvals.get(kind) == Approval.ONE
-
-
-def list_changes(before: ApprovalSpec, after: ApprovalSpec) -> list[list[Any]]:
-    """What differs between two versions, in words."""
-    rows: list[list[Any]] = []
-    for kind in ActionKind:
-        then, now_ = before.approvals.get(kind, Approval.TWO), after.approvals.get(kind, Approval.TWO)
-        if then != now_:
-            rows.append([kind.label, PEOPLE[Approval(then)], PEOPLE[Approval(now_)]])
-    if before.push_limit != after.push_limit:
-        rows.append(["Largest push for one person", count(before.push_limit), count(after.push_limit)])
-    if before.solo_mode != after.solo_mode:
-        rows.append(["Solo mode", *("on" if spec.solo_mode else "off" for spec in (before, after))])
-    return rows
-
-
 def make_history(versions: list[ApprovalPolicy]) -> Table:
     """Every version, newest first, with what it changed."""
     names: Mapping[str, str] = names_of(row.made_by for row in versions)
     rows = []
     for index, row in enumerate(versions):
         before = spec_of(versions[index + 1]) if index + 1 < len(versions) else default_approvals()
-        changes = "; ".join(f"{what}: {then} → {after}" for what, then, after in list_changes(before, spec_of(row)))
+        changes = say_in_a_line(before, spec_of(row))
         state = badge("in force", "good") if index == 0 else NO_DATA
         rows.append(
-            [f"Version {row.number}", state, changes or "as every program begins", instant(row.made_at), names[row.made_by]]
+            [
+                f"Version {row.number}",
+                state,
+                changes or "as every program begins",
+                instant(row.made_at),
+                names[row.made_by],
+                say_leave(row.request) if row.request else "asks for no less",
+            ]
         )
-    headers = ["Version", "State", "What it changed", "When", "Who"]
+    headers = ["Version", "State", "What it changed", "When", "Who", "By whose leave"]
     return Table("Versions, newest first", headers, rows, "Nobody has changed the approvals yet.")
 
 
-def spec_of(row: ApprovalPolicy) -> ApprovalSpec:
-    """One stored version."""
-    return ApprovalSpec(row.approvals, row.push_limit, row.solo_mode)
+def make_requests(requests: list[ApprovalRequest]) -> Table:
+    """Who asked for less, newest first, and what came of it."""
+    rows = [
+        [
+            instant(row.asked_at),
+            row.asker.username,
+            badge(row.get_state_display(), TONES[row.state]),
+            instant(row.answered_at),
+            "" if row.state == ApprovalRequestState.ASKED else str(row.answerer or "Plum"),
+            row.answer or NO_DATA,
+        ]
+        for row in requests
+    ]
+    headers = ["Asked", "By whom", "State", "Answered", "By whom", "Why"]
+    note = f"The {REQUESTS_SHOWN} newest." if len(requests) == REQUESTS_SHOWN else ""
+    return Table("Requests to lower them, newest first", headers, rows, "Nobody has asked for less yet.", note=note)
+
+
+def say_leave(row: ApprovalRequest) -> str:
+    """Who stands behind a version that asks for less than the one before."""
+    if row.answerer is not None:
+        return f"confirmed by {row.answerer}"
+    return f"by time: {SOLO_HOURS} hours after it was asked"
+
+
+def say_in_a_line(before: ApprovalSpec, after: ApprovalSpec) -> str:
+    """What differs between two versions, in one line."""
+    return "; ".join(f"{what}: {then} → {now_}" for what, then, now_ in say_changes(before, after))

@@ -13,13 +13,12 @@ from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.people import names_of
 from plum_site.lib.present import NO_DATA, Table, badge, instant
 from reviews.choices import ActionKind
-from reviews.forms import LineForm, begin_line
+from reviews.forms import LineForm, begin_line, read_number
 from reviews.models import Playbook
 from reviews.rules.actions import MOST_LINES, PlaybookLine, check_playbook, default_playbook, read_lines, say_line
 from reviews.selectors.actions import list_playbook_versions, read_playbook
 from reviews.services.actions import HANDLINGS, save_playbook
 
-CHANGED = "Somebody saved another version meanwhile. Nothing was saved. Look at what is in force and change it again."
 NEW = {"months": 1, "kind": ActionKind.CONTACT_PARTNER, "audience": "everyone", "how": "top"}
 NOTHING = "Nothing is proposed by rule."
 NOT_SENT_ON = ("do", "csrfmiddlewaretoken")
@@ -78,16 +77,16 @@ def change_playbook(request: HttpRequest) -> HttpResponse:
 def save(request: HttpRequest) -> HttpResponse:
     """One service call, if nobody has saved another version meanwhile."""
     program = program_of(request)
-    if request.POST.get("number") != str(read_playbook(program.pk).number):
-        messages.error(request, CHANGED)
-        return go(request, "action_playbook")
+    replaces = read_number(request.POST.get("number", ""))
     lines, forms = read_sent(request)
     if lines is None:
         return show_editor(request, forms)
     try:
-        row = save_playbook(program_id=program.pk, lines=lines, actor=person_of(request), at=now())
+        row = save_playbook(program_id=program.pk, lines=lines, actor=person_of(request), at=now(), replaces=replaces)
     except DomainError as error:
         messages.error(request, error.detail)
+        if error.code == "changed_since":
+            return go(request, "action_playbook")
         return show_editor(request, forms)
     messages.success(request, f"{row} is in force for flags from now on.")
     return go(request, "action_playbook")

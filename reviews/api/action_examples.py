@@ -128,4 +128,19 @@ APPROVALS: dict[str, Any] = {
     "solo_mode": False,
 }
 PLAYBOOK: dict[str, Any] = {"lines": write_lines(default_playbook())}
+REFUSED_REQUEST: dict[str, Any] = {
+    "id": 2,
+    "state": "refused",
+    "replaces": 1,
+    "approvals": dict(default_approvals().approvals),
+    "push_limit": 5000,
+    "solo_mode": False,
+    "asked_by": "anna",
+    "asked_at": "2026-11-06T09:30:00Z",
+    "due_at": "2026-11-07T09:30:00Z",
+    "answered_by": "ben",
+    "answered_at": "2026-11-06T10:12:00Z",
+    "answer": "Two of us are here.",
+    "allowed_actions": [],
+}
 MADE = {"number": 1, "made_by": "token:4", "made_at": "2026-11-06T09:30:00Z"}

@@ -10,9 +10,9 @@ from plum_site.lib.api_writes import AllowedAction, Body, list_allowed_actions
 from plum_site.lib.errors import DomainError
 from plum_site.lib.models import ApiToken
 from plum_site.lib.periods import month_text
-from reviews.choices import ActionKind, ActionState, Approval, Cause, Severity, Standing, Verdict
+from reviews.choices import ActionKind, ActionState, Cause, Severity, Standing, Verdict
 from reviews.models import CorrectiveAction
-from reviews.rules.actions import AUDIENCES, LARGEST_LIMIT, LONGEST_PERSISTENCE, MOST_LINES, check_params, say_action
+from reviews.rules.actions import AUDIENCES, LONGEST_PERSISTENCE, MOST_LINES, check_params, say_action
 from reviews.selectors.actions import list_action_transitions, list_notes, read_approvals
 from reviews.services.actions import HANDLINGS, is_undoable
 from reviews.workflow import ACTION_TRANSITIONS, WAITING_ACTIONS
@@ -244,29 +244,6 @@ class BulkOutput(serializers.Serializer):
     """What became of each action, in the order in which they were named."""
 
     results = ApprovedAction(many=True)
-
-
-class ApprovalsInput(Body):
-    """How many people each kind of action needs."""
-
-    approvals = serializers.DictField(
-        child=serializers.ChoiceField(choices=Approval.choices), help_text="Every kind of action, to `one` or `two`."
-    )
-    push_limit = serializers.IntegerField(
-        min_value=0, max_value=LARGEST_LIMIT, help_text="A push to more recipients needs two people whatever its kind says."
-    )
-    solo_mode = serializers.BooleanField(help_text="Where two are needed, the proposer may do, and it waits for 24 hours.")
-
-
-class ApprovalsOutput(serializers.Serializer):
-    """The approvals in force."""
-
-    number = serializers.IntegerField(help_text="Of the version; 0: those that every program begins with.")
-    approvals = serializers.DictField(child=serializers.ChoiceField(choices=Approval.choices))
-    push_limit = serializers.IntegerField()
-    solo_mode = serializers.BooleanField()
-    made_by = serializers.CharField(help_text="Empty for number 0.")
-    made_at = serializers.DateTimeField(allow_null=True)
 
 
 class PlaybookLineBody(Body):

@@ -10,6 +10,12 @@ urlpatterns = [
     path("actions/<int:action_id>/notes", actions.ActionNotesView.as_view(), name="action_notes"),
     path("actions/<int:action_id>/transitions", actions.ActionTransitionsView.as_view(), name="action_transitions"),
     path("approvals", policies.ApprovalsView.as_view(), name="approvals"),
+    path("approvals/requests", policies.ApprovalRequestsView.as_view(), name="approval_requests"),
+    path(
+        "approvals/requests/<int:request_id>/transitions",
+        policies.ApprovalRequestTransitionsView.as_view(),
+        name="approval_request_transitions",
+    ),
     path("playbook", policies.PlaybookView.as_view(), name="playbook"),
     path("ladder", ladder.LadderView.as_view(), name="ladder"),
     path("ladder/partners/<path:external_id>", ladder.PartnerLadderView.as_view(), name="partner_ladder"),

@@ -1,7 +1,7 @@
 """Forms: they collect, services decide."""
 
 from reviews.forms.actions import ActionForm, ActionNoteForm, ActionStepForm, begin_with
-from reviews.forms.approvals import ApprovalsForm, LineForm, begin_line
+from reviews.forms.approvals import ApprovalsForm, LineForm, begin_line, read_number
 from reviews.forms.ladder import HoldForm, LadderForm
 from reviews.forms.rules import PolicyForm, RuleForm, WrittenRule
 from reviews.forms.steps import CompareForm, DecisionForm, FlagOwnerForm, FlagStepForm, SubscriptionForm, WithdrawalForm
@@ -25,4 +25,5 @@ __all__ = [
     "WrittenRule",
     "begin_line",
     "begin_with",
+    "read_number",
 ]

@@ -21,6 +21,11 @@ from reviews.rules.actions import (
 AUDIENCE_CHOICES = [("everyone", "everyone"), ("carriers", "the segments that carry the fall")]
 
 
+def read_number(text: str) -> int:
+    """The number of the version that a page was made for; -1, which no version has, where it does not say: nobody saw any."""
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
+
+
 class ApprovalsForm(forms.Form):
     """How many people each kind of action needs."""
 

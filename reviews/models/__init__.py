@@ -1,6 +1,7 @@
 """The monthly review: rules and policies, cycles, scorecards, flags and decisions, data gaps, actions, subscriptions."""
 
-from reviews.models.actions import ActionNote, ActionTransition, ApprovalPolicy, CorrectiveAction, Playbook
+from reviews.models.actions import ActionNote, ActionTransition, CorrectiveAction, Playbook
+from reviews.models.approvals import ApprovalPolicy, ApprovalRequest
 from reviews.models.cycles import CycleTransition, Decision, Flag, Restatement, ReviewCycle, Scorecard
 from reviews.models.flags import FlagCase, FlagTransition
 from reviews.models.gaps import DataGap
@@ -14,6 +15,7 @@ __all__ = [
     "ActionNote",
     "ActionTransition",
     "ApprovalPolicy",
+    "ApprovalRequest",
     "CorrectiveAction",
     "CycleTransition",
     "DataGap",

@@ -16,31 +16,6 @@ UNDECIDED = (S.PROPOSED, S.REJECTED, S.CANCELLED)
 DONE = (S.EXECUTED, S.MEASURING, S.MEASURED, S.REVERTED)
 
 
-class ApprovalPolicy(models.Model):
-    """
-    How many people which kind of action needs: one version. The newest is in force. Append-only.
-
-    approvals: kind to "one" or "two". push_limit: a push to more recipients needs two whatever its kind says. solo_mode: a
-    program of one person waits SOLO_HOURS instead of asking a second one, which every action then shows.
-    """
-
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="approval_policies")
-    number = models.PositiveIntegerField()
-    approvals = models.JSONField()
-    push_limit = models.PositiveIntegerField()
-    solo_mode = models.BooleanField(default=False)
-    made_by = models.CharField(max_length=200)
-    made_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["program", "-number"]
-        verbose_name_plural = "approval policies"
-        constraints = [models.UniqueConstraint(fields=["program", "number"], name="reviews_approvalpolicy_number_once")]
-
-    def __str__(self) -> str:
-        return f"Approval policy version {self.number}"
-
-
 class Playbook(models.Model):
     """
     Which diagnosis leads to which proposal: one version. The newest is in force. Append-only.

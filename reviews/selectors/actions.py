@@ -14,6 +14,7 @@ from reviews.choices import ActionState
 from reviews.models import ActionNote, ActionTransition, ApprovalPolicy, CorrectiveAction, FlagCase, Playbook, ReviewCycle
 from reviews.rules.actions import ApprovalSpec, PlaybookLine, default_approvals, default_playbook, read_lines
 from reviews.rules.effects import EffectDesign
+from reviews.selectors.approvals import spec_of
 from reviews.selectors.flags import list_open_flags
 from reviews.selectors.subscriptions import REPORT_WITHIN
 
@@ -56,7 +57,7 @@ def read_approvals(program_id: int) -> Approvals:
     row = ApprovalPolicy.objects.filter(program_id=program_id).order_by("-number").first()
     if row is None:
         return Approvals(default_approvals())
-    return Approvals(ApprovalSpec(row.approvals, row.push_limit, row.solo_mode), row.number, row)
+    return Approvals(spec_of(row), row.number, row)
 
 
 def read_playbook(program_id: int) -> PlaybookInForce:
@@ -73,9 +74,10 @@ def list_approval_versions(program_id: int) -> QuerySet[ApprovalPolicy]:
     """
     Every version of the approvals that somebody saved.
 
-    Shape: ApprovalPolicies, newest first.
+    Shape: ApprovalPolicies with their requests, newest first.
     """
-    return ApprovalPolicy.objects.filter(program_id=program_id).order_by("-number")
+    rows = ApprovalPolicy.objects.filter(program_id=program_id).select_related("request__asker", "request__answerer")
+    return rows.order_by("-number")
 
 
 def list_playbook_versions(program_id: int) -> QuerySet[Playbook]:

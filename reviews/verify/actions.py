@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from partners.models import Program
 from partners.selectors import list_programs
@@ -9,6 +10,7 @@ from plum_site.lib.audit import reference
 from plum_site.lib.models import ApiToken, AuditEvent
 from plum_site.lib.verify import Finding, check
 from reviews.models import ActionTransition, CorrectiveAction
+from reviews.verify.approvals import check_lowerings
 
 STANDS_BEHIND = ("propose", "take_up", "edit")
 Steps = Mapping[int, Sequence[ActionTransition]]
@@ -27,6 +29,7 @@ def check_actions() -> Iterator[Finding]:
         yield _check_second_people(program, actions, steps, people)
         yield _check_executions(program, actions, steps)
         yield _check_histories(program, actions, steps)
+        yield check_lowerings(program, partial(_person, people=people))
 
 
 def _find_people(program: Program) -> dict[str, int | None]:

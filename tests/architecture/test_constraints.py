@@ -51,6 +51,7 @@ from reviews.choices import ActionState, CycleState, FlagState, RestatementState
 from reviews.models import (
     ActionNote,
     ApprovalPolicy,
+    ApprovalRequest,
     CorrectiveAction,
     DataGap,
     Decision,
@@ -167,6 +168,19 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
         DataGap,
         {"accepted_at": AT, "accepted_by": "somebody", "reason": ""},
     ),
+    "reviews_approvalrequest_state_known": (ApprovalRequest, {"state": "lost", "answered_at": AT}),
+    "reviews_approvalrequest_due_after_asked": (ApprovalRequest, {"due_at": AT}),
+    "reviews_approvalrequest_answered_at_set": (ApprovalRequest, {"answered_at": AT}),
+    "reviews_approvalrequest_says_why": (ApprovalRequest, {"state": "refused", "answered_at": AT, "answer": ""}),
+    "reviews_approvalrequest_by_two_people_or_time": (
+        ApprovalRequest,
+        {
+            "state": "in_force",
+            "asker": lambda rows: rows.the(User),
+            "answerer": lambda rows: rows.the(User),
+            "answered_at": LATER,
+        },
+    ),
     "reviews_restatement_state_known": (Restatement, {"state": "lost", "answered_by": "b", "answered_at": AT}),
     "reviews_restatement_has_reason": (Restatement, {"reason": ""}),
     "reviews_restatement_both_answered_at_and_answered_by_set": (
@@ -259,6 +273,7 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "activity_daypartnermembers_cell": (DayPartnerMembers, {}),
     "reviews_policy_number_once": (ReviewPolicy, {"number": 1}),
     "reviews_approvalpolicy_number_once": (ApprovalPolicy, {"number": 1}),
+    "reviews_approvalrequest_one_at_a_time": (ApprovalRequest, {}),
     "reviews_playbook_number_once": (Playbook, {"number": 1}),
     "reviews_ladderversion_number_once": (LadderVersion, {"number": 1}),
     "reviews_laddermove_once": (LadderMove, {}),

@@ -1,5 +1,6 @@
 """What processes of a lab are asked to do with corrective actions: approve some, carry one out and die, take it up again."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from plum_site.lib import jobs
 from plum_site.lib.choices import JobState, Role
 from plum_site.lib.models import Job
 from reviews.choices import ActionKind
-from reviews.services.actions import EXECUTE, approve_action, propose_action
+from reviews.rules.actions import default_approvals
+from reviews.services.actions import EXECUTE, LOWER, approve_action, propose_action, save_approvals
 from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.people import make_member_of_staff
@@ -40,10 +42,26 @@ def carry_out(number: int, point: str, at: str) -> None:
     jobs.run_job(job.pk, datetime.fromisoformat(at))
 
 
-def take_up(at: str) -> None:
+def ask_lower(count: int, at: str) -> None:
+    """So many programs, in each of which somebody asked for solo mode."""
+    for number in range(count):
+        program = make_program(f"lowered{number}")
+        person = make_member_of_staff(program, Role.PROGRAM_ADMIN, f"admin{number}")
+        spec = replace(default_approvals(), solo_mode=True)
+        save_approvals(program_id=program.pk, spec=spec, actor=person, at=datetime.fromisoformat(at))
+
+
+def lower(number: int, point: str, at: str) -> None:
+    """Run the job of one request, dying at the point."""
+    (Path(settings.CRASH_POINTS) / point).touch()
+    job = Job.objects.filter(name=LOWER).order_by("pk")[number]
+    jobs.run_job(job.pk, datetime.fromisoformat(at))
+
+
+def take_up(at: str, name: str = EXECUTE) -> None:
     """Sweep as beat does, and run what is due again, two of a kind at a time as two workers would."""
     instant = datetime.fromisoformat(at)
     jobs.sweep(instant - 2 * jobs.LONGEST_DELAY)
-    due = list(Job.objects.filter(name=EXECUTE, state=JobState.DUE, due_at__lte=instant).values_list("pk", flat=True))
+    due = list(Job.objects.filter(name=name, state=JobState.DUE, due_at__lte=instant).values_list("pk", flat=True))
     for pk in (*due, *due):
         jobs.run_job(pk, instant)

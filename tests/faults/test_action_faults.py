@@ -1,5 +1,6 @@
 """
-Workers die at every step of carrying out a corrective action, and of the job around it: it is carried out once.
+Workers die at every step of carrying out a corrective action, or of putting lower approvals in force, and of the job around
+it: it is done once.
 
 The places are read from the code, so that a new one is tried without a line here. Each has an action of its own.
 """
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
 NOW, LATER = datetime(2026, 7, 22, 9, 30, tzinfo=UTC), timedelta(hours=3)
 IN_JOB = ("job.after_claim", "job.after_effect", "job.after_mark")  # those that the process which carries it out comes by
-KEPT = {"action.committed", "job.after_effect", "job.after_mark"}  # what was done before stands
+KEPT = {"action.committed", "approvals.committed", "job.after_effect", "job.after_mark"}  # what was done before stands
 ONE = " AND p.external_id = '{0}'"
 PAUSES = (
     "SELECT COUNT(*) FROM offers_offertransition t JOIN offers_offer p ON p.id = t.offer_id "
@@ -64,3 +65,35 @@ def test_an_action_is_carried_out_once_wherever_the_worker_dies(both: Lab, figur
     checked = both.manage("verify", "actions", check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert CODE in checked.stdout
+
+
+def in_force(lab: Lab, number: int) -> tuple[int, int]:
+    """How many versions of the approvals a program has, and how many of its requests are in force."""
+    of = f"program_id = (SELECT id FROM partners_program WHERE code = 'lowered{number}')"
+    return (
+        lab.count(f"SELECT COUNT(*) FROM reviews_approvalpolicy WHERE solo_mode AND {of}"),
+        lab.count(f"SELECT COUNT(*) FROM reviews_approvalrequest WHERE state = 'in_force' AND {of}"),
+    )
+
+
+def test_lower_approvals_take_force_once_wherever_the_worker_dies(both: Lab, figures: Figures) -> None:
+    points = [*(point.name for point in list_points("approvals")), *IN_JOB]
+    assert len(points) >= 7, "too few to speak of every step"
+    call(both, "ask_lower", len(points), NOW.isoformat(), module="actions")
+    due = NOW + timedelta(hours=24)
+    for number, point in enumerate(points):
+        figures.tried("crash points")
+        command = [sys.executable, "-c", f"{PREPARE.format('actions')}lower({number}, '{point}', '{due.isoformat()}')"]
+        ended = subprocess.run(command, cwd=ROOT, env=both.environment, capture_output=True, text=True, check=False)
+
+        assert ended.returncode == STATUS, f"{point}: {ended.stderr[-3000:]}"
+        assert both.has_died(point), point
+        assert in_force(both, number) == ((1, 1) if point in KEPT else (0, 0)), point
+        figures.survived()
+
+    for times in (1, 2):
+        call(both, "take_up", (due + times * LATER).isoformat(), "reviews.lower_approvals", module="actions")
+
+    assert [in_force(both, number) for number in range(len(points))] == [(1, 1)] * len(points)
+    checked = both.manage("verify", "actions", check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr

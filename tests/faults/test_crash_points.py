@@ -31,9 +31,9 @@ def names(stage: str) -> list[str]:
 def test_places_are_tried_by_stage() -> None:
     """
     A place of another stage would be tried by none of the tests: here, for `review` in test_evaluation_faults.py and for
-    `action` in test_action_faults.py; those of `push` are tried by exceptions, in tests/reviews/test_services_pushes.py.
+    `action` and `approvals` in test_action_faults.py; those of `push` are tried by exceptions, in tests/reviews/test_services_pushes.py.
     """
-    tried = {name for stage in ("ingest", "seal", "job", "review", "action", "push") for name in names(stage)}
+    tried = {name for stage in ("ingest", "seal", "job", "review", "action", "approvals", "push") for name in names(stage)}
 
     assert {point.name for point in list_points()} == tried
     assert len(tried) >= 29, "too few to speak of every step"

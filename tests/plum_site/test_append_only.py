@@ -23,12 +23,13 @@ from offers.choices import DraftState
 from offers.models import CatalogDay, Listing, ListingDraft, ListingDraftTransition, OfferTerms, OfferTransition, RankingRevision
 from partners.models import PartnerTransition
 from plum_site.lib import append_only
-from plum_site.lib.models import AuditEvent
+from plum_site.lib.models import AuditEvent, User
 from reviews.choices import CycleState, RestatementState
 from reviews.models import (
     ActionNote,
     ActionTransition,
     ApprovalPolicy,
+    ApprovalRequest,
     CycleTransition,
     Decision,
     Flag,
@@ -68,7 +69,7 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     ActionNote: {"text": "edited"},
     PartnerAnswer: {"id": 9999},
     PushStop: {"reason": "other"},
-    ApprovalPolicy: {"push_limit": 1_000_000},
+    ApprovalPolicy: {"push_limit": 1},
     Playbook: {"lines": []},
     LadderVersion: {"rule": {}},
     LadderMove: {"version": 7},
@@ -103,6 +104,8 @@ EXPIRED = {
 }
 ONCE_ANSWERED: dict[type[models.Model], dict[str, object]] = {Restatement: {"reason": "other"}}
 ANSWERED = {"state": RestatementState.REFUSED, "answered_by": "user:2", "answered_at": AT}
+ONCE_IN_FORCE: dict[type[models.Model], dict[str, object]] = {ApprovalRequest: {"answer": "other"}}
+IN_FORCE = {"state": "in_force", "answered_at": LATER}
 ONCE_DISCARDED: dict[type[models.Model], dict[str, object]] = {ListingDraft: {"title": "other"}}
 ONCE_SETTLED: dict[type[models.Model], dict[str, object]] = {
     PushRecipient: {"settled_at": LATER},
@@ -112,7 +115,7 @@ SETTLED: dict[type[models.Model], dict[str, object]] = {
     PushRecipient: {"state": "queued", "settled_at": AT},
     LadderHold: {"ended_at": AT, "ended_by": "user:1"},
 }
-PROTECTED = ALWAYS | ONCE_SETTLED | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED | ONCE_DISCARDED
+PROTECTED = ALWAYS | ONCE_SETTLED | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED | ONCE_IN_FORCE | ONCE_DISCARDED
 
 
 @pytest.fixture
@@ -246,6 +249,20 @@ def test_what_has_expired_stays_as_it_was(model: type[models.Model], changes: di
     assert edit(row, changes) == 1
 
     assert edit(row, EXPIRED) == 1
+
+    with pytest.raises(IntegrityError, match="append-only: UPDATE refused"):
+        edit(row, changes)
+    with pytest.raises(IntegrityError, match="append-only: DELETE refused"):
+        delete(row)
+
+
+@pytest.mark.parametrize(("model", "changes"), ONCE_IN_FORCE.items(), ids=str)
+def test_what_is_in_force_was_asked_for_as_it_was(model: type[models.Model], changes: dict[str, object], rows: Rows) -> None:
+    row = rows.the(model)
+    for values in ({"asker": rows.make(User)}, {"push_limit": 0}, {"solo_mode": True}, {"due_at": AT}, {"approvals": {}}):
+        with pytest.raises(IntegrityError, match=r"UPDATE into what is closed refused|violates|CHECK constraint"):
+            edit(row, values)
+    assert edit(row, IN_FORCE) == 1
 
     with pytest.raises(IntegrityError, match="append-only: UPDATE refused"):
         edit(row, changes)

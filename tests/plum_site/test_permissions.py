@@ -28,13 +28,15 @@ from plum_site.lib.clock import now
 from plum_site.lib.models import ApiToken
 from plum_site.reference import PAGES
 from reviews.choices import ActionKind, CycleState
-from reviews.models import CorrectiveAction, ReviewCycle, Rule
+from reviews.models import ApprovalRequest, CorrectiveAction, ReviewCycle, Rule
 from reviews.rules.ladder import LadderRule
 from reviews.selectors import list_rules_in_force
 from reviews.services import hold_on_ladder
 from reviews.workflow import (
     ACTION_SYSTEM_TRANSITIONS,
     ACTION_TRANSITIONS,
+    APPROVAL_REQUEST_SYSTEM_TRANSITIONS,
+    APPROVAL_REQUEST_TRANSITIONS,
     FLAG_DATA_TRANSITIONS,
     FLAG_TRANSITIONS,
     RULE_TRANSITIONS,
@@ -89,6 +91,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "/api/v1/reviews/2026-06/scorecards/P404",
     ),
     "/api/v1/data-gaps/{gap_id}/transitions": tuple(f"/api/v1/data-gaps/{n}/transitions" for n in ("90001", "90009", "90404")),
+    "/api/v1/approvals/requests/{request_id}/transitions": tuple(
+        f"/api/v1/approvals/requests/{n}/transitions" for n in (7001, 7009, 7404)
+    ),
     "/api/v1/flags/{flag_id}": ("/api/v1/flags/4001", "/api/v1/flags/4009", "/api/v1/flags/4404"),
     "/api/v1/flags/{flag_id}/transitions": tuple(f"/api/v1/flags/{n}/transitions" for n in (4001, 4009, 4404)),
     "/api/v1/actions/{action_id}": ("/api/v1/actions/5001", "/api/v1/actions/5009", "/api/v1/actions/5404"),
@@ -130,6 +135,7 @@ NAMES = (
     *("90001", "90009", "90404"),
     *("4001", "4009", "4404"),
     *("5001", "5009", "5404"),
+    *("7001", "7009", "7404"),
     *UUIDS,
 )
 # What is put at an address is made there if it is new: a foreign id looks like an unknown one here too.
@@ -187,6 +193,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/actions/{action_id}/notes": {"text": "See the ticket."},
     "POST /api/v1/actions/approve": {"actions": [{"id": 5001, "revision": 1}]},
     "PUT /api/v1/approvals": {"approvals": dict.fromkeys(ActionKind.values, "two"), "push_limit": 10, "solo_mode": False},
+    "POST /api/v1/approvals/requests/{request_id}/transitions": {"name": "refuse", "comment": "Not now."},
     "PUT /api/v1/playbook": {"lines": []},
     "PUT /api/v1/ladder": LadderRule(is_on=False).as_json(),
     "PUT /api/v1/ladder/holds/{external_id}": {"until": f"{now() + timedelta(days=30):%Y-%m-%d}", "reason": "Wait."},
@@ -248,6 +255,7 @@ ALL_TRANSITIONS = (
         EXPORT_TRANSITIONS,
     ),
     *(RULE_TRANSITIONS, FLAG_TRANSITIONS, FLAG_DATA_TRANSITIONS, ACTION_TRANSITIONS, ACTION_SYSTEM_TRANSITIONS),
+    *(APPROVAL_REQUEST_TRANSITIONS, APPROVAL_REQUEST_SYSTEM_TRANSITIONS),
 )
 
 
@@ -327,6 +335,7 @@ def make_worlds() -> Program:
         partner, params = program.partners.get(external_id=f"P{mark}"), {"offers": [f"O{mark}"]}
         waiting = {"partner": partner, "kind": ActionKind.PAUSE_OFFER, "params": params}
         Rows().make(CorrectiveAction, pk=5000 + int(mark), program=program, **waiting)
+        Rows().make(ApprovalRequest, pk=7000 + int(mark), program=program)
         [version, *_] = list_rules_in_force(program.pk)
         Rule.objects.filter(pk=version.rule_id).update(code=f"rule{mark}")
         Program.objects.filter(pk=program.pk).update(recorded_stages=["viewed", "unlocked"])  # one rate to compare by

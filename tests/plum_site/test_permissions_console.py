@@ -27,6 +27,7 @@ from plum_site.lib.choices import Role
 from plum_site.lib.models import Job, Outbox, User
 from plum_site.lib.signin import make_link_token
 from reviews.models import (
+    ApprovalRequest,
     CorrectiveAction,
     Flag,
     PartnerLink,
@@ -79,6 +80,7 @@ TRANSITIONS = {
     "admin:partners_partner_do": "restore",
     "admin:reviews_datagap_do": "accept",
     "admin:reviews_correctiveaction_do": "cancel",
+    "admin:reviews_approvalrequest_do": "confirm",
     "admin:reviews_flagcase_do": "acknowledge",
 }
 
@@ -143,6 +145,7 @@ def furnish(program: Program) -> None:
     rows.make(Outbox, program_id=program.pk, channel="mail", dedup_key=program.code, message_id=program.code)
     rows.make(Import, program=program, created_by=User.objects.latest("pk"), kind="people", state="applied", **confirmed())
     rows.make(Job, program_id=program.pk, key=program.code)
+    rows.make(ApprovalRequest, program=program)
     rows.make(Restatement, cycle=ReviewCycle.objects.get(program=program), reason="Late files.")
     subscribe(program_id=program.pk, email=f"{program.code}@example.org", actor="system", at=CREATED_AT)
     letter = {"kind": "contact_partner", "params": {"subject": "Hello", "text": "Look."}}
@@ -286,7 +289,7 @@ def first_row(target: str, program: Program) -> int:
     if target in PUSHES:
         return int(CorrectiveAction.objects.get(program=program, kind="promotional_push", recipients__isnull=False).pk)
     model = PAGES_OF.get(target) or apps.get_model(*target.removeprefix("admin:").split("_")[:2])
-    path_to_program = "role_grants__program_id" if model is User else ADMINS[model].program_path
+    path_to_program = "role_grants__program_id" if model is User else ADMINS[model].program_path if model in ADMINS else "program"
     row = model._default_manager.order_by("pk").filter(**{path_to_program: program.pk}).first()
     assert row is not None, f"{target}: the world has no {model.__name__}"
     return int(row.pk)

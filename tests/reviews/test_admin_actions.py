@@ -18,7 +18,7 @@ from reviews.choices import ActionKind, ActionState, Approval
 from reviews.models import ActionNote, CorrectiveAction
 from reviews.rules.actions import ApprovalSpec, default_approvals
 from reviews.services.actions import edit_action, reject_action, save_approvals
-from tests.factories.actions import AT, WORDS, carry_out, make_correctable_program, propose
+from tests.factories.actions import AT, WORDS, carry_out, lower_approvals, make_correctable_program, propose
 from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.support.pages import list_inline, sign_in, text_of
@@ -143,7 +143,7 @@ def test_whoever_proposed_is_not_offered_what_needs_two_people(client: Client, p
 
 
 def test_solo_mode_says_that_it_waits(client: Client, program: Program, anna: User) -> None:
-    save_approvals(program_id=program.pk, spec=ApprovalSpec(TWO.approvals, solo_mode=True), actor="system", at=AT)
+    lower_approvals(program, ApprovalSpec(TWO.approvals, solo_mode=True))
     action = propose(program, anna, at=now())
     assert "it waits 24 hours" in text_of(client.get(step(action, "approve", "do")))
     client.post(step(action, "approve"), {"replaces": 1, "comment": ""})

@@ -10,10 +10,10 @@ from partners.models import Program
 from plum_site.lib.choices import Role
 from plum_site.lib.models import User
 from reviews.choices import ActionKind, Approval, Cause, Severity, Standing
-from reviews.models import ApprovalPolicy, Playbook
+from reviews.models import ApprovalPolicy, ApprovalRequest, Playbook
 from reviews.rules.actions import PlaybookLine, default_playbook, say_line
 from reviews.selectors.actions import read_approvals, read_playbook
-from reviews.services.actions import HANDLINGS, save_approvals
+from reviews.services.actions import HANDLINGS, lower_by_time, save_approvals
 from tests.factories.actions import AT, make_correctable_program
 from tests.factories.people import make_member_of_staff
 from tests.support.pages import list_inline, sign_in, text_of
@@ -68,14 +68,58 @@ def test_the_approvals_in_force_and_what_would_change(client: Client, program: P
     assert "anna" in text_of(client.get(reverse(APPROVALS)))
 
 
-def test_solo_mode_and_fewer_people_are_warned_of(client: Client, program: Program) -> None:
+def test_what_asks_for_less_is_asked_for_and_answered_by_another(client: Client, program: Program, anna: User) -> None:
     save_approvals(program_id=program.pk, spec=read_approvals(program.pk).spec, actor="system", at=AT)
     client.post(reverse("admin:save_approvals"), approvals(pause_offer="two", number="1"))
+    ben = sign_in(make_member_of_staff(program, Role.PROGRAM_ADMIN, "ben"))
+
     said = text_of(client.post(reverse("admin:ask_approvals"), approvals(solo_mode="on", number="2")))
     assert "Solo mode takes the second person away" in said
-    assert "One person alone will be able to do this: Pause the offer." in said
-    client.post(reverse("admin:save_approvals"), approvals(solo_mode="on", number="2"))
-    assert "Solo mode is on" in text_of(client.get(reverse(APPROVALS)))
+    assert "another person confirms it, or 24 hours pass" in said
+    saved = text_of(client.post(reverse("admin:save_approvals"), approvals(solo_mode="on", number="2"), follow=True))
+    assert "Asked for. Nothing has changed yet" in saved
+    assert "anna asked for less" in saved
+    assert "Withdraw…" in saved
+    assert "Confirm…" not in saved
+    assert not read_approvals(program.pk).spec.solo_mode
+    assert "You asked that corrective actions need less" in text_of(client.get(reverse("admin:index")))
+    assert "anna asked that corrective actions need less" in text_of(ben.get(reverse("admin:index")))
+
+    row = ApprovalRequest.objects.get()
+    own = text_of(client.post(reverse("admin:reviews_approvalrequest_done", args=[row.pk, "confirm"]), {"comment": ""}))
+    assert "somebody else has to confirm or refuse it" in own
+    again = text_of(client.post(reverse("admin:ask_approvals"), approvals(number="2")))
+    assert "It takes the place of what anna asked for" in again
+    ended = text_of(client.post(reverse("admin:ask_approvals"), approvals(pause_offer="two", rerank="two", number="2")))
+    assert "It ends what anna asked for" in ended
+
+    page = ben.get(reverse(APPROVALS))
+    assert "Confirm…" in text_of(page)
+    assert not list_inline(page.content.decode())
+    asked = text_of(ben.get(reverse("admin:reviews_approvalrequest_do", args=[row.pk, "confirm"])))
+    assert "Solo mode off on" in asked
+    refused = ben.post(reverse("admin:reviews_approvalrequest_done", args=[row.pk, "refuse"]), {"comment": " "})
+    assert "comment" in refused.context["form"].errors
+    confirmed = text_of(ben.post(reverse("admin:reviews_approvalrequest_done", args=[row.pk, "confirm"]), {}, follow=True))
+    assert "Confirmed: the lower approvals are in force." in confirmed
+    assert "confirmed by ben" in confirmed
+    assert "Solo mode is on" in confirmed
+    late = text_of(ben.get(reverse("admin:reviews_approvalrequest_do", args=[row.pk, "refuse"]), follow=True))
+    assert "was in force already" in late
+    assert "need less" not in text_of(ben.get(reverse("admin:index")))
+
+
+def test_steps_that_nobody_knows_and_readers_of_the_page(client: Client, program: Program, anna: User) -> None:
+    client.post(reverse("admin:save_approvals"), approvals(push_limit="2000", replace_partner="two"))
+    row = ApprovalRequest.objects.get()
+    assert client.get(reverse("admin:reviews_approvalrequest_do", args=[row.pk, "forget"])).status_code == 404
+    assert client.get(reverse("admin:reviews_approvalrequest_do", args=[row.pk + 1, "confirm"])).status_code == 404
+    otis = sign_in(make_member_of_staff(program, Role.PARTNER_OPS, "otis"))
+    said = text_of(otis.get(reverse(APPROVALS)))
+    assert "anna asked for less" in said
+    assert "Confirm…" not in said
+    lower_by_time(request_id=row.pk, at=row.due_at)
+    assert "by time: 24 hours after it was asked" in text_of(otis.get(reverse(APPROVALS)))
 
 
 def test_approvals_that_are_wrong_or_outdated_are_not_saved(client: Client, program: Program) -> None:

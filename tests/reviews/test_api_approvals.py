@@ -14,7 +14,7 @@ from reviews.models import ApprovalPolicy, CorrectiveAction, Playbook
 from reviews.rules.actions import ApprovalSpec, default_approvals
 from reviews.services.actions import edit_action, save_approvals
 from tests.factories.action_clients import client_of, get, proposed, send, step
-from tests.factories.actions import AT, make_correctable_program, propose
+from tests.factories.actions import AT, lower_approvals, make_correctable_program, propose
 from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.factories.tokens import TokenClient, make_client
@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
 
 TWO = ApprovalSpec(dict.fromkeys(map(str, ActionKind), str(Approval.TWO)))
 CHANGED = {"params": {"offers": ["O2"]}}
+CONFIRM = {"name": "confirm"}
 
 
 @pytest.fixture
@@ -132,6 +133,17 @@ def foreign_program(program: Program, anna: User, ben: User, pk: int) -> list[st
     return [alone(client, pk), in_bulk(client, pk)]
 
 
+def lowered_first(program: Program, anna: User, ben: User, pk: int) -> list[str]:
+    client = client_of(program, anna, "rules:write", "actions:approve", "actions:propose", "reviews:read")
+    asked = send(client, "PUT", "approvals", as_body(default_approvals()))
+    assert asked.status_code == 202
+    request = asked.json()["request"]
+    assert [one["name"] for one in request["allowed_actions"]] == ["withdraw"]
+    own = send(client_of(program, anna, "rules:write"), "POST", f"approvals/requests/{request['id']}/transitions", CONFIRM)
+    mine = proposed(client)
+    return [own.json()["code"], alone(client, pk), alone(client, mine), in_bulk(client, mine)]
+
+
 WAYS: dict[Callable[[Program, User, User, int], list[str]], set[str]] = {
     same_token: {"same_person"},
     second_token: {"same_person"},
@@ -145,6 +157,7 @@ WAYS: dict[Callable[[Program, User, User, int], list[str]], set[str]] = {
     nobody_behind_the_token: {"nobody_behind"},
     only_proposing: {"not_allowed"},
     foreign_program: {"not_found"},
+    lowered_first: {"same_person"},
 }
 
 
@@ -160,8 +173,8 @@ def test_a_way_round_the_second_person_is_refused(
     assert not Job.objects.filter(name="reviews.execute_action").exists()
 
 
-def test_there_are_twelve_of_them() -> None:
-    assert len(WAYS) == 12
+def test_there_are_thirteen_of_them() -> None:
+    assert len(WAYS) == 13
 
 
 def test_a_sandbox_token_of_the_proposer_does_not_even_rehearse_it(program: Program, anna: User) -> None:
@@ -196,7 +209,7 @@ def test_what_a_rule_proposed_needs_somebody_to_take_it_up(program: Program, ann
 
 
 def test_solo_mode_shows_for_ever(program: Program, client: TokenClient) -> None:
-    send(make_client(program, "rules:write"), "PUT", "approvals", {**as_body(TWO), "solo_mode": True})
+    lower_approvals(program, ApprovalSpec(TWO.approvals, solo_mode=True))
     pk = proposed(client)
     assert "approve" in [one["name"] for one in get(client, f"actions/{pk}")["allowed_actions"]]
 
@@ -223,8 +236,9 @@ def test_approvals_are_read_and_written_whole(program: Program) -> None:
     first = client.get("/api/v1/approvals")
     assert (first.json()["number"], first.json()["approvals"]["pause_offer"]) == (1, "two")
 
-    changed = send(client, "PUT", "approvals", as_body(default_approvals()), If_Match=first["ETag"])
-    again = send(client, "PUT", "approvals", as_body(default_approvals()))
+    higher = ApprovalSpec(TWO.approvals, push_limit=10)
+    changed = send(client, "PUT", "approvals", as_body(higher), If_Match=first["ETag"])
+    again = send(client, "PUT", "approvals", as_body(higher))
     late = send(client, "PUT", "approvals", as_body(TWO), If_Match=first["ETag"])
 
     assert (changed.status_code, changed.json()["number"], again.json()["number"]) == (200, 2, 2)
@@ -234,8 +248,39 @@ def test_approvals_are_read_and_written_whole(program: Program) -> None:
 
 def test_what_was_proposed_never_needs_fewer_people_than_it_did(program: Program, anna: User, client: TokenClient) -> None:
     pk = proposed(client)
-    send(make_client(program, "rules:write"), "PUT", "approvals", as_body(default_approvals()))
+    lower_approvals(program, default_approvals())
     assert alone(client, pk) == "same_person"
+
+
+def test_lower_approvals_are_asked_for_and_confirmed_by_somebody_else(program: Program, anna: User, ben: User) -> None:
+    mine, his = (client_of(program, person, "rules:write", "reviews:read") for person in (anna, ben))
+    asked = send(mine, "PUT", "approvals", as_body(default_approvals()))
+
+    assert (asked.status_code, asked.json()["number"], asked.json()["approvals"]["pause_offer"]) == (202, 1, "two")
+    request = get(his, "approvals")["request"]
+    assert (request["asked_by"], request["replaces"], request["answered_by"]) == ("anna", 1, None)
+    assert (request["approvals"]["pause_offer"], request["state"]) == ("one", "asked")
+    assert [one["name"] for one in request["allowed_actions"]] == ["confirm", "refuse"]
+    assert get(make_client(program, "reviews:read", "rules:write"), "approvals")["request"]["allowed_actions"] == []
+    again = send(mine, "PUT", "approvals", as_body(default_approvals()))
+    assert (again.status_code, again.json()["request"]["id"]) == (202, request["id"])
+
+    address = f"approvals/requests/{request['id']}/transitions"
+    assert send(his, "POST", address, {"name": "refuse"}).json()["code"] == "comment_required"
+    assert send(his, "POST", address, {"name": "withdraw", "comment": "No."}).json()["code"] == "another_person"
+    done = send(his, "POST", address, CONFIRM)
+
+    assert (done.status_code, done.json()["state"], done.json()["answered_by"]) == (200, "in_force", "ben")
+    now_ = get(mine, "approvals")
+    assert (now_["number"], now_["approvals"]["pause_offer"], now_["request"]) == (2, "one", None)
+    assert [row["state"] for row in get(mine, "approvals/requests")["data"]] == ["in_force"]
+    late = send(his, "POST", address, {"name": "refuse", "comment": "No."})
+    assert (late.status_code, late.json()["code"]) == (409, "transition_refused")
+
+
+def test_a_token_that_nobody_made_lowers_nothing(program: Program) -> None:
+    answer = send(make_client(program, "rules:write"), "PUT", "approvals", as_body(default_approvals()))
+    assert (answer.status_code, answer.json()["code"]) == (409, "nobody_behind")
 
 
 @pytest.mark.parametrize(

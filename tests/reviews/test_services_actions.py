@@ -14,8 +14,8 @@ from plum_site.lib.choices import Role
 from plum_site.lib.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from plum_site.lib.models import AuditEvent, Job, User
 from reviews.choices import ActionKind, ActionState, Approval
-from reviews.models import ActionTransition, CorrectiveAction
-from reviews.rules.actions import ApprovalSpec, default_approvals
+from reviews.models import ActionTransition, ApprovalPolicy, CorrectiveAction
+from reviews.rules.actions import ApprovalSpec
 from reviews.services.actions import (
     UnableToDecideAction,
     add_note,
@@ -328,7 +328,8 @@ def test_approvals_are_versions_and_complete(program: Program, anna: User) -> No
     with pytest.raises(InvalidInput) as error:
         save_approvals(program_id=program.pk, spec=spec, actor=anna, at=AT)
     assert {"pause_offer", "dance", "push_limit", "rerank"} <= set(error.value.fields)
-    assert save_approvals(program_id=program.pk, spec=default_approvals(), actor=anna, at=AT).number == 2
+    higher = ApprovalSpec(TWO.approvals, push_limit=0)
+    assert save_approvals(program_id=program.pk, spec=higher, actor=anna, at=AT) == ApprovalPolicy.objects.get(number=2)
 
 
 def test_what_is_not_there_is_not_found(program: Program, anna: User) -> None:

@@ -1,7 +1,6 @@
 """Where two people are required, one is not enough, by whatever door they come."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -25,7 +24,7 @@ from reviews.services.actions import (
     save_approvals,
     take_up_action,
 )
-from tests.factories.actions import AT, make_correctable_program, propose
+from tests.factories.actions import AT, lower_approvals, make_correctable_program, propose
 from tests.factories.people import make_member_of_staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -49,8 +48,8 @@ def ben(program: Program) -> User:
     return make_member_of_staff(program, Role.PROGRAM_ADMIN, "ben")
 
 
-def two_needed(program: Program, **changes: Any) -> None:
-    save_approvals(program_id=program.pk, spec=ApprovalSpec(TWO.approvals, **changes), actor="system", at=AT)
+def two_needed(program: Program) -> None:
+    save_approvals(program_id=program.pk, spec=TWO, actor="system", at=AT)
 
 
 def state_of(external_id: str) -> str:
@@ -212,7 +211,7 @@ def test_what_was_approved_stays_as_it_was_approved(program: Program, anna: User
 
 
 def test_in_solo_mode_one_person_waits_a_day(program: Program, anna: User) -> None:
-    two_needed(program, solo_mode=True)
+    lower_approvals(program, ApprovalSpec(TWO.approvals, solo_mode=True))
     action = propose(program, anna)
 
     approve_as(action, anna)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -13,9 +15,17 @@ from plum_site.lib.models import User
 from plum_site.lib.tokens import create_token
 from plum_site.verify import load_checks
 from reviews.choices import ActionKind, Approval
-from reviews.models import CorrectiveAction
+from reviews.models import ApprovalRequest, CorrectiveAction
 from reviews.rules.actions import ApprovalSpec
-from reviews.services.actions import approve_action, edit_action, execute_action, revert_action, save_approvals
+from reviews.services.actions import (
+    answer_approval_request,
+    approve_action,
+    edit_action,
+    execute_action,
+    lower_by_time,
+    revert_action,
+    save_approvals,
+)
 from tests.factories.actions import AT, make_correctable_program, propose
 from tests.factories.people import make_member_of_staff
 from tests.factories.tokens import LIFE
@@ -94,7 +104,7 @@ def test_what_nobody_touched_holds(program: Program, people: dict[str, User], ac
     propose(program, "system")
     revert_action(action_id=action.pk, actor=people["ben"], at=AT, comment="It did not help.")
     assert violations() == []
-    assert sorted(finding.checked for finding in verify.run("actions")) == [1, 1, 1, 2]
+    assert sorted(finding.checked for finding in verify.run("actions")) == [0, 1, 1, 1, 2]
 
 
 def found_by_the_statement_of_the_docs() -> list[int]:
@@ -166,3 +176,80 @@ def test_one_person_for_two_is_named_even_without_the_constraint(
         run(statement, people, action)
         assert found_by_the_statement_of_the_docs() == [action.pk]
         assert any(said in text and f"action {action.pk} needs two people" in text for text in violations()), violations()
+
+
+LOWERED = ApprovalSpec(dict.fromkeys(map(str, ActionKind), str(Approval.TWO)), push_limit=5000)
+
+
+@pytest.fixture
+def lowered(program: Program, people: dict[str, User]) -> ApprovalRequest:
+    """Anna asked for it by a token, Ben confirmed it; afterwards Carla asked for more still, and a day passed."""
+    token, _ = create_token(
+        program_id=program.pk,
+        name="Anna's",
+        scopes=["rules:write"],
+        is_sandbox=False,
+        expires_at=AT + LIFE,
+        actor=people["anna"],
+        at=AT,
+        created_by=people["anna"],
+    )
+    row = save_approvals(program_id=program.pk, spec=LOWERED, actor=f"token:{token.pk}", at=AT)
+    assert isinstance(row, ApprovalRequest)
+    answer_approval_request(request_id=row.pk, name="confirm", actor=people["ben"], at=AT)
+    later = save_approvals(program_id=program.pk, spec=replace(LOWERED, solo_mode=True), actor=people["carla"], at=AT)
+    lower_by_time(request_id=later.pk, at=AT + timedelta(hours=24))
+    return row
+
+
+def test_lower_approvals_by_two_people_or_a_day_hold(lowered: ApprovalRequest) -> None:
+    assert violations() == []
+    assert sorted(finding.checked for finding in verify.run("actions")) == [0, 0, 0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "UPDATE reviews_approvalpolicy SET request_id = NULL WHERE number = 2",
+            "version 2 asks for less than the one before, and nobody",
+        ),
+        ("UPDATE reviews_approvalrequest SET push_limit = 9 WHERE id = {pk}", "for something else than its request"),
+        ("UPDATE reviews_approvalrequest SET state = 'refused', answer = 'No.' WHERE id = {pk}", "or without its leave"),
+        (
+            "UPDATE reviews_approvalrequest SET asker_id = {carla} WHERE id = {pk}",
+            "asked for by user:{carla}, and the audit log says",
+        ),
+        (
+            "DELETE FROM plum_auditevent WHERE action = 'reviews.ask_approvals'",
+            "asked for by user:{anna}, and the audit log says",
+        ),
+        (
+            "UPDATE reviews_approvalrequest SET answerer_id = {carla} WHERE id = {pk}",
+            "confirmed by user:{carla}, and the audit log",
+        ),
+        (
+            "UPDATE plum_auditevent SET actor = 'user:{carla}' WHERE action = 'reviews.confirm_approvals'",
+            "confirmed by user:{ben}, and the audit log says otherwise",
+        ),
+        (
+            "DELETE FROM plum_auditevent WHERE action = 'reviews.take_force_approvals'",
+            "took force by its time, and the audit log",
+        ),
+        (
+            "UPDATE reviews_approvalpolicy SET made_at = '2026-07-11 08:59:59+00' WHERE number = 3",
+            "version 3 took force without a second person less than 24 hours after it was asked",
+        ),
+    ],
+)
+def test_lower_approvals_that_somebody_changed_past_the_triggers_are_named(
+    people: dict[str, User], lowered: ApprovalRequest, statement: str, said: str
+) -> None:
+    let_through()
+    names = {name: person.pk for name, person in people.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(**names, pk=lowered.pk))
+        assert cursor.rowcount >= 1
+
+    expected = said.format(**names)
+    assert any(expected in text and "approvals version" in text for text in violations()), violations()

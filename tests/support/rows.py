@@ -17,7 +17,8 @@ from offers.models import Creative
 from partners.models import Program
 from plum_site.lib.fields import CountryField, CurrencyField
 from plum_site.lib.models import ApiToken, AuditEvent, Outbox
-from reviews.models import LadderMove, Restatement, ReviewCycle
+from reviews.models import ApprovalPolicy, ApprovalRequest, LadderMove, Restatement, ReviewCycle
+from reviews.rules.actions import default_approvals
 
 AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
 LATER = datetime(2026, 8, 15, 9, 30, tzinfo=UTC)
@@ -27,6 +28,8 @@ OUTCOMES = dict.fromkeys(("received_count", "accepted_count", "duplicate_count",
 # Where a field's type alone does not lead to a row that every constraint accepts.
 VALID: dict[type[models.Model], dict[str, Any]] = {
     ApiToken: {"expires_at": LATER},
+    ApprovalPolicy: {"approvals": dict(default_approvals().approvals), "push_limit": 0},
+    ApprovalRequest: {"approvals": dict(default_approvals().approvals), "due_at": LATER},
     AuditEvent: {"object_ref": "partners.Partner:1"},
     Creative: {"extension": "jpg"},
     IngestBatch: OUTCOMES,

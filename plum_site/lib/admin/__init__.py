@@ -20,12 +20,13 @@ from plum_site.lib.admin.keyset import KeysetModelAdmin
 from plum_site.lib.admin.progress import show_progress
 from plum_site.lib.admin.rows import ADMINS, ProgramModelAdmin, ReadOnlyModelAdmin, console_admin, within
 from plum_site.lib.admin.tables import TablesMixin
-from plum_site.lib.admin.transitions import TransitionsMixin, log_rows
+from plum_site.lib.admin.transitions import CommentForm, TransitionsMixin, log_rows
 
 __all__ = [
     "ADMINS",
     "PAGES",
     "Button",
+    "CommentForm",
     "KeysetModelAdmin",
     "Page",
     "ProgramModelAdmin",

@@ -2,12 +2,16 @@
 
 from reviews.rules.actions.approvals import (
     LARGEST_LIMIT,
+    PEOPLE,
     SOLO_HOURS,
     UNDO_DAYS,
     ApprovalSpec,
     check_approvals,
     default_approvals,
+    is_theirs,
+    lowers,
     needs_two_people,
+    say_changes,
 )
 from reviews.rules.actions.params import HOWS, SEGMENT_KINDS, WITH_PLACE, check_params, say_action
 from reviews.rules.actions.playbook import (
@@ -35,6 +39,7 @@ __all__ = [
     "LARGEST_LIMIT",
     "LONGEST_PERSISTENCE",
     "MOST_LINES",
+    "PEOPLE",
     "SEGMENT_KINDS",
     "SOLO_HOURS",
     "UNDO_DAYS",
@@ -49,9 +54,12 @@ __all__ = [
     "default_approvals",
     "default_playbook",
     "find_proposal",
+    "is_theirs",
+    "lowers",
     "needs_two_people",
     "read_lines",
     "say_action",
+    "say_changes",
     "say_line",
     "write_lines",
 ]

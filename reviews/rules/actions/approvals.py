@@ -10,6 +10,7 @@ PUSH_LIMIT = 1000
 SOLO_HOURS = 24
 UNDO_DAYS = 30
 LARGEST_LIMIT = 1_000_000
+PEOPLE: Mapping[str, str] = {Approval.ONE: "one person", Approval.TWO: "two different people"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,48 @@ def needs_two_people(spec: ApprovalSpec, kind: str, recipients: int = 0) -> bool
     if kind == ActionKind.PROMOTIONAL_PUSH and recipients > spec.push_limit:
         return True
     return spec.approvals.get(kind, Approval.TWO) == Approval.TWO
+
+
+def lowers(before: ApprovalSpec, after: ApprovalSpec) -> bool:
+    """
+    Whether one version asks for less than another in anything, whatever else it raises: fewer people for a kind, one person
+    for a larger push, or solo mode.
+
+    Shape: bool. A kind that a spec does not name needs two.
+    Source: docs/rules/approvals.md
+    """
+    kinds = {*before.approvals, *after.approvals}
+    fewer = any(needs_two_people(before, kind) and not needs_two_people(after, kind) for kind in kinds)
+    return fewer or after.push_limit > before.push_limit or (after.solo_mode and not before.solo_mode)
+
+
+def is_theirs(step: str, asker_id: int, person_id: int | None) -> bool:
+    """
+    Whether a step with a request to lower the approvals is this person's to take: whoever asked withdraws, and somebody else
+    confirms or refuses.
+
+    Shape: bool. Nobody (None) takes any.
+    Source: docs/rules/approvals.md
+    """
+    return person_id is not None and (step == "withdraw") == (asker_id == person_id)
+
+
+def say_changes(before: ApprovalSpec, after: ApprovalSpec) -> list[tuple[str, str, str]]:
+    """
+    What differs between two versions, in words.
+
+    Shape: (what, as it was, as it will be), kinds of action first, in their order.
+    """
+    rows = []
+    for kind in ActionKind:
+        then, now = (PEOPLE[spec.approvals.get(kind, Approval.TWO)] for spec in (before, after))
+        if then != now:
+            rows.append((str(kind.label), then, now))
+    if before.push_limit != after.push_limit:
+        rows.append(("Largest push for one person", f"{before.push_limit:,}", f"{after.push_limit:,}"))
+    if before.solo_mode != after.solo_mode:
+        rows.append(("Solo mode", *("on" if spec.solo_mode else "off" for spec in (before, after))))
+    return rows
 
 
 def check_approvals(spec: ApprovalSpec) -> None:

@@ -1,5 +1,6 @@
 """Corrective actions: proposed, approved by risk, carried out once, measured, and taken back."""
 
+from reviews.services.actions.approvals import LOWER, answer_approval_request, lower_by_time, save_approvals
 from reviews.services.actions.approving import (
     EXECUTE,
     Approved,
@@ -7,7 +8,6 @@ from reviews.services.actions.approving import (
     approve_in_bulk,
     cancel_action,
     reject_action,
-    save_approvals,
 )
 from reviews.services.actions.effects import measure_due_actions
 from reviews.services.actions.executing import execute_action, finish_action, is_undoable, retry_action, revert_action
@@ -28,6 +28,7 @@ from reviews.services.actions.pushes.stopping import can_stop, stop_push
 __all__ = [
     "EXECUTE",
     "HANDLINGS",
+    "LOWER",
     "SEND_PUSH",
     "Approved",
     "Change",
@@ -37,6 +38,7 @@ __all__ = [
     "UnableToDecideAction",
     "UnableToExecute",
     "add_note",
+    "answer_approval_request",
     "answer_letter",
     "approve_action",
     "approve_in_bulk",
@@ -49,6 +51,7 @@ __all__ = [
     "has_opted_out",
     "is_undoable",
     "letter_url",
+    "lower_by_time",
     "measure_due_actions",
     "opt_in_again",
     "opt_out",

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
-from plum_site.lib import audit, jobs
+from plum_site.lib import jobs
 from plum_site.lib.errors import DomainError
 from plum_site.lib.models import User
-from reviews.models import ApprovalPolicy, CorrectiveAction
-from reviews.rules.actions import SOLO_HOURS, ApprovalSpec, check_approvals, check_params, needs_two_people
+from reviews.models import CorrectiveAction
+from reviews.rules.actions import SOLO_HOURS, check_params, needs_two_people
 from reviews.selectors.actions import read_approvals
 from reviews.services.actions.kinds import HANDLINGS
 from reviews.services.actions.log import lock_action, take, take_by_itself
@@ -122,40 +122,6 @@ def cancel_action(*, action_id: int, actor: User | str, at: datetime, comment: s
     require_right(person_behind(actor), PROPOSE, action.program_id)
     take(action, "cancel", actor, at, comment)
     return action
-
-
-@transaction.atomic
-def save_approvals(*, program_id: int, spec: ApprovalSpec, actor: User | str, at: datetime) -> ApprovalPolicy:
-    """
-    Say how many people each kind of action needs, as the next version. The same again changes nothing.
-
-    Raises: InvalidInput - invalid_approvals, with a sentence for each field at fault.
-    Writes: reviews_approvalpolicy, plum_auditevent.
-    Source: docs/rules/approvals.md
-    """
-    check_approvals(spec)
-    in_force = read_approvals(program_id)
-    if in_force.row is not None and in_force.spec == spec:
-        return in_force.row
-    row = ApprovalPolicy.objects.create(
-        program_id=program_id,
-        number=in_force.number + 1,
-        approvals=dict(spec.approvals),
-        push_limit=spec.push_limit,
-        solo_mode=spec.solo_mode,
-        made_by=audit.actor_name(actor),
-        made_at=at,
-    )
-    audit.record(
-        program_id=program_id,
-        actor=actor,
-        action="reviews.save_approvals",
-        row=row,
-        at=at,
-        before={"number": in_force.number},
-        after={"number": row.number, "approvals": row.approvals, "push_limit": row.push_limit, "solo_mode": row.solo_mode},
-    )
-    return row
 
 
 def plan_execution(action: CorrectiveAction, due_at: datetime, at: datetime) -> None:

@@ -1,9 +1,10 @@
-"""What people are told by mail about corrective actions: those that wait for a decision, and those that failed."""
+"""What people are told by mail about corrective actions: those that wait, those that failed, and who wants to lower approvals."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.template.loader import render_to_string
@@ -15,9 +16,10 @@ from plum_site.lib.models import Outbox, User
 from plum_site.lib.people import list_admins, list_insiders, may_be_told
 from plum_site.lib.periods import local_date
 from reviews.choices import ActionState
-from reviews.models import ActionTransition, CorrectiveAction
-from reviews.rules.actions import say_action
+from reviews.models import ActionTransition, ApprovalRequest, CorrectiveAction
+from reviews.rules.actions import ApprovalSpec, say_action, say_changes
 from reviews.selectors.actions import list_waiting_actions
+from reviews.selectors.approvals import spec_of
 from reviews.services.notices import ESCALATES_AFTER
 
 
@@ -106,6 +108,31 @@ def tell_of_failure(*, action: CorrectiveAction, step: ActionTransition, at: dat
         subject = f"A corrective action for {action.partner.name} failed"
         _send(action.program, person, "action_failed", subject, told, f"action_failed:{step.pk}:{person.pk}", at)
     return len(people)
+
+
+def tell_of_lowering(*, request: ApprovalRequest, before: ApprovalSpec, at: datetime) -> int:
+    """
+    Somebody asked for approvals that ask for less: one mail at once to every admin of the program, whoever asked included, with
+    what would change and until when it can be stopped; how many mails. Nobody without an address or a role is told.
+
+    Raises: nothing.
+    Writes: plum_outbox, in the caller's transaction.
+    """
+    insiders = list_insiders(request.program_id)
+    told = {
+        "asker": request.asker.get_full_name() or request.asker.username,
+        "changes": say_changes(before, spec_of(request)),
+        "due_at": request.due_at,
+        "zone": ZoneInfo(request.program.time_zone),
+        "approvals_url": address_of("admin:action_approvals"),
+    }
+    admins = [person for person in list_admins(request.program_id) if may_be_told(person, insiders)]
+    for person in admins:
+        subject = "somebody asked to lower the approvals"
+        mine = {**told, "is_asker": person == request.asker}
+        key = f"approvals_asked:{request.pk}:{person.pk}"
+        _send(request.program, person, "approvals_asked", subject, mine, key, at)
+    return len(admins)
 
 
 def _deciders(action: CorrectiveAction, admins: Collection[User]) -> list[User]:

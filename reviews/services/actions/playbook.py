@@ -11,6 +11,7 @@ from offers.choices import PresentState
 from offers.models import Segment
 from offers.selectors import list_offers, list_segments
 from offers.services import save_segment
+from partners.models import Program
 from plum_site.lib import audit
 from plum_site.lib.errors import DomainError
 from plum_site.lib.models import User
@@ -19,6 +20,7 @@ from reviews.choices import ActionKind, RuleTarget
 from reviews.models import CorrectiveAction, FlagCase, Playbook, ReviewCycle, Scorecard
 from reviews.rules.actions import Finding, PlaybookLine, ProposalSpec, check_playbook, find_proposal, write_lines
 from reviews.selectors.actions import UNDER_WAY, read_playbook
+from reviews.services.actions.approvals import check_number
 from reviews.services.actions.notices import tell_of_proposals
 from reviews.services.actions.proposing import propose_action
 
@@ -74,16 +76,22 @@ def find_finding(case: FlagCase, card: Scorecard, at: datetime) -> Finding | Non
 
 
 @transaction.atomic
-def save_playbook(*, program_id: int, lines: Sequence[PlaybookLine], actor: User | str, at: datetime) -> Playbook:
+def save_playbook(
+    *, program_id: int, lines: Sequence[PlaybookLine], actor: User | str, at: datetime, replaces: int | None = None
+) -> Playbook:
     """
     Say what is proposed for which diagnosis, as the next version. The same again changes nothing.
 
-    Raises: InvalidInput - invalid_playbook, with a sentence for each line at fault.
-    Writes: reviews_playbook, plum_auditevent.
+    replaces: the number of the version that the caller saw.
+
+    Raises: InvalidInput - invalid_playbook, with a sentence for each line at fault; DomainError - changed_since.
+    Writes: reviews_playbook, plum_auditevent; locks the program.
     Source: docs/rules/playbook.md
     """
     check_playbook(lines)
+    Program.objects.select_for_update().get(pk=program_id)
     in_force = read_playbook(program_id)
+    check_number(in_force.number, replaces, "playbook")
     if in_force.row is not None and in_force.lines == list(lines):
         return in_force.row
     row = Playbook.objects.create(
