@@ -23,10 +23,12 @@ from reviews.services.actions import (
     save_approvals,
     save_playbook,
 )
+from reviews.workflow import APPROVAL_REQUEST_SYSTEM_TRANSITIONS, APPROVAL_REQUEST_TRANSITIONS
 from tests.factories.actions import AT, make_correctable_program, propose
 from tests.factories.jobs import run_due
 from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
+from tests.support.source import ROOT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
 
@@ -355,3 +357,11 @@ def test_raw_rows_that_ask_for_less_are_refused(program: Program, anna: User, be
     with pytest.raises(DatabaseError), transaction.atomic():
         ApprovalPolicy.objects.create(**{**begun, **change, **({"approvals": fewer} if "approvals" in change else {})})
     ApprovalPolicy.objects.create(**begun)
+
+
+def test_the_steps_in_the_documents_are_those_of_the_tables() -> None:
+    text = (ROOT / "docs/rules/approvals.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")]
+    steps = [*APPROVAL_REQUEST_TRANSITIONS.values(), *APPROVAL_REQUEST_SYSTEM_TRANSITIONS.values()]
+    assert {(name, state) for name, _, state in rows[2:]} == {(step.name, step.target) for step in steps}
+    assert {name for name, who, _ in rows if "with a comment" in who} == {step.name for step in steps if step.needs_comment}

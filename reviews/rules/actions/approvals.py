@@ -88,7 +88,7 @@ def say_changes(before: ApprovalSpec, after: ApprovalSpec) -> list[tuple[str, st
     if before.push_limit != after.push_limit:
         rows.append(("Largest push for one person", f"{before.push_limit:,}", f"{after.push_limit:,}"))
     if before.solo_mode != after.solo_mode:
-        rows.append(("Solo mode", *("on" if spec.solo_mode else "off" for spec in (before, after))))
+        rows.append(("Solo mode", "off", "on") if after.solo_mode else ("Solo mode", "on", "off"))
     return rows
 
 
