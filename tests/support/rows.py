@@ -29,7 +29,7 @@ OUTCOMES = dict.fromkeys(("received_count", "accepted_count", "duplicate_count",
 VALID: dict[type[models.Model], dict[str, Any]] = {
     ApiToken: {"expires_at": LATER},
     ApprovalPolicy: {"approvals": dict(default_approvals().approvals), "push_limit": 0},
-    ApprovalRequest: {"approvals": dict(default_approvals().approvals), "due_at": LATER},
+    ApprovalRequest: {"approvals": dict(default_approvals().approvals), "replaces": 0, "due_at": LATER},
     AuditEvent: {"object_ref": "partners.Partner:1"},
     Creative: {"extension": "jpg"},
     IngestBatch: OUTCOMES,
