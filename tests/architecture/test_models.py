@@ -26,6 +26,8 @@ WITHOUT_PERSON = {
     "proposed_at": "`proposer`, and the log of the action",
     "edited_at": "`editor`, and the log of the action",
     "approved_at": "`approver`, and the log of the action",
+    "asked_at:ApprovalRequest": "`asker`, and an audit row",
+    "answered_at:ApprovalRequest": "`answerer`, or by its time; an audit row",
     "scheduled_at": "a plan",
     "executed_at": "by a worker",
     "measured_at": "by a worker",

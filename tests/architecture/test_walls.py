@@ -7,6 +7,7 @@ from django.db import models, transaction
 from plum_site.lib import verify
 from plum_site.lib.tenancy import program_path
 from tests.support.rows import Rows
+from tests.support.tampering import let_through
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
 
@@ -39,6 +40,7 @@ def test_a_row_that_points_through_the_wall_is_named(model: type[models.Model], 
         assert violations() == []
         transaction.set_rollback(True)
 
+    let_through()  # some of them the database refuses by itself
     row = Rows().make(model, **{field.name: Rows().the(field.related_model)})
 
     assert any(f"{model._meta.label}:{row.pk} " in line for line in violations())
