@@ -35,7 +35,7 @@ OTHER = (
 class Migration(migrations.Migration):
     dependencies = [
         ("partners", "0005_withdrawn_unlocks"),
-        ("reviews", "0014_pushes"),
+        ("reviews", "0016_ladder"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
