@@ -53,6 +53,7 @@ from tests.support.rows import AT, Rows
 # What stands for the names in an address: in the caller's own program, in another one, and nowhere.
 OWN, FOREIGN, UNKNOWN = 0, 1, 2
 DONE = {200, 201, 202, 204}
+REQUESTED = "/api/v1/approvals/requests/{}/transitions"
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "/api/v1/partners/{external_id}": ("/api/v1/partners/P1", "/api/v1/partners/P9", "/api/v1/partners/P404"),
     "/api/v1/offers/{external_id}": ("/api/v1/offers/O1", "/api/v1/offers/O9", "/api/v1/offers/O404"),
@@ -91,9 +92,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "/api/v1/reviews/2026-06/scorecards/P404",
     ),
     "/api/v1/data-gaps/{gap_id}/transitions": tuple(f"/api/v1/data-gaps/{n}/transitions" for n in ("90001", "90009", "90404")),
-    "/api/v1/approvals/requests/{request_id}/transitions": tuple(
-        f"/api/v1/approvals/requests/{n}/transitions" for n in (7001, 7009, 7404)
-    ),
+    "/api/v1/approvals/requests/{request_id}/transitions": tuple(REQUESTED.format(n) for n in (7001, 7009, 7404)),
     "/api/v1/flags/{flag_id}": ("/api/v1/flags/4001", "/api/v1/flags/4009", "/api/v1/flags/4404"),
     "/api/v1/flags/{flag_id}/transitions": tuple(f"/api/v1/flags/{n}/transitions" for n in (4001, 4009, 4404)),
     "/api/v1/actions/{action_id}": ("/api/v1/actions/5001", "/api/v1/actions/5009", "/api/v1/actions/5404"),
