@@ -123,6 +123,12 @@ TYPES: dict[str, AnnouncementType] = {
             is_made=True,
         ),
         AnnouncementType("action.proposed", "A corrective action was proposed", _ACTION, is_made=True),
+        AnnouncementType(
+            "action.edited",
+            "A corrective action was edited: it waits for an approval, whatever it had",
+            _ACTION | {"revision": 2},
+            is_made=True,
+        ),
         AnnouncementType("action.approved", "A corrective action was approved", _ACTION | {"state": "approved"}, is_made=True),
         AnnouncementType("action.executed", "A corrective action was carried out", _ACTION | {"state": "executed"}, is_made=True),
         AnnouncementType(

@@ -21,6 +21,7 @@ from reviews.admin.restatements import RestatementAdmin
 from reviews.admin.rules import RuleAdmin
 from reviews.admin.scorecards import ScorecardAdmin
 from reviews.admin.subscriptions import SubscriptionAdmin
+from reviews.admin.verdicts import show_verdicts
 
 __all__ = [
     "ActionAdmin",
@@ -44,4 +45,5 @@ __all__ = [
     "show_ladder",
     "show_playbook",
     "show_push",
+    "show_verdicts",
 ]

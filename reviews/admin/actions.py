@@ -156,9 +156,9 @@ class ActionAdmin(ActionStepsMixin, ReadOnlyModelAdmin):
         return ["what"]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        buttons = []
+        buttons = [Button("What worked", reverse("admin:reviews_correctiveaction_verdicts"))]
         if allowed(request, "action.propose"):
-            buttons = [Button("Propose an action", reverse("admin:reviews_correctiveaction_propose"), is_primary=True)]
+            buttons.insert(0, Button("Propose an action", reverse("admin:reviews_correctiveaction_propose"), is_primary=True))
         context = {"buttons": buttons, "may_approve": allowed(request, "action.approve"), "today": today_of(request)}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 

@@ -21,8 +21,10 @@ from reviews.models import CorrectiveAction, FlagCase, Scorecard
 from reviews.pages.actions import KIND_SENTENCES, list_offer_choices, make_preview, preview_of, say, say_whom
 from reviews.pages.diagnosis import show_diagnosis
 from reviews.rules.actions import needs_two_people
+from reviews.rules.effects import FEWEST_SUMMED
 from reviews.selectors import find_card
 from reviews.selectors.actions import get_action, read_approvals
+from reviews.selectors.verdicts import Record, count_records
 from reviews.selectors.worklist import find_newest_cards
 from reviews.services.actions import HANDLINGS, draft_action, edit_action, propose_action
 from reviews.workflow import WAITING_ACTIONS
@@ -156,6 +158,7 @@ def choose_kind(request: HttpRequest, about: About) -> HttpResponse:
     kinds = sorted((kind for kind in ActionKind if kind in HANDLINGS), key=lambda kind: kind not in suggested)
     offers = request.GET.getlist("offers")
     spec = read_approvals(about.partner.program_id).spec
+    records = records_of(about.partner)
     options = [
         {
             "label": kind.label,
@@ -163,6 +166,7 @@ def choose_kind(request: HttpRequest, about: About) -> HttpResponse:
             "url": propose_url(**about.query, kind=kind.value, **({"offers": offers} if offers else {})),
             "is_suggested": kind in suggested,
             "needs_two": needs_two_people(spec, kind),
+            "record": say_record(records.get(kind), about.partner),
         }
         for kind in kinds
     ]
@@ -197,6 +201,7 @@ def show_form(
         "reviews/action_form.html",
         title=title,
         intro=KIND_SENTENCES[ActionKind(kind)],
+        record=say_record(records_of(about.partner).get(kind), about.partner),
         form=form,
         hidden=hidden,
         action=url,
@@ -280,6 +285,20 @@ def words_of(about: About, offer: str) -> dict[str, str]:
 
 
 # --- what it is about ---
+
+
+def records_of(partner: Partner) -> dict[str, Record]:
+    """How each kind did so far for partners of the same category."""
+    return count_records(partner.program_id, partner.category.code)
+
+
+def say_record(record: Record | None, partner: Partner) -> str:
+    """How a kind did so far for partners of the same category, in a sentence."""
+    where = f"for {partner.category.code}" if partner.category.code else "for partners without a category"
+    if record is None:
+        return f"None of this kind was measured {where} yet."
+    few = ": too few to go by" if record.measured < FEWEST_SUMMED else ""
+    return f"Of {record.measured} of this kind measured {where}, {record.worked} worked{few}."
 
 
 def find_about(request: HttpRequest, given: QueryDict) -> About | None:

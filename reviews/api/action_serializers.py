@@ -181,20 +181,31 @@ def find_preview(action: CorrectiveAction) -> dict[str, Any]:
     }
 
 
-class ActionEdit(Body):
-    """What may be changed about an action that waits."""
+class ActionBody(Body):
+    """What an action is told when it is proposed and when it is edited."""
 
     params = serializers.DictField(help_text="What is to be done, by kind: docs/rules/actions.md.")
     segment = serializers.CharField(
         required=False, default="", allow_blank=True, max_length=60, help_text="Code, for kinds that have one; empty: everyone."
     )
     reason = serializers.CharField(required=False, default="", allow_blank=True, help_text="Why.")
+
+
+class ActionEdit(ActionBody):
+    """What may be changed about an action that waits; null takes away what may be missing."""
+
+    due_date = serializers.DateField(required=False, allow_null=True, help_text="Program day by which it should be decided.")
+    scheduled_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="Not before; null: as soon as it is approved."
+    )
+    owner = serializers.CharField(required=False, allow_null=True, max_length=150, help_text="User name; null: nobody.")
+
+
+class ActionInput(ActionBody):
+    """A corrective action for one partner."""
+
     due_date = serializers.DateField(required=False, help_text="Program day by which it should be decided.")
     scheduled_at = serializers.DateTimeField(required=False, help_text="Not before; without it as soon as it is approved.")
-
-
-class ActionInput(ActionEdit):
-    """A corrective action for one partner."""
 
     partner = serializers.CharField(max_length=200, help_text="External id.")
     kind = serializers.ChoiceField(choices=ActionKind.choices)

@@ -126,7 +126,7 @@ class ActionsView(ActionWriting, ListView):
             flag = given.pop("flag", None)
             case = get_flag_case(self.program_id, min(flag, LARGEST_ID)) if flag else None
             cycle = find_valid_cycle(self.program_id, case.newest_month_date) if case else None
-            owner = self.find_owner(given.pop("owner", ""))
+            owner = find_owner(given.pop("owner", ""))
             action = propose_action(
                 partner_id=partner.pk, case=case, cycle=cycle, owner=owner, actor=self.actor, at=clock.now(), **given
             )
@@ -135,19 +135,12 @@ class ActionsView(ActionWriting, ListView):
 
         return self.write(request, act)
 
-    def find_owner(self, username: str) -> User | None:
-        """The person that a body names."""
-        person = User.objects.filter(username=username).first() if username else None
-        if username and person is None:
-            sentence = f"There is nobody called {username!r}. Name somebody with a role in this program."
-            raise InvalidInput("unknown_owner", sentence, {"owner": sentence})
-        return person
-
 
 class ActionView(OneActionWriting):
     """
     One corrective action with what it would do now, or what it did, and its history. PATCH changes one that waits: whoever made
-    the token stands behind it from then on, an approval is void, and it is proposed again. The same again changes nothing.
+    the token stands behind it from then on, an approval is void, and it is proposed again. Null takes an owner, a due date or a
+    scheduled time away. The same again changes nothing.
     """
 
     operations: ClassVar = {"GET": "review.read", "PATCH": "action.propose"}
@@ -165,9 +158,12 @@ class ActionView(OneActionWriting):
 
         def act(given: dict[str, Any]) -> Response:
             action, replaces = self.find_seen(request)
-            present = {**vars(action), "segment": action.segment.code if action.segment else ""}
+            if "owner" in given:
+                given["owner"] = find_owner(given["owner"] or "")
+            present = {**vars(action), "segment": action.segment.code if action.segment else "", "owner": action.owner}
             if any(given[name] != present[name] for name in given):
-                edit_action(action_id=action.pk, actor=self.actor, at=clock.now(), replaces=replaces, **given)
+                emptied = [name for name in given if given[name] is None]
+                edit_action(action_id=action.pk, actor=self.actor, at=clock.now(), emptied=emptied, replaces=replaces, **given)
             return self.answer(self.find_current())
 
         return self.write(request, act)
@@ -273,6 +269,15 @@ def take(action_id: int, name: str, comment: str, actor: str, at: datetime) -> N
         STEPS[name](action_id=action_id, actor=actor, at=at, comment=comment)
     except ChangedSince as error:
         raise Problem(409, error.code, error.detail, versions=error.versions) from error
+
+
+def find_owner(username: str) -> User | None:
+    """The person that a body names."""
+    person = User.objects.filter(username=username).first() if username else None
+    if username and person is None:
+        sentence = f"There is nobody called {username!r}. Name somebody with a role in this program. Nothing was changed."
+        raise InvalidInput("unknown_owner", sentence, {"owner": sentence})
+    return person
 
 
 def say_unknown(action_id: int) -> dict[str, str]:

@@ -1,11 +1,25 @@
 from django.urls import path
 
-from reviews.api import actions, comparisons, flags, gaps, ladder, policies, pushes, restatements, rules, scorecards, views
+from reviews.api import (
+    actions,
+    comparisons,
+    flags,
+    gaps,
+    ladder,
+    policies,
+    pushes,
+    restatements,
+    rules,
+    scorecards,
+    verdicts,
+    views,
+)
 
 urlpatterns = [
     path("actions/<int:action_id>/recipients", pushes.PushRecipientsView.as_view(), name="push_recipients"),
     path("actions", actions.ActionsView.as_view(), name="actions"),
     path("actions/approve", actions.ApproveActionsView.as_view(), name="approve_actions"),
+    path("actions/verdicts", verdicts.VerdictsView.as_view(), name="action_verdicts"),
     path("actions/<int:action_id>", actions.ActionView.as_view(), name="action"),
     path("actions/<int:action_id>/notes", actions.ActionNotesView.as_view(), name="action_notes"),
     path("actions/<int:action_id>/transitions", actions.ActionTransitionsView.as_view(), name="action_transitions"),

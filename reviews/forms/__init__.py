@@ -4,7 +4,15 @@ from reviews.forms.actions import ActionForm, ActionNoteForm, ActionStepForm, be
 from reviews.forms.approvals import ApprovalsForm, LineForm, begin_line, read_number
 from reviews.forms.ladder import HoldForm, LadderForm
 from reviews.forms.rules import PolicyForm, RuleForm, WrittenRule
-from reviews.forms.steps import CompareForm, DecisionForm, FlagOwnerForm, FlagStepForm, SubscriptionForm, WithdrawalForm
+from reviews.forms.steps import (
+    CompareForm,
+    DecisionForm,
+    FlagOwnerForm,
+    FlagStepForm,
+    SubscriptionForm,
+    VerdictsForm,
+    WithdrawalForm,
+)
 
 __all__ = [
     "ActionForm",
@@ -21,6 +29,7 @@ __all__ = [
     "PolicyForm",
     "RuleForm",
     "SubscriptionForm",
+    "VerdictsForm",
     "WithdrawalForm",
     "WrittenRule",
     "begin_line",

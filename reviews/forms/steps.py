@@ -8,7 +8,7 @@ from django import forms
 from partners.models import Program
 from plum_site.lib.admin import SuggestInput
 from plum_site.lib.models import RoleGrant, User
-from reviews.choices import DecisionKind, SubscriptionScope
+from reviews.choices import ActionKind, DecisionKind, SubscriptionScope
 from reviews.forms.people import list_people
 from reviews.models import Subscription
 
@@ -47,6 +47,35 @@ class CompareForm(forms.Form):
             self.add_error("last", "This lies before the first day.")
         elif bool(first) != bool(last) and not {"first", "last"} & set(self.errors):
             self.add_error("last" if first else "first", "Write both days, or choose a month.")
+        return given
+
+
+class VerdictsForm(forms.Form):
+    """Of which measured actions is asked what worked. What a program does not have is not offered."""
+
+    kind = forms.ChoiceField(label="Kind", required=False, choices=[("", "–"), *ActionKind.choices])
+    category = forms.ChoiceField(label="Partner's category", required=False)
+    segment = forms.ChoiceField(label="Segment", required=False)
+    first = forms.DateField(
+        label="Measured from", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    last = forms.DateField(
+        label="to, included", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def __init__(self, data: Any, *, offered: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
+        """offered: by field, (value, words); a filter without a value to choose is left out."""
+        super().__init__(data)
+        for name, choices in offered.items():
+            self.fields[name].choices = [("", "–"), *choices]  # type: ignore[attr-defined]
+            if not choices:
+                del self.fields[name]
+
+    def clean(self) -> dict[str, Any]:
+        """The days are in order."""
+        given: dict[str, Any] = super().clean() or {}
+        if given.get("first") and given.get("last") and given["last"] < given["first"]:
+            self.add_error("last", "This lies before the first day.")
         return given
 
 

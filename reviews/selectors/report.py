@@ -21,6 +21,7 @@ from reviews.selectors.cycles import list_scorecards, list_valid_cycles
 from reviews.selectors.gaps import list_gaps_of_month, read_span, say_gap
 from reviews.selectors.inputs import as_frozen
 from reviews.selectors.ladder import list_moves_in
+from reviews.selectors.verdicts import read_verdicts, say_measured
 
 MOST_NAMES = 8
 PARTS = ("eligible", "settled", "funnel")
@@ -86,7 +87,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that one recipient's report says about one month. totals, totals_before: metric key to figure."""
+    """Everything that one recipient's report says about one month. totals, totals_before: metric key to figure. measured: what
+    became of corrective actions, "" where none was measured in the month."""
 
     cycle: ReviewCycle
     program: Program
@@ -104,6 +106,7 @@ class Report:
     by_rule: int
     by_people: int
     gaps: list[str]
+    measured: str = ""
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -135,6 +138,7 @@ def read_report(
     month, before = cycle.month_start_date, next_month(cycle.month_start_date, -1)
     where = None if is_whole else {"partner": [card.partner.external_id for card in cards]}
     given: dict[str, Any] = {"program": frozen, "cutoff": cycle.cutoff, "recorded_stages": stages, "leave_out": PARTS}
+    partner_ids = None if is_whole else [card.partner_id for card in cards]
     totals, totals_before = {}, {}
     if is_whole or cards:
         [totals] = summarise(starts_date=month, ends_date=next_month(month), where=where, **given).rows
@@ -168,6 +172,7 @@ def read_report(
         by_rule=sum(1 for decision in decisions if decision and decision.is_by_rule),
         by_people=sum(1 for decision in decisions if decision and not decision.is_by_rule),
         gaps=[*_say_gaps(cycle, cards, names, is_whole), *_say_late(cards)],
+        measured=say_measured(read_verdicts(program, starts_date=month, ends_date=next_month(month), partner_ids=partner_ids)),
         rows=_rows(cards, names, stages, frozen.currency, previous_month),
     )
 

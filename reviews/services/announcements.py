@@ -12,6 +12,7 @@ from reviews.models import ActionTransition, CorrectiveAction, FlagCase, LadderM
 TELL_WITHIN = timedelta(days=40)  # after a month's end: a history that is loaded and reviewed late alarms nobody
 TOLD_STEPS = {
     "propose": "action.proposed",
+    "edit": "action.edited",
     "approve": "action.approved",
     "finish": "action.executed",
     "fail": "action.failed",

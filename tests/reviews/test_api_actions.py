@@ -349,3 +349,38 @@ def test_a_token_that_only_reads_is_offered_nothing(program: Program, client: To
         ("PUT", "playbook", {"lines": []}),
     ):
         assert send(reader, method, path, body).status_code == 403, path
+
+
+def test_an_owner_and_dates_are_changed_and_taken_away(program: Program, client: TokenClient) -> None:
+    otis = make_member_of_staff(program, Role.PARTNER_OPS, "otis")
+    pk = proposed(client)
+    given = {"owner": "otis", "due_date": "2026-11-20", "scheduled_at": "2026-11-21T08:00:00Z"}
+
+    edited = send(client, "PATCH", f"actions/{pk}", given)
+
+    assert edited.status_code == 200, edited.content
+    assert {name: edited.json()[name] for name in given} == given
+    assert CorrectiveAction.objects.get(pk=pk).owner == otis
+    assert send(client, "PATCH", f"actions/{pk}", given).json()["revision"] == edited.json()["revision"], "nothing differs"
+
+    emptied = send(client, "PATCH", f"actions/{pk}", dict.fromkeys(given))
+
+    assert {name: emptied.json()[name] for name in given} == dict.fromkeys(given)
+    assert emptied.json()["revision"] == edited.json()["revision"] + 1
+    assert send(client, "PATCH", f"actions/{pk}", {"owner": None}).json()["revision"] == emptied.json()["revision"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [("nemo", "There is nobody called 'nemo'."), ("olga", "olga works in no role in this program.")],
+)
+def test_an_owner_who_does_not_work_here_is_refused(program: Program, client: TokenClient, owner: str, said: str) -> None:
+    make_member_of_staff(make_program("other"), Role.PROGRAM_ADMIN, "olga")
+    pk = proposed(client)
+
+    refused = send(client, "PATCH", f"actions/{pk}", {"owner": owner})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_owner")
+    assert said in refused.json()["detail"]
+    assert "Nothing was changed." in refused.json()["detail"]
+    assert CorrectiveAction.objects.get(pk=pk).revision == 1

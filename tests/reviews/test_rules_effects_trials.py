@@ -25,38 +25,83 @@ def effect(verdict: str, *ends: float | None) -> Effect:
 
 @pytest.mark.parametrize("row", read_table("effects.md", "Worked table: together"), ids=lambda row: row["verdict"])
 def test_worked_table_of_actions_together(row: dict[str, str]) -> None:
-    gains = [tuple(map(read_number, ends)) for ends in re.findall(r"(\S+) \((\S+) to (\S+)\)", row["gains"])]
-    given = [Measurement("rerank", "", effect("worked", *ends)) for ends in gains]
+    gains = [tuple(map(read_number, ends)) for ends in re.findall(r"(\S+) \((\S+) to (\S+)\)", row["changes"])]
+    given = [Measurement("rerank", "views", effect("worked", *ends)) for ends in gains]
 
     for order in (given, given[::-1]):
-        [found] = summarise_verdicts(order)
+        found = summarise_verdicts(order)[0]
         assert found.verdict == row["verdict"]
         told = [None if row[name] == "–" else read_number(row[name]) for name in ("estimate", "low", "high")]
-        assert [found.estimate, found.low, found.high] == told
+        assert [[one.estimate, one.low, one.high] for one in found.pooled] == ([] if None in told else [told])
 
 
-def test_each_kind_is_told_in_all_and_by_category() -> None:
-    rise = effect("worked", 0.2, 0.1, 0.31)
+def refresh(category: str, *ends: float, metric: str = "views", segment: str = "") -> Measurement:
+    return Measurement("refresh_listing", metric, effect("worked" if ends else "cannot_tell", *ends), category, segment)
+
+
+RISE = (0.2, 0.1, 0.31)
+
+
+def test_each_kind_is_told_in_all_by_category_and_by_segment() -> None:
     found = summarise_verdicts(
         [
-            Measurement("refresh_listing", "retail", rise),
-            Measurement("refresh_listing", "retail", rise),
-            Measurement("refresh_listing", "travel", effect("cannot_tell")),
-            Measurement("refresh_listing", "retail", rise),
-            Measurement("rerank", "retail", effect("harmed", -0.3, -0.4, -0.1)),
-        ]
+            refresh("retail", *RISE),
+            refresh("retail", *RISE, segment="north"),
+            refresh("travel"),
+            refresh("retail", *RISE),
+            Measurement("rerank", "views", effect("harmed", -0.3, -0.4, -0.1), "retail"),
+        ],
+        lambda by, value: value.capitalize(),
     )
 
-    assert [(one.kind, one.category, one.verdict, one.pooled) for one in found] == [
-        ("refresh_listing", "", "worked", 3),
-        ("refresh_listing", "retail", "worked", 3),
-        ("refresh_listing", "travel", "cannot_tell", 0),
-        ("rerank", "", "cannot_tell", 1),
-        ("rerank", "retail", "cannot_tell", 1),
+    assert [(one.kind, one.by, one.value, one.measured, one.verdict, len(one.pooled)) for one in found] == [
+        ("refresh_listing", "", "", 4, "worked", 1),
+        ("refresh_listing", "category", "retail", 3, "worked", 1),
+        ("refresh_listing", "category", "travel", 1, "cannot_tell", 0),
+        ("refresh_listing", "segment", "", 3, "cannot_tell", 0),
+        ("refresh_listing", "segment", "north", 1, "cannot_tell", 0),
+        ("rerank", "", "", 1, "cannot_tell", 0),
+        ("rerank", "category", "retail", 1, "cannot_tell", 0),
+        ("rerank", "segment", "", 1, "cannot_tell", 0),
     ]
     assert found[0].counts == {"worked": 3, "no_evidence": 0, "harmed": 0, "cannot_tell": 1}
-    assert found[1].sentence.startswith("Refresh listing in retail: 3 worked of 3. Together +20.0 % (95 % interval +")
-    assert found[4].sentence == "Rerank in retail: 1 harmed of 1. Fewer than 3 have an interval: no figure for all."
+    assert found[1].sentence.startswith(
+        "Refresh the listing works in Retail. 3 measured: 3 worked. Views: +20.0 % together (95 % interval +"
+    )
+    assert found[3].sentence == (
+        "Refresh the listing for everyone: cannot be told. 3 measured: 2 worked, 1 cannot tell. "
+        "Not put together, because fewer than 3 have an interval for: Views (2)."
+    )
+    assert found[6].sentence == (
+        "Re-rank in Retail: cannot be told. 1 measured: 1 harmed. Fewer than 3: too few to say anything of the kind."
+    )
+
+
+def test_what_was_measured_by_different_metrics_is_not_put_together() -> None:
+    """Three that worked by three metrics are no figure for all; a fall of failures and a rise of views do not add up."""
+    mixed = [refresh("retail", *RISE, metric=metric) for metric in ("views", "redemptions", "unlock_rate")]
+    found = summarise_verdicts(mixed)[0]
+
+    assert (found.pooled, found.verdict, found.single) == ((), "cannot_tell", {"redemptions": 1, "unlock_rate": 1, "views": 1})
+
+    more = summarise_verdicts([*mixed, refresh("retail", *RISE), refresh("retail", *RISE)])[0]
+    assert [(one.metric, one.actions, one.verdict) for one in more.pooled] == [("views", 3, "worked")]
+    assert more.verdict == "worked"
+
+
+def test_metrics_that_contradict_each_other_give_no_verdict() -> None:
+    fall = (-0.2, -0.3, -0.09)
+    found = summarise_verdicts([refresh("", *RISE)] * 3 + [refresh("", *fall, metric="redemptions")] * 3)[0]
+
+    assert [one.verdict for one in found.pooled] == ["harmed", "worked"]
+    assert (found.verdict, found.sentence[-34:]) == ("cannot_tell", "The metrics contradict each other.")
+
+
+def test_an_interval_without_an_upper_end_is_not_put_together() -> None:
+    open_ended = Measurement("promotional_push", "members_redeemed", Effect("worked", 3.0, 0.5, None, ""))
+    found = summarise_verdicts([open_ended] * 3)[0]
+
+    assert (found.pooled, found.verdict, found.counts["worked"]) == ((), "cannot_tell", 3)
 
 
 def test_actions_that_are_known_alike_and_differ_are_pooled_as_any_sample() -> None:
@@ -73,11 +118,11 @@ def test_actions_that_agree_are_no_surer_than_their_chance() -> None:
     assert (mean, high - low) == (pytest.approx(0.2), pytest.approx(2 * 3.182446 * 0.05))
 
 
-def test_less_of_what_is_bad_is_a_gain() -> None:
+def test_less_of_what_is_bad_is_better() -> None:
     fall = effect("worked", -0.2, -0.3, -0.09)
-    [found] = summarise_verdicts([Measurement("contact_partner", "", fall, is_loss=True)] * 3)
+    found = summarise_verdicts([Measurement("contact_partner", "failure_rate", fall)] * 3)[0]
 
-    assert (found.verdict, found.estimate) == ("worked", pytest.approx(0.25))
+    assert (found.verdict, found.pooled[0].estimate) == ("worked", pytest.approx(-0.2))
 
 
 def test_the_same_seed_gives_the_same() -> None:

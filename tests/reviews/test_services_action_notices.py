@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 
+from activity.models import Member
+from activity.services import MemberRow, Person, apply_people
 from offers.choices import OfferState
 from offers.models import Offer
 from partners.models import Program
 from plum_site.lib import announcements
 from plum_site.lib.announcements import Announcement
 from plum_site.lib.choices import Role
-from plum_site.lib.models import Job, Outbox, User
+from plum_site.lib.models import Job, Outbox, RoleGrant, User
 from plum_site.schedule import plan_due
-from reviews.choices import ActionKind, Approval
-from reviews.models import CorrectiveAction
+from reviews.choices import ActionKind, Approval, PushArm, PushChannel, RecipientState
+from reviews.models import CorrectiveAction, PushRecipient
 from reviews.rules.actions import ApprovalSpec
 from reviews.services.actions import (
     approve_action,
@@ -26,10 +28,11 @@ from reviews.services.actions import (
     revert_action,
     save_approvals,
 )
-from reviews.services.actions.notices import tell_of_proposals
+from reviews.services.actions.notices import say_extent, tell_of_proposals
 from tests.factories.actions import AT, carry_out, make_correctable_program, propose
 from tests.factories.jobs import run_due
 from tests.factories.people import make_member_of_staff
+from tests.factories.programs import CREATED_AT
 from tests.factories.reviews import GOOD, IN_JULY, make_reviewable_program, record_month, reviewed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
@@ -107,6 +110,75 @@ def test_what_is_rejected_or_taken_back_with_its_transaction_announces_nothing(
     action = propose(program, anna)
     reject_action(action_id=action.pk, actor=anna, at=AT, comment="No.")
     assert [one.type for one in heard] == ["action.proposed"]
+
+
+def test_an_edit_is_announced_and_told_to_whoever_had_approved(program: Program, heard: list[Announcement]) -> None:
+    anna, ben = (person(program, Role.PROGRAM_ADMIN, name) for name in ("anna", "ben"))
+    action = propose(program, anna, scheduled_at=AT + DAY)
+    edit_action(action_id=action.pk, actor=anna, at=AT, reason="Better said.")
+    assert not mails("action_edited:"), "nobody had approved it"
+    approve_action(action_id=action.pk, actor=ben, at=AT)
+
+    edit_action(action_id=action.pk, actor=anna, at=AT, params={"offers": ["O2"]})
+
+    assert [one.type for one in heard] == ["action.proposed", "action.edited", "action.approved", "action.edited"]
+    assert (heard[-1].data["revision"], heard[-1].data["state"]) == (3, "proposed")
+    assert not any("nna" in str(one.data) or "Better" in str(one.data) for one in heard)
+    [mail] = mails("action_edited:")
+    assert mail.recipient == "ben@example.org"
+    for part in ("text", "html"):
+        said = " ".join(mail.payload[part].split())
+        assert "Your approval is void: it is not carried out before somebody approves it as it stands now." in said
+        assert "by Anna" in said
+        assert "O2 of Partner P1: paused." in said
+
+
+def test_whoever_edits_what_they_approved_is_not_told_so(program: Program) -> None:
+    anna, ben = (person(program, Role.PROGRAM_ADMIN, name) for name in ("anna", "ben"))
+    action = propose(program, anna, scheduled_at=AT + DAY)
+    approve_action(action_id=action.pk, actor=ben, at=AT)
+    edit_action(action_id=action.pk, actor=ben, at=AT, reason="On second thoughts.")
+    assert not mails("action_edited:")
+
+    approve_action(action_id=action.pk, actor=anna, at=AT)
+    RoleGrant.objects.filter(user=anna).delete()
+    edit_action(action_id=action.pk, actor=ben, at=AT, reason="Once more.")
+    assert not mails("action_edited:"), "she works here no longer"
+
+
+def test_a_push_that_failed_says_who_was_written_to(program: Program) -> None:
+    anna = person(program, Role.PROGRAM_ADMIN, "anna")
+    push = {
+        "offers": ["O1"], "subject": "Two for you", "text": "Look at {title}.", "channels": ["mail"], "hold_out_percent": 0,
+        "pause_days": 14,
+    }  # fmt: skip
+    action = propose(program, anna, ActionKind.PROMOTIONAL_PUSH, params=push, owner=anna)
+    CorrectiveAction.objects.filter(pk=action.pk).update(approver=anna, approved_at=AT, state="scheduled", needs_two=False)
+
+    execute_action(action_id=action.pk, revision=1, at=AT)
+
+    [mail] = mails("action_failed:")
+    assert "Nobody was written to." in mail.payload["text"]
+    assert "nothing was changed" not in mail.payload["text"].lower()
+    program.refresh_from_db()
+    rows = [MemberRow(Person(f"M{number}"), {"business_unit": "cards"}) for number in range(12)]
+    apply_people(program=program, source="file", rows=rows, actor="system", at=CREATED_AT)
+    Program.objects.filter(pk=program.pk).update(minimum_group=5)
+    states = [RecipientState.QUEUED] * 8 + [RecipientState.WAITING] * 4
+    for member, state in zip(Member.objects.filter(program=program), states, strict=True):
+        PushRecipient.objects.create(
+            action=action, member=member, arm=PushArm.TREATED, channel=PushChannel.MAIL, state=state, created_at=AT,
+            settled_at=AT if state == RecipientState.QUEUED else None,
+        )  # fmt: skip
+    action = CorrectiveAction.objects.select_related("program").get(pk=action.pk)
+    assert say_extent(action) == (
+        "Messages to 8 members had left or were on their way; fewer than 5 members were not written to."
+    )
+
+
+def test_a_letter_that_failed_says_that_none_left() -> None:
+    assert say_extent(CorrectiveAction(kind=ActionKind.CONTACT_PARTNER)) == "No letter was sent."
+    assert say_extent(CorrectiveAction(kind=ActionKind.RERANK)) == "Nothing was changed."
 
 
 def test_an_action_that_failed_tells_its_owner_and_its_approver_why(program: Program, heard: list[Announcement]) -> None:

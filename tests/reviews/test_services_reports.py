@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from plum_site import schedule
 from plum_site.lib import jobs
 from plum_site.lib.choices import Role
 from plum_site.lib.models import Job, Outbox, User
-from reviews.choices import CycleState, SubscriptionScope
+from reviews.choices import ActionKind, CycleState, SubscriptionScope
 from reviews.models import DataGap, ReviewCycle, Scorecard, Subscription
 from reviews.selectors import find_due_report, list_report_messages, read_report
 from reviews.services import (
@@ -35,6 +35,7 @@ from tests.factories.ledger import event, record
 from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, make_reviewable_program, record_month, reviewed
 from tests.factories.silences import MISSING, make_program_with_gap, stream
+from tests.factories.verdicts import HARMED, WORKED, make_measured
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -353,3 +354,24 @@ def test_consolidation_by_a_worker_sends_the_report_that_is_due() -> None:
     run_due(IN_JULY)
 
     assert Outbox.objects.filter(recipient="cfo@example.org").count() == 1
+
+
+def test_actions_measured_in_the_month_are_one_line(cycle: ReviewCycle) -> None:
+    anna = make_member_of_staff(cycle.program, Role.PROGRAM_ADMIN, "anna")
+    first, _, third = (cycle.program.partners.get(external_id=f"P{number}") for number in (1, 2, 3))
+    assert "corrective action" not in render_for(cycle_id=cycle.pk, recipient=recipient(cycle)).text.lower()
+    for partner, effect, kind, day in (
+        (first, WORKED, ActionKind.REFRESH_LISTING, 1),
+        (third, HARMED, ActionKind.REFRESH_LISTING, 30),
+        (first, HARMED, ActionKind.RERANK, 15),
+    ):
+        make_measured(partner, anna, effect, kind, at=datetime(2026, 6, day, 12, tzinfo=UTC))
+    make_measured(first, anna, at=datetime(2026, 7, 1, 12, tzinfo=UTC))  # another month
+
+    whole = render_for(cycle_id=cycle.pk, recipient=recipient(cycle, "all@example.org"))
+    line = "3 corrective actions were measured; 1 worked (Refresh the listing 1 of 2, Re-rank 0 of 1)."
+    assert line in whole.text
+    assert line in whole.html
+    swedish = recipient(cycle, "se@example.org", scope="country", scope_value="SE")
+    part = render_for(cycle_id=cycle.pk, recipient=swedish)
+    assert "1 corrective action was measured; 0 worked (Refresh the listing 0 of 1)." in part.text

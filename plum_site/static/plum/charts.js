@@ -12,6 +12,7 @@
         const figure = JSON.parse(document.getElementById(place.dataset.figure).textContent);
         const layout = { ...figure.layout };
         delete layout.template;
+        if (layout.height) place.style.height = `${layout.height}px`;
         Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key)).forEach((key) => { layout[key] = axis(layout[key]); });
         const data = figure.data.map((trace) => {
             const tone = trace.meta && trace.meta.tone ? style(`--plum-chart-${trace.meta.tone}`) : '';

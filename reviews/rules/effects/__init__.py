@@ -18,13 +18,26 @@ from reviews.rules.effects.hold_out import Stratum
 from reviews.rules.effects.matched import UnitCounts
 from reviews.rules.effects.measure import measure_effect
 from reviews.rules.effects.propose import Facts, propose_design, usual_metric
-from reviews.rules.effects.sentences import say_names
-from reviews.rules.effects.summary import KindSummary, Measurement, summarise_verdicts
+from reviews.rules.effects.sentences import say_change, say_metric, say_names
+from reviews.rules.effects.summary import (
+    ALL,
+    BY_CATEGORY,
+    BY_SEGMENT,
+    FEWEST_SUMMED,
+    KindSummary,
+    Measurement,
+    Pooled,
+    summarise_verdicts,
+)
 from reviews.rules.effects.verdicts import CANNOT_TELL, HARMED, NO_EVIDENCE, VERDICTS, WORKED, Effect, cannot_tell
 
 __all__ = [
+    "ALL",
+    "BY_CATEGORY",
+    "BY_SEGMENT",
     "CANNOT_TELL",
     "EVENTS_PER_MEMBER",
+    "FEWEST_SUMMED",
     "HARMED",
     "HELD_OUT",
     "HOLD_OUT",
@@ -45,6 +58,7 @@ __all__ = [
     "Kept",
     "KindSummary",
     "Measurement",
+    "Pooled",
     "Silence",
     "Stratum",
     "UnitCounts",
@@ -53,7 +67,9 @@ __all__ = [
     "keep_days",
     "measure_effect",
     "propose_design",
+    "say_change",
     "say_left_out",
+    "say_metric",
     "say_names",
     "silences_about",
     "summarise_verdicts",

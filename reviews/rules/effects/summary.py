@@ -1,62 +1,90 @@
-"""What actions of one kind did, in one category and in all: how many worked, and by how much together."""
+"""What actions of one kind did, in all, by category and by segment: how many worked, and by how much those of one metric."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import expm1, fsum, log1p, sqrt
 
-from reviews.rules.effects.design import USUAL_MINIMUM
+from reviews.choices import ActionKind, Verdict
+from reviews.rules.effects.design import LOSSES, USUAL_MINIMUM
 from reviews.rules.effects.intervals import NORMAL
 from reviews.rules.effects.quantiles import t_quantile
-from reviews.rules.effects.sentences import say_change
+from reviews.rules.effects.sentences import say_change, say_metric
 from reviews.rules.effects.verdicts import CANNOT_TELL, HARMED, NO_EVIDENCE, VERDICTS, WORKED, Effect
 from reviews.rules.measures import DECIMALS
 
-FEWEST_POOLED = 3
-EVERYWHERE = ""
+FEWEST_SUMMED = 3  # actions: fewer say nothing of their kind
+ALL, BY_CATEGORY, BY_SEGMENT = "", "category", "segment"
+SAID: dict[str, str] = {
+    WORKED: "works",
+    HARMED: "does harm",
+    NO_EVIDENCE: "no evidence that it does anything",
+    CANNOT_TELL: "cannot be told",
+}
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The effect of one action. is_loss: less of its metric is better."""
+    """The effect of one action. metric: that of its design. category: its partner's; segment: "" is everyone."""
 
     kind: str
-    category: str
+    metric: str
     effect: Effect
-    is_loss: bool = False
+    category: str = ""
+    segment: str = ""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The actions of a group that were measured by one metric, together: a relative change, as of one action."""
+
+    metric: str
+    actions: int
+    verdict: str
+    estimate: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class KindSummary:
     """
-    The actions of one kind in one category ("" for all of them).
+    The measured actions of one kind: all of them, or those of one category or segment.
 
-    counts: by verdict, each of VERDICTS. pooled: of those with an interval; the gain, so that more is better of every
-    metric. verdict, estimate, low, high: of them together; cannot_tell and None where fewer than 3 have an interval.
+    by: ALL, BY_CATEGORY or BY_SEGMENT; value: which one. counts: by verdict, each of VERDICTS. pooled: by metric, where at least
+    3 have an interval; single: of the other metrics, how many have one. verdict: of the kind; cannot_tell where fewer than 3
+    were measured, nothing could be pooled, or the metrics contradict each other.
     """
 
     kind: str
-    category: str
-    counts: dict[str, int]
-    pooled: int
+    by: str
+    value: str
+    counts: Mapping[str, int]
+    pooled: tuple[Pooled, ...]
+    single: Mapping[str, int]
     verdict: str
-    estimate: float | None
-    low: float | None
-    high: float | None
     sentence: str
 
+    @property
+    def measured(self) -> int:
+        """How many actions there are, whatever was found."""
+        return sum(self.counts.values())
 
-def summarise_verdicts(measurements: Iterable[Measurement]) -> list[KindSummary]:
+
+def summarise_verdicts(
+    measurements: Iterable[Measurement], name_of: Callable[[str, str], str] = lambda by, value: value
+) -> list[KindSummary]:
     """
-    What each kind of action did, for all categories together and then category by category; by kind.
+    What each kind of action did: all of it, then category by category, then segment by segment; by kind.
 
+    name_of: how a category or a segment is called, by what it is and its code.
     Source: docs/rules/effects.md
     """
-    groups: dict[tuple[str, str], list[Measurement]] = {}
+    groups: dict[tuple[str, str, str], list[Measurement]] = {}
     for one in measurements:
-        for category in sorted({EVERYWHERE, one.category}):
-            groups.setdefault((one.kind, category), []).append(one)
-    return [_summarise(kind, category, groups[kind, category]) for kind, category in sorted(groups)]
+        for by, value in ((ALL, ""), (BY_CATEGORY, one.category), (BY_SEGMENT, one.segment)):
+            groups.setdefault((one.kind, by, value), []).append(one)
+    return [_summarise(kind, by, value, groups[kind, by, value], name_of(by, value)) for kind, by, value in sorted(groups)]
 
 
 def pool_gains(gains: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
@@ -78,41 +106,73 @@ def pool_gains(gains: Sequence[tuple[float, float]]) -> tuple[float, float, floa
     return mean, mean - reach, mean + reach
 
 
-def _summarise(kind: str, category: str, measured: Sequence[Measurement]) -> KindSummary:
+def _summarise(kind: str, by: str, value: str, measured: Sequence[Measurement], name: str) -> KindSummary:
     found = Counter(str(one.effect.verdict) for one in measured)
     counts = {verdict: found[verdict] for verdict in VERDICTS}
-    gains = sorted(gain for one in measured if (gain := _gain(one)) is not None)
-    if len(gains) < FEWEST_POOLED:
-        sentence = f"{_say_counts(kind, category, counts)} Fewer than {FEWEST_POOLED} have an interval: no figure for all."
-        return KindSummary(kind, category, counts, len(gains), CANNOT_TELL, None, None, None, sentence)
+    gains: dict[str, list[tuple[float, float]]] = {}
+    for one in measured:
+        if (gain := _gain(one.effect)) is not None:
+            gains.setdefault(one.metric, []).append(gain)
+    pooled = tuple(_pool(metric, sorted(gains[metric])) for metric in sorted(gains) if len(gains[metric]) >= FEWEST_SUMMED)
+    single = {metric: len(gains[metric]) for metric in sorted(gains) if len(gains[metric]) < FEWEST_SUMMED}
+    verdict = CANNOT_TELL if len(measured) < FEWEST_SUMMED else _judge_all([one.verdict for one in pooled])
+    where = {ALL: "", BY_CATEGORY: f" in {name or 'no category'}", BY_SEGMENT: f" for {name or 'everyone'}"}[by]
+    parts = [_say_verdict(kind, where, verdict), _say_counts(counts)]
+    if len(measured) < FEWEST_SUMMED:
+        parts.append(f"Fewer than {FEWEST_SUMMED}: too few to say anything of the kind.")
+    else:
+        parts += [_say_pooled(one) for one in pooled]
+        if single:
+            told = ", ".join(f"{say_metric(metric)} ({number})" for metric, number in single.items())
+            parts.append(f"Not put together, because fewer than {FEWEST_SUMMED} have an interval for: {told}.")
+        if len({one.verdict for one in pooled} & {WORKED, HARMED}) > 1:
+            parts.append("The metrics contradict each other.")
+    return KindSummary(kind, by, value, counts, pooled, single, verdict, " ".join(parts))
+
+
+def _pool(metric: str, gains: Sequence[tuple[float, float]]) -> Pooled:
     estimate, low, high = (round(expm1(end), DECIMALS) for end in pool_gains(gains))
-    verdict = _judge(low, high)
-    sentence = (
-        f"{_say_counts(kind, category, counts)} Together {say_change(estimate)} (95 % interval {say_change(low)} to "
-        f"{say_change(high)}), gains counted up."
-    )
-    return KindSummary(kind, category, counts, len(gains), verdict, estimate, low, high, sentence)
+    return Pooled(metric, len(gains), _judge(low, high, metric in LOSSES), estimate, low, high)
 
 
-def _gain(one: Measurement) -> tuple[float, float] | None:
-    """The logarithm of the relative change and its standard error, turned so that more is better; None without an interval."""
-    ends = one.effect.estimate, one.effect.low, one.effect.high
+def _gain(effect: Effect) -> tuple[float, float] | None:
+    """The logarithm of the relative change and its standard error; None without an interval of two ends."""
+    ends = effect.estimate, effect.low, effect.high
     if any(end is None or end <= -1 for end in ends):
         return None
     estimate, low, high = (log1p(end) for end in ends if end is not None)
     error = (high - low) / (2 * NORMAL)
-    return (-estimate if one.is_loss else estimate, error) if error > 0 else None
+    return (estimate, error) if error > 0 else None
 
 
-def _judge(low: float, high: float) -> str:
+def _judge(low: float, high: float, is_loss: bool) -> str:
     if low > 0:
-        return WORKED
+        return HARMED if is_loss else WORKED
     if high < 0:
-        return HARMED
+        return WORKED if is_loss else HARMED
     return NO_EVIDENCE if (high - low) / 2 <= USUAL_MINIMUM else CANNOT_TELL
 
 
-def _say_counts(kind: str, category: str, counts: dict[str, int]) -> str:
-    place = f" in {category}" if category else ""
-    parts = [f"{number} {verdict.replace('_', ' ')}" for verdict, number in counts.items() if number]
-    return f"{kind.replace('_', ' ').capitalize()}{place}: {', '.join(parts)} of {sum(counts.values())}."
+def _judge_all(verdicts: Sequence[str]) -> str:
+    """One verdict from those of the metrics."""
+    sure = {WORKED, HARMED}.intersection(verdicts)
+    if len(sure) == 1:
+        return sure.pop()
+    return NO_EVIDENCE if verdicts and set(verdicts) == {NO_EVIDENCE} else CANNOT_TELL
+
+
+def _say_verdict(kind: str, where: str, verdict: str) -> str:
+    label, said = ActionKind(kind).label, SAID[verdict]
+    return f"{label}{where}: {said}." if verdict in (NO_EVIDENCE, CANNOT_TELL) else f"{label} {said}{where}."
+
+
+def _say_counts(counts: Mapping[str, int]) -> str:
+    parts = [f"{number} {Verdict(verdict).label.lower()}" for verdict, number in counts.items() if number]
+    return f"{sum(counts.values())} measured: {', '.join(parts)}."
+
+
+def _say_pooled(one: Pooled) -> str:
+    return (
+        f"{say_metric(one.metric)}: {say_change(one.estimate)} together (95 % interval {say_change(one.low)} to "
+        f"{say_change(one.high)}, {one.actions} actions)."
+    )

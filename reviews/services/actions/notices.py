@@ -1,4 +1,4 @@
-"""What people are told by mail about corrective actions: those that wait, those that failed, and who wants to lower approvals."""
+"""What people are told by mail about corrective actions: proposals, failures, void approvals, and who wants to lower approvals."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -15,11 +15,12 @@ from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import Outbox, User
 from plum_site.lib.people import list_admins, list_insiders, may_be_told
 from plum_site.lib.periods import local_date
-from reviews.choices import ActionState
+from reviews.choices import ActionKind, ActionState, RecipientState
 from reviews.models import ActionTransition, ApprovalRequest, CorrectiveAction
 from reviews.rules.actions import ApprovalSpec, say_action, say_changes
 from reviews.selectors.actions import list_waiting_actions
 from reviews.selectors.approvals import spec_of
+from reviews.selectors.pushes import read_push
 from reviews.services.notices import ESCALATES_AFTER
 
 
@@ -103,7 +104,7 @@ def tell_of_failure(*, action: CorrectiveAction, step: ActionTransition, at: dat
     insiders = list_insiders(action.program_id)
     people = {person for person in (action.owner, action.approver) if person is not None and may_be_told(person, insiders)}
     people = people or {person for person in list_admins(action.program_id) if may_be_told(person, insiders)}
-    told = {"action": _line(action, None), "failure": step.comment}
+    told = {"action": _line(action, None), "failure": step.comment, "extent": say_extent(action)}
     for person in sorted(people, key=lambda person: person.pk):
         subject = f"A corrective action for {action.partner.name} failed"
         _send(action.program, person, "action_failed", subject, told, f"action_failed:{step.pk}:{person.pk}", at)
@@ -133,6 +134,43 @@ def tell_of_lowering(*, request: ApprovalRequest, before: ApprovalSpec, at: date
         key = f"approvals_asked:{request.pk}:{person.pk}"
         _send(request.program, person, "approvals_asked", subject, mine, key, at)
     return len(admins)
+
+
+def tell_of_voided_approval(*, action: CorrectiveAction, approver: User | None, at: datetime) -> int:
+    """
+    An action was edited after somebody had approved it: they are told that their approval is void; how many mails. Whoever edited
+    it knows.
+
+    Raises: nothing.
+    Writes: plum_outbox, in the caller's transaction.
+    """
+    if approver is None or approver == action.editor or not may_be_told(approver, list_insiders(action.program_id)):
+        return 0
+    editor = action.editor
+    told = {"action": _line(action, None), "editor": (editor.get_full_name() or editor.username) if editor else ""}
+    subject = f"A corrective action for {action.partner.name} that you approved was edited"
+    _send(action.program, approver, "action_edited", subject, told, f"action_edited:{action.pk}:{action.revision}", at)
+    return 1
+
+
+def say_extent(action: CorrectiveAction) -> str:
+    """
+    How far an action came that failed: what was sent of it and what was not.
+
+    Shape: a sentence.
+    """
+    if action.kind == ActionKind.CONTACT_PARTNER:
+        return "No letter was sent."
+    if action.kind != ActionKind.PROMOTIONAL_PUSH:
+        return "Nothing was changed."
+    states = read_push(action).states
+    sent = states[RecipientState.QUEUED]
+    others = states[RecipientState.WAITING] + states[RecipientState.STOPPED] + states[RecipientState.SKIPPED]
+    if not sent:
+        return "Nobody was written to."
+    smallest = action.program.minimum_group
+    numbers = [f"fewer than {smallest}" if 0 < number < smallest else f"{number:,}" for number in (sent, others)]
+    return f"Messages to {numbers[0]} members had left or were on their way; {numbers[1]} members were not written to."
 
 
 def _deciders(action: CorrectiveAction, admins: Collection[User]) -> list[User]:

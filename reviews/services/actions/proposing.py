@@ -19,7 +19,7 @@ from reviews.selectors.actions import read_approvals
 from reviews.services.actions.kinds import HANDLINGS
 from reviews.services.actions.kinds.offers import named_offers
 from reviews.services.actions.log import lock_action, note_proposal, take
-from reviews.services.actions.notices import tell_of_proposals
+from reviews.services.actions.notices import tell_of_proposals, tell_of_voided_approval
 from reviews.services.actions.people import person_behind, require_right
 from reviews.workflow import PROPOSE
 
@@ -62,7 +62,7 @@ def propose_action(
     action = draft_action(
         partner_id=partner_id, kind=kind, params=params, segment=segment, reason=reason, is_complete=person is not None
     )
-    _check_owner(owner, action.program_id)
+    _check_owner(owner, action.program_id, "Nothing was proposed.")
     if case is not None and case.partner_id != partner_id:
         raise InvalidInput("invalid_action", "Nothing was proposed.", {"flag": "This flag is another partner's."})
     action.case, action.cycle = case, cycle
@@ -153,13 +153,16 @@ def edit_action(
     revision that the caller saw, where that matters.
 
     Raises: NotFound; NotAllowed; DomainError - transition_refused, changed_since; InvalidInput - invalid_params,
-    invalid_action; UnableToExecute - unknown_offer, other_partner; UnableToDecideAction - nobody_behind.
-    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent.
+    invalid_action, unknown_owner; UnableToExecute - unknown_offer, other_partner; UnableToDecideAction - nobody_behind.
+    Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent; what listeners write, and plum_outbox.
     Source: docs/rules/approvals.md
     """
     action = lock_action(action_id)
     person = require_right(person_behind(actor), PROPOSE, action.program_id)
     check_revision(action, replaces)
+    if owner != action.owner:
+        _check_owner(owner, action.program_id, "Nothing was changed.")
+    approver = action.approver
     if params is not None:
         action.params = check_params(action.kind, params)
     if segment is not None:
@@ -184,6 +187,7 @@ def edit_action(
         **{name: None for name in EMPTIABLE if name in emptied},
     }
     take(action, "edit", actor, at, **changes)
+    tell_of_voided_approval(action=action, approver=approver, at=at)
     return action
 
 
@@ -222,10 +226,10 @@ def _find_segment(program_id: int, kind: str, code: str) -> Segment | None:
     return segment
 
 
-def _check_owner(owner: User | None, program_id: int) -> None:
+def _check_owner(owner: User | None, program_id: int, outcome: str) -> None:
     if owner is None or works_in(owner, program_id):
         return
-    sentence = f"{owner.username} works in no role in this program. Name somebody who does. Nothing was proposed."
+    sentence = f"{owner.username} works in no role in this program. Name somebody who does. {outcome}"
     raise InvalidInput("unknown_owner", sentence, {"owner": sentence})
 
 
