@@ -178,6 +178,6 @@ def test_only_what_is_announced_can_be_chosen() -> None:
         "offer.started",
         "offer.ended",
         "push.requested",
-        *(f"action.{step}" for step in ("proposed", "approved", "executed", "failed", "reverted", "measured")),
+        *(f"action.{step}" for step in ("proposed", "edited", "approved", "executed", "failed", "reverted", "measured")),
         "endpoint.disabled",
     ]
