@@ -1,4 +1,4 @@
-"""What people are told by mail about corrective actions: proposals, failures, void approvals, and who wants to lower approvals."""
+"""What people are told by mail about corrective actions: proposals, failures, void approvals, and approvals to be lowered."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
