@@ -15,6 +15,7 @@ from plum_site.lib.panels import panel
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import local_date
 from plum_site.lib.present import NO_DATA, Table, badge, instant
+from reviews.admin.playbooks import pair_sentences
 from reviews.choices import LadderName
 from reviews.forms import HoldForm, LadderForm
 from reviews.models import LadderVersion
@@ -97,7 +98,7 @@ def ask_ladder(request: HttpRequest) -> HttpResponse:
         title=f"Put version {in_force.number + 1} of the ladder in force",
         sent=[(name, value) for name in (*form.fields, "number") for value in request.POST.getlist(name)],
         changes=[
-            Table("What it says", ["Now", "Afterwards"], pair_sentences(in_force.rule, rule)),
+            Table("What it says", ["Now", "Afterwards"], pair_sentences(say_ladder(in_force.rule), say_ladder(rule))),
             make_changes(before, after, read_rungs(program.pk, in_force.rule)),
         ],
         action=reverse("admin:save_ladder"),
@@ -222,13 +223,6 @@ def partner_or_404(request: HttpRequest, pk: int) -> Partner:
     if partner is None:
         raise Http404("No such partner")
     return partner
-
-
-def pair_sentences(before: LadderRule, after: LadderRule) -> list[list[str]]:
-    """What two rules say, sentence beside sentence."""
-    left, right = say_ladder(before), say_ladder(after)
-    count = max(len(left), len(right))
-    return [[*pair] for pair in zip([*left, *[""] * (count - len(left))], [*right, *[""] * (count - len(right))], strict=True)]
 
 
 def make_history(versions: list[LadderVersion]) -> Table:

@@ -1,6 +1,7 @@
 """The playbook: which diagnosis leads to which proposal, its versions, and the page on which its lines are edited."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from django.contrib import messages
@@ -13,9 +14,18 @@ from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.people import names_of
 from plum_site.lib.present import NO_DATA, Table, badge, instant
 from reviews.choices import ActionKind
-from reviews.forms import LineForm, begin_line, read_number
+from reviews.forms import LineForm, PlacingForm, begin_line, read_number
 from reviews.models import Playbook
-from reviews.rules.actions import MOST_LINES, PlaybookLine, check_playbook, default_playbook, read_lines, say_line
+from reviews.rules.actions import (
+    MOST_LINES,
+    PlacingSpec,
+    PlaybookLine,
+    check_playbook,
+    default_playbook,
+    read_lines,
+    say_line,
+    say_placing,
+)
 from reviews.selectors.actions import list_playbook_versions, read_playbook
 from reviews.services.actions import HANDLINGS, save_playbook
 
@@ -42,6 +52,7 @@ def show_playbook(request: HttpRequest) -> HttpResponse:
         buttons=[edit] if allowed(request, "rule.edit") else [],
         tables=[
             Table(f"In force: {number}", ["Line", "What it says", ""], rows, NOTHING, note=FIRST_MATCH),
+            Table("For segments, once a month is over", ["What it says"], [[said] for said in say_placing(in_force.placing)]),
             make_history(list(list_playbook_versions(program.pk))),
         ],
     )
@@ -51,7 +62,8 @@ def show_playbook(request: HttpRequest) -> HttpResponse:
 def write_playbook(request: HttpRequest) -> HttpResponse:
     """The lines, each with its fields."""
     in_force = read_playbook(program_of(request).pk)
-    return show_editor(request, make_forms([begin_line(line) for line in in_force.lines], kinds_of(in_force.lines)))
+    forms = make_forms([begin_line(line) for line in in_force.lines], kinds_of(in_force.lines))
+    return show_editor(request, forms, PlacingForm(spec=in_force.placing))
 
 
 @page("playbook/change/", name="change_playbook", operation="rule.edit", method="POST")
@@ -70,7 +82,7 @@ def change_playbook(request: HttpRequest) -> HttpResponse:
         rows[at - 1], rows[at] = rows[at], rows[at - 1]
     elif do == "down" and 0 <= at < len(rows) - 1:
         rows[at + 1], rows[at] = rows[at], rows[at + 1]
-    return show_editor(request, make_forms(rows, kinds))
+    return show_editor(request, make_forms(rows, kinds), read_placing(request))
 
 
 @page("playbook/save/", name="save_playbook", operation="rule.edit", method="POST")
@@ -79,15 +91,23 @@ def save(request: HttpRequest) -> HttpResponse:
     program = program_of(request)
     replaces = read_number(request.POST.get("number", ""))
     lines, forms = read_sent(request)
-    if lines is None:
-        return show_editor(request, forms)
+    placing = read_placing(request)
+    if not placing.is_valid() or lines is None:
+        return show_editor(request, forms, placing)
     try:
-        row = save_playbook(program_id=program.pk, lines=lines, actor=person_of(request), at=now(), replaces=replaces)
+        row = save_playbook(
+            program_id=program.pk,
+            lines=lines,
+            placing=placing.read(),
+            actor=person_of(request),
+            at=now(),
+            replaces=replaces,
+        )
     except DomainError as error:
         messages.error(request, error.detail)
         if error.code == "changed_since":
             return go(request, "action_playbook")
-        return show_editor(request, forms)
+        return show_editor(request, forms, placing)
     messages.success(request, f"{row} is in force for flags from now on.")
     return go(request, "action_playbook")
 
@@ -96,9 +116,11 @@ def ask(request: HttpRequest) -> HttpResponse:
     """What the next version says, against what is in force, before it is saved."""
     in_force = read_playbook(program_of(request).pk)
     lines, forms = read_sent(request)
-    if lines is None:
-        return show_editor(request, forms)
-    if lines == in_force.lines:
+    placing = read_placing(request)
+    if not placing.is_valid() or lines is None:
+        return show_editor(request, forms, placing)
+    spec = placing.read()
+    if (lines, spec) == (in_force.lines, in_force.placing):
         messages.info(request, "That is what is in force already. Nothing was saved.")
         return go(request, "action_playbook")
     return show(
@@ -116,6 +138,7 @@ def ask(request: HttpRequest) -> HttpResponse:
                 list_lines(in_force.lines, lines),
                 "Nothing is proposed by rule.",
             ),
+            Table("For segments", ["Now", "Afterwards"], pair_sentences(say_placing(in_force.placing), say_placing(spec))),
             Table("No longer there", ["Line", "What it said"], list_gone(in_force.lines, lines), "Every line of before stays."),
         ],
         back_url=reverse("admin:action_playbook"),
@@ -123,7 +146,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     )
 
 
-def show_editor(request: HttpRequest, forms: Sequence[LineForm]) -> HttpResponse:
+def show_editor(request: HttpRequest, forms: Sequence[LineForm], placing: PlacingForm) -> HttpResponse:
     """The page with the lines; each begins with what it says."""
     in_force = read_playbook(program_of(request).pk)
     lines = [(form, say_form(form), index) for index, form in enumerate(forms)]
@@ -134,6 +157,7 @@ def show_editor(request: HttpRequest, forms: Sequence[LineForm]) -> HttpResponse
         intro=f"{FIRST_MATCH} Adding, moving and removing change this page only; nothing is in force before you looked at it.",
         lines=lines,
         last=len(lines) - 1,
+        placing=placing,
         number=request.POST.get("number", str(in_force.number)),
         action=reverse("admin:change_playbook"),
         back_url=reverse("admin:action_playbook"),
@@ -178,6 +202,16 @@ def read_sent(request: HttpRequest) -> tuple[list[PlaybookLine] | None, list[Lin
     return lines, forms
 
 
+def read_placing(request: HttpRequest) -> PlacingForm:
+    """What was sent for segments."""
+    return PlacingForm(request.POST, spec=read_playbook(program_of(request).pk).placing)
+
+
+def pair_sentences(left: Sequence[str], right: Sequence[str]) -> list[list[str]]:
+    """What two versions say, sentence beside sentence."""
+    return [[*pair] for pair in zip_longest(left, right, fillvalue="")]
+
+
 def kinds_of(lines: Sequence[PlaybookLine]) -> list[tuple[str, str]]:
     """The kinds that a line may propose: those that can be carried out, and those that stand in the playbook already."""
     standing = {line.kind for line in lines}
@@ -216,7 +250,10 @@ def make_history(versions: list[Playbook]) -> Table:
         new = [f"New: {say_line(line)}" for line in lines if line not in before]
         gone = [f"Gone: {say_line(line)}" for line in before if line not in lines]
         state = badge("in force", "good") if index == 0 else NO_DATA
-        said = " ".join(new + gone) or "The lines stand in another order."
+        placing = PlacingSpec.from_json(row.placing)
+        then = PlacingSpec.from_json(versions[index + 1].placing) if index + 1 < len(versions) else PlacingSpec()
+        segments = [] if placing == then else ["For segments:", *say_placing(placing)]
+        said = " ".join(new + gone + segments) or "The lines stand in another order."
         rows.append([f"Version {row.number}", state, said, instant(row.made_at), names[row.made_by]])
     headers = ["Version", "State", "What it changed", "When", "Who"]
     return Table("Versions, newest first", headers, rows, "Nobody has changed the playbook yet.")

@@ -4,7 +4,7 @@ from typing import Any
 
 from plum_site.lib.workflow import available
 from reviews.choices import ActionState
-from reviews.rules.actions import default_approvals, default_playbook, write_lines
+from reviews.rules.actions import PlacingSpec, default_approvals, default_playbook, write_lines
 from reviews.workflow import ACTION_TRANSITIONS
 
 PROPOSAL = {
@@ -127,7 +127,7 @@ APPROVALS: dict[str, Any] = {
     "push_limit": default_approvals().push_limit,
     "solo_mode": False,
 }
-PLAYBOOK: dict[str, Any] = {"lines": write_lines(default_playbook())}
+PLAYBOOK: dict[str, Any] = {"lines": write_lines(default_playbook()), "placing": PlacingSpec().as_json()}
 REFUSED_REQUEST: dict[str, Any] = {
     "id": 2,
     "state": "refused",

@@ -12,7 +12,15 @@ from plum_site.lib.models import ApiToken
 from plum_site.lib.periods import month_text
 from reviews.choices import ActionKind, ActionState, Cause, Severity, Standing, Verdict
 from reviews.models import CorrectiveAction
-from reviews.rules.actions import AUDIENCES, LONGEST_PERSISTENCE, MOST_LINES, check_params, say_action
+from reviews.rules.actions import (
+    AUDIENCES,
+    BOUNDS,
+    LONGEST_PERSISTENCE,
+    MOST_LINES,
+    PlacingSpec,
+    check_params,
+    say_action,
+)
 from reviews.selectors.actions import list_action_transitions, list_notes, read_approvals
 from reviews.services.actions import HANDLINGS, is_undoable
 from reviews.workflow import ACTION_TRANSITIONS, WAITING_ACTIONS
@@ -280,10 +288,36 @@ class PlaybookLineBody(Body):
     params = serializers.DictField(required=False, default=dict, help_text="Of the action; words may be left to people.")
 
 
+def bounded(name: str, text: str) -> serializers.IntegerField:
+    """A number of the lines for segments, within its bounds."""
+    least, most = BOUNDS[name]
+    return serializers.IntegerField(
+        required=False, default=getattr(PlacingSpec, name), min_value=least, max_value=most, help_text=text
+    )
+
+
+class PlacingBody(Body):
+    """What is proposed for segments once a month is over."""
+
+    surfaces = serializers.BooleanField(
+        required=False, default=True, help_text="Surface, in a segment that redeems little, partners that do well with its peers."
+    )
+    lowers = serializers.BooleanField(
+        required=False, default=True, help_text="Lower, in a segment, partners whose activation has been poor there."
+    )
+    share = bounded("share", "Per cent of what the peers let expect, at which something is little.")
+    lower_months = bounded("lower_months", "For how many months on end activation must have been poor.")
+    places = bounded("places", "By how many places offers are lowered then.")
+    minimum = bounded("minimum", "Observations that are needed.")
+    most = bounded("most", "Proposals a month, of each of the two.")
+    quiet_months = bounded("quiet_months", "For how long the same is not proposed again.")
+
+
 class PlaybookInput(Body):
-    """What is proposed for which diagnosis: the first line that fits."""
+    """What is proposed for which diagnosis: the first line that fits; and for segments. Without `placing`, that stays."""
 
     lines = serializers.ListField(child=PlaybookLineBody(), max_length=MOST_LINES)
+    placing = PlacingBody(required=False)
 
 
 class PlaybookOutput(serializers.Serializer):
@@ -291,5 +325,6 @@ class PlaybookOutput(serializers.Serializer):
 
     number = serializers.IntegerField(help_text="Of the version; 0: the one that every program begins with.")
     lines = PlaybookLineBody(many=True)
+    placing = PlacingBody()
     made_by = serializers.CharField(help_text="Empty for number 0.")
     made_at = serializers.DateTimeField(allow_null=True)

@@ -17,7 +17,7 @@ from reviews.api import action_examples as examples
 from reviews.api.action_serializers import PlaybookInput, PlaybookOutput
 from reviews.api.approval_serializers import ApprovalRequestOutput, ApprovalsInput, ApprovalsOutput
 from reviews.models import ApprovalPolicy, ApprovalRequest, Playbook
-from reviews.rules.actions import ApprovalSpec, read_lines, write_lines
+from reviews.rules.actions import ApprovalSpec, PlacingSpec, read_lines, write_lines
 from reviews.selectors.actions import Approvals, PlaybookInForce, read_approvals, read_playbook
 from reviews.selectors.approvals import find_open_request, get_approval_request, list_approval_requests
 from reviews.services.actions import answer_approval_request, save_approvals, save_playbook
@@ -116,8 +116,8 @@ class ApprovalRequestTransitionsView(WritingView):
 
 class PlaybookView(WritingView):
     """
-    What is proposed for which diagnosis: the first line that fits. PUT makes the next version, whole; the same again changes
-    nothing.
+    What is proposed for which diagnosis: the first line that fits; and what for segments once a month is over. PUT makes the next
+    version, whole; the same again changes nothing.
     """
 
     operations: ClassVar = {"GET": "review.read", "PUT": "rule.edit"}
@@ -128,7 +128,8 @@ class PlaybookView(WritingView):
 
     def describe(self, row: PlaybookInForce) -> dict[str, Any]:
         """As read."""
-        return dict(PlaybookOutput({"lines": write_lines(row.lines)} | say_version(row.number, row.row)).data)
+        said = {"lines": write_lines(row.lines), "placing": row.placing.as_json()}
+        return dict(PlaybookOutput(said | say_version(row.number, row.row)).data)
 
     def find_current(self) -> PlaybookInForce:
         """The one in force."""
@@ -143,7 +144,13 @@ class PlaybookView(WritingView):
         """The next version."""
 
         def act(given: Mapping[str, Any]) -> Response:
-            save_playbook(program_id=self.program_id, lines=read_lines(given["lines"]), actor=self.actor, at=clock.now())
+            save_playbook(
+                program_id=self.program_id,
+                lines=read_lines(given["lines"]),
+                placing=PlacingSpec(**given["placing"]) if "placing" in given else None,
+                actor=self.actor,
+                at=clock.now(),
+            )
             return self.answer(self.find_current())
 
         return self.write(request, act)

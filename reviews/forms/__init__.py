@@ -1,7 +1,7 @@
 """Forms: they collect, services decide."""
 
 from reviews.forms.actions import ActionForm, ActionNoteForm, ActionStepForm, begin_with
-from reviews.forms.approvals import ApprovalsForm, LineForm, begin_line, read_number
+from reviews.forms.approvals import ApprovalsForm, LineForm, PlacingForm, begin_line, read_number
 from reviews.forms.ladder import HoldForm, LadderForm
 from reviews.forms.rules import PolicyForm, RuleForm, WrittenRule
 from reviews.forms.steps import (
@@ -26,6 +26,7 @@ __all__ = [
     "HoldForm",
     "LadderForm",
     "LineForm",
+    "PlacingForm",
     "PolicyForm",
     "RuleForm",
     "SubscriptionForm",

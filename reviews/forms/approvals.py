@@ -4,17 +4,20 @@ import json
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 
 from reviews.choices import ActionKind, Approval, Cause, Severity, Standing
 from reviews.forms.actions import HOW_CHOICES
 from reviews.rules.actions import (
     ANY,
     BLAMELESS,
+    BOUNDS,
     LARGEST_LIMIT,
     LONGEST_PERSISTENCE,
     SOLO_HOURS,
     WITH_PLACE,
     ApprovalSpec,
+    PlacingSpec,
     PlaybookLine,
 )
 
@@ -112,6 +115,38 @@ class LineForm(forms.Form):
         return PlaybookLine(
             given["cause"], given["kind"], given["severity"], given["standing"], given["months"], given["audience"], params
         )
+
+
+class PlacingForm(forms.Form):
+    """What the playbook proposes for segments."""
+
+    surfaces = forms.BooleanField(
+        label="Surface partners in segments that redeem little",
+        required=False,
+        help_text="Those that do well with the peers of the segment.",
+    )
+    lowers = forms.BooleanField(
+        label="Lower partners in segments with poor activation",
+        required=False,
+        help_text="Where it has been poor there for months on end, against comparable partners and against itself elsewhere.",
+    )
+    share = forms.IntegerField(label="Little is at most … % of what is to be expected")
+    lower_months = forms.IntegerField(label="Poor activation for … months on end")
+    places = forms.IntegerField(label="Lowered by … places")
+    minimum = forms.IntegerField(label="From … observations on")
+    most = forms.IntegerField(label="At most … proposals of each a month")
+    quiet_months = forms.IntegerField(label="Not again for … months after it was decided or ended")
+
+    def __init__(self, data: Any = None, *, spec: PlacingSpec) -> None:
+        """spec: what is in force."""
+        super().__init__(data, initial=spec.as_json(), prefix="placing")
+        for name, (least, most) in BOUNDS.items():
+            self.fields[name].validators += [MinValueValidator(least), MaxValueValidator(most)]
+            self.fields[name].widget.attrs |= {"min": least, "max": most}
+
+    def read(self) -> PlacingSpec:
+        """The lines for segments as the service takes them."""
+        return PlacingSpec(**self.cleaned_data)
 
 
 def begin_line(line: PlaybookLine) -> dict[str, Any]:

@@ -20,12 +20,14 @@ class Playbook(models.Model):
     """
     Which diagnosis leads to which proposal: one version. The newest is in force. Append-only.
 
-    lines: rows in the order in which they are tried, as reviews.rules.actions.playbook describes them.
+    lines: rows in the order in which they are tried, as reviews.rules.actions.playbook describes them. placing: the lines for
+    segments, as reviews.rules.actions.placing does; empty in versions from before there were any.
     """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="playbooks")
     number = models.PositiveIntegerField()
     lines = models.JSONField()
+    placing = models.JSONField(default=dict)
     made_by = models.CharField(max_length=200)
     made_at = models.DateTimeField()
 

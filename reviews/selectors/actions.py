@@ -12,7 +12,7 @@ from plum_site.lib.errors import NotFound
 from plum_site.lib.periods import first_instant, local_date
 from reviews.choices import ActionState
 from reviews.models import ActionNote, ActionTransition, ApprovalPolicy, CorrectiveAction, FlagCase, Playbook, ReviewCycle
-from reviews.rules.actions import ApprovalSpec, PlaybookLine, default_approvals, default_playbook, read_lines
+from reviews.rules.actions import ApprovalSpec, PlacingSpec, PlaybookLine, default_approvals, default_playbook, read_lines
 from reviews.rules.effects import EffectDesign
 from reviews.selectors.approvals import spec_of
 from reviews.selectors.flags import list_open_flags
@@ -44,6 +44,7 @@ class PlaybookInForce:
     """The playbook in force. number 0, row None: the one that every program begins with."""
 
     lines: list[PlaybookLine]
+    placing: PlacingSpec
     number: int = 0
     row: Playbook | None = None
 
@@ -67,7 +68,9 @@ def read_playbook(program_id: int) -> PlaybookInForce:
     Shape: one PlaybookInForce.
     """
     row = Playbook.objects.filter(program_id=program_id).order_by("-number").first()
-    return PlaybookInForce(read_lines(row.lines), row.number, row) if row else PlaybookInForce(default_playbook())
+    if row is None:
+        return PlaybookInForce(default_playbook(), PlacingSpec())
+    return PlaybookInForce(read_lines(row.lines), PlacingSpec.from_json(row.placing), row.number, row)
 
 
 def list_approval_versions(program_id: int) -> QuerySet[ApprovalPolicy]:

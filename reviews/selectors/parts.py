@@ -31,7 +31,7 @@ def read_parts(program: Program, config: Mapping[str, Any], rules: Sequence[Rule
     if RuleTarget.OFFER in targets:
         parts += _read_offers(program, months, cutoff)
     if RuleTarget.PARTNER_SEGMENT in targets:
-        parts += _read_segments(program, months, cutoff, list(config.get("attributes", ())))
+        parts += read_segments(program, months, cutoff, list(config.get("attributes", ())))
     return parts
 
 
@@ -85,8 +85,15 @@ def _read_offers(program: Program, months: Sequence[str], cutoff: int) -> list[P
     return _as_parts(counted, months, RuleTarget.OFFER, "")
 
 
-def _read_segments(program: Program, months: Sequence[str], cutoff: int, attributes: Sequence[str]) -> list[PartInput]:
-    """What members are, value by value. A group that is hidden in the reviewed month is no part at all."""
+def read_segments(program: Program, months: Sequence[str], cutoff: int, attributes: Sequence[str]) -> list[PartInput]:
+    """
+    What members are, value by value. A group that is hidden in the newest of the months is no part at all.
+
+    months: YYYY-MM, newest first, one after the other.
+
+    Shape: PartInputs, in no order.
+    Source: docs/rules/suppression.md
+    """
     starts_date, ends_date = parse_month(months[-1]), next_month(parse_month(months[0]))
     counted = count_by_attributes(
         program=program, starts_date=starts_date, ends_date=ends_date, attributes=attributes, cutoff=cutoff

@@ -30,7 +30,7 @@ from reviews.selectors import (
     say_gap,
 )
 from reviews.selectors.actions import list_cases_to_act_on
-from reviews.services.actions.playbook import propose_for_flags
+from reviews.services.actions.playbook import propose_by_playbook
 from reviews.services.announcements import announce_closing, announce_flags
 from reviews.services.decisions import decide_by_rule
 from reviews.services.flags import follow_flags
@@ -184,7 +184,7 @@ def consolidate_cycle(
         crashpoint("review.after_announcements")
         tell_owners_of_flags(cycle=cycle, opened=opened, at=at)
         crashpoint("review.after_mails")
-        propose_for_flags(cycle=cycle, cases=list_cases_to_act_on(cycle, opened, at), at=at)
+        propose_by_playbook(cycle=cycle, cases=list_cases_to_act_on(cycle, opened, at), parts=given.parts, at=at)
         crashpoint("review.after_proposals")
         decided = decide_by_rule(cycle=cycle, policy_number=config["policy"]["number"], at=at)
         if before is None or have_flags_changed or is_by_hand or cycle.ends_at <= at:

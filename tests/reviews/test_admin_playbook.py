@@ -11,7 +11,7 @@ from plum_site.lib.choices import Role
 from plum_site.lib.models import User
 from reviews.choices import ActionKind, Approval, Cause, Severity, Standing
 from reviews.models import ApprovalPolicy, ApprovalRequest, Playbook
-from reviews.rules.actions import PlaybookLine, default_playbook, say_line
+from reviews.rules.actions import PlacingSpec, PlaybookLine, default_playbook, say_line
 from reviews.selectors.actions import read_approvals, read_playbook
 from reviews.services.actions import HANDLINGS, lower_by_time, save_approvals
 from tests.factories.actions import AT, make_correctable_program
@@ -44,9 +44,14 @@ def approvals(**changes: Any) -> dict[str, Any]:
 
 def sent(client: Client) -> dict[str, Any]:
     """What the editor of the playbook sends as it was opened."""
-    forms = [form for form, _, _ in client.get(reverse("admin:write_playbook")).context["lines"]]
+    context = client.get(reverse("admin:write_playbook")).context
+    forms = [*(form for form, _, _ in context["lines"]), context["placing"]]
     values = {form.add_prefix(name): form[name].value() for form in forms for name in form.fields}
-    return {"lines": str(len(forms)), "number": "0", **{name: "" if value is None else value for name, value in values.items()}}
+    return {
+        "lines": str(len(forms) - 1),
+        "number": "0",
+        **{name: "" if value is None else value for name, value in values.items()},
+    }
 
 
 def test_the_approvals_in_force_and_what_would_change(client: Client, program: Program) -> None:
@@ -202,7 +207,8 @@ def test_what_is_wrong_stands_at_its_line_and_nothing_is_saved(client: Client, p
 
 
 def test_an_empty_playbook_proposes_nothing(client: Client, program: Program) -> None:
-    client.post(reverse("admin:save_playbook"), {"lines": "0", "number": "0"})
+    placing = {name: value for name, value in sent(client).items() if name.startswith("placing-")}
+    client.post(reverse("admin:save_playbook"), {"lines": "0", "number": "0", **placing})
     assert read_playbook(program.pk).lines == []
     assert "Nothing is proposed by rule." in text_of(client.get(reverse(PLAYBOOK)))
 
@@ -229,3 +235,20 @@ def test_an_empty_playbook_proposes_nothing(client: Client, program: Program) ->
 )
 def test_a_line_is_one_sentence(line: PlaybookLine, said: str) -> None:
     assert say_line(line) == said
+
+
+def test_the_lines_for_segments_are_shown_changed_and_refused_beside_their_fields(client: Client, program: Program) -> None:
+    said = text_of(client.get(reverse(PLAYBOOK)))
+    assert "For each segment that redeems at most 80 % of what its peers let expect" in said
+
+    given = sent(client) | {"placing-share": "60", "do": "look"}
+    given.pop("placing-lowers")
+    asked = text_of(client.post(reverse("admin:change_playbook"), given))
+    assert "redeems at most 60 % of what its peers let expect" in asked
+    wrong = client.post(reverse("admin:change_playbook"), given | {"placing-share": "100"})
+    assert "less than or equal to 99" in text_of(wrong)
+    assert not Playbook.objects.exists()
+
+    client.post(reverse("admin:save_playbook"), given)
+    assert read_playbook(program.pk).placing == PlacingSpec(share=60, lowers=False)
+    assert "For segments:" in text_of(client.get(reverse(PLAYBOOK)))

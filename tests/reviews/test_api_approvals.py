@@ -11,7 +11,7 @@ from plum_site.lib.models import ApiToken, Job, RoleGrant, User
 from plum_site.lib.people import grant_role, update_person
 from reviews.choices import ActionKind, Approval
 from reviews.models import ApprovalPolicy, CorrectiveAction, Playbook
-from reviews.rules.actions import ApprovalSpec, default_approvals
+from reviews.rules.actions import ApprovalSpec, PlacingSpec, default_approvals
 from reviews.services.actions import edit_action, save_approvals
 from tests.factories.action_clients import client_of, get, proposed, send, step
 from tests.factories.actions import AT, lower_approvals, make_correctable_program, propose
@@ -321,3 +321,14 @@ def test_a_playbook_that_is_wrong_names_the_line(program: Program, line: dict[st
     answer = send(make_client(program, "rules:write"), "PUT", "playbook", {"lines": [good, line]})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/lines/1")
     assert not Playbook.objects.exists()
+
+
+def test_lines_for_segments_stay_where_a_playbook_does_not_name_them(program: Program) -> None:
+    rules = make_client(program, "rules:write", "reviews:read")
+    assert get(rules, "playbook")["placing"] == PlacingSpec().as_json()
+    wanted = {"lines": [], "placing": {"share": 50, "lowers": False}}
+    assert send(rules, "PUT", "playbook", wanted).json()["placing"] == PlacingSpec(share=50, lowers=False).as_json()
+    lines = [{"cause": "", "kind": "contact_partner"}]
+    assert send(rules, "PUT", "playbook", {"lines": lines}).json()["placing"]["share"] == 50
+    answer = send(rules, "PUT", "playbook", {"lines": [], "placing": {"share": 100}})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/placing/share")

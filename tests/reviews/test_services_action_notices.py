@@ -22,7 +22,7 @@ from reviews.services.actions import (
     approve_action,
     edit_action,
     execute_action,
-    propose_for_flags,
+    propose_by_playbook,
     reject_action,
     remind_of_actions,
     revert_action,
@@ -263,7 +263,7 @@ def test_a_consolidation_tells_each_person_once_of_all_that_it_proposed() -> Non
     assert mail.payload["text"].count("\n- ") == count
     assert "Proposed by the playbook" in mail.payload["text"]
 
-    propose_for_flags(cycle=cycle, cases=[], at=IN_JULY + DAY)
+    propose_by_playbook(cycle=cycle, cases=[], parts=[], at=IN_JULY + DAY)
     reviewed(program, at=IN_JULY + DAY)
     assert len(mails("proposed:")) == 1
 

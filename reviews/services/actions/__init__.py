@@ -17,7 +17,7 @@ from reviews.services.actions.letters import answer_letter, letter_url, read_let
 from reviews.services.actions.notes import add_note
 from reviews.services.actions.notices import remind_of_actions
 from reviews.services.actions.people import UnableToDecideAction
-from reviews.services.actions.playbook import propose_for_flags, save_playbook
+from reviews.services.actions.playbook import propose_by_playbook, save_playbook
 from reviews.services.actions.proposing import draft_action, edit_action, propose_action, take_up_action
 from reviews.services.actions.pushes.mailing import render_push
 from reviews.services.actions.pushes.opting_out import has_opted_out, opt_in_again, opt_out, opt_out_url, read_opt_out_token
@@ -57,7 +57,7 @@ __all__ = [
     "opt_out",
     "opt_out_url",
     "propose_action",
-    "propose_for_flags",
+    "propose_by_playbook",
     "read_letter_token",
     "read_opt_out_token",
     "reject_action",

@@ -5,12 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils.text import slugify
 
 from offers.choices import PresentState
-from offers.models import Segment
-from offers.selectors import list_offers, list_segments
-from offers.services import save_segment
+from offers.selectors import list_offers
 from partners.models import Program
 from plum_site.lib import audit
 from plum_site.lib.errors import DomainError
@@ -18,13 +15,41 @@ from plum_site.lib.models import User
 from plum_site.lib.periods import local_date, months_between
 from reviews.choices import ActionKind, RuleTarget
 from reviews.models import CorrectiveAction, FlagCase, Playbook, ReviewCycle, Scorecard
-from reviews.rules.actions import Finding, PlaybookLine, ProposalSpec, check_playbook, find_proposal, write_lines
+from reviews.rules import PartInput
+from reviews.rules.actions import (
+    Finding,
+    PlacingSpec,
+    PlaybookLine,
+    ProposalSpec,
+    check_placing,
+    check_playbook,
+    find_proposal,
+    write_lines,
+)
 from reviews.selectors.actions import UNDER_WAY, read_playbook
 from reviews.services.actions.approvals import check_number
 from reviews.services.actions.notices import tell_of_proposals
+from reviews.services.actions.placing import propose_placings, segment_of
 from reviews.services.actions.proposing import propose_action
 
 DUE_AFTER = timedelta(days=14)
+
+
+def propose_by_playbook(
+    *, cycle: ReviewCycle, cases: Sequence[FlagCase], parts: Sequence[PartInput], at: datetime
+) -> list[CorrectiveAction]:
+    """
+    Propose what the playbook says for a cycle, and tell each person who should decide in one mail.
+
+    parts: what the consolidation read of segments.
+
+    Raises: nothing.
+    Writes: what propose_for_flags and propose_placings write; plum_outbox, in the caller's transaction.
+    Source: docs/rules/playbook.md
+    """
+    proposed = [*propose_for_flags(cycle=cycle, cases=cases, at=at), *propose_placings(cycle=cycle, parts=parts, at=at)]
+    tell_of_proposals(actions=proposed, at=at)
+    return proposed
 
 
 def propose_for_flags(*, cycle: ReviewCycle, cases: Sequence[FlagCase], at: datetime) -> list[CorrectiveAction]:
@@ -33,8 +58,7 @@ def propose_for_flags(*, cycle: ReviewCycle, cases: Sequence[FlagCase], at: date
     another action of that kind for the flag is under way. What cannot be proposed (an offer that is gone) is left out.
 
     Raises: nothing.
-    Writes: reviews_correctiveaction, reviews_actiontransition, offers_segment, plum_auditevent, plum_outbox, in the caller's
-    transaction.
+    Writes: reviews_correctiveaction, reviews_actiontransition, offers_segment, plum_auditevent, in the caller's transaction.
     Source: docs/rules/playbook.md
     """
     lines = read_playbook(cycle.program_id).lines
@@ -47,7 +71,6 @@ def propose_for_flags(*, cycle: ReviewCycle, cases: Sequence[FlagCase], at: date
         proposal = find_proposal(lines, finding)
         if proposal and not _is_under_way(case, proposal):
             proposed += _propose(cycle, case, card, proposal, at)
-    tell_of_proposals(actions=proposed, at=at)
     return proposed
 
 
@@ -77,10 +100,17 @@ def find_finding(case: FlagCase, card: Scorecard, at: datetime) -> Finding | Non
 
 @transaction.atomic
 def save_playbook(
-    *, program_id: int, lines: Sequence[PlaybookLine], actor: User | str, at: datetime, replaces: int | None = None
+    *,
+    program_id: int,
+    lines: Sequence[PlaybookLine],
+    actor: User | str,
+    at: datetime,
+    placing: PlacingSpec | None = None,
+    replaces: int | None = None,
 ) -> Playbook:
     """
-    Say what is proposed for which diagnosis, as the next version. The same again changes nothing.
+    Say what is proposed for which diagnosis, and for segments (placing; None: as it is), as the next version. The same again
+    changes nothing.
 
     replaces: the number of the version that the caller saw.
 
@@ -92,12 +122,15 @@ def save_playbook(
     Program.objects.select_for_update().get(pk=program_id)
     in_force = read_playbook(program_id)
     check_number(in_force.number, replaces, "playbook")
-    if in_force.row is not None and in_force.lines == list(lines):
+    placing = placing or in_force.placing
+    check_placing(placing)
+    if in_force.row is not None and (in_force.lines, in_force.placing) == (list(lines), placing):
         return in_force.row
     row = Playbook.objects.create(
         program_id=program_id,
         number=in_force.number + 1,
         lines=write_lines(lines),
+        placing=placing.as_json(),
         made_by=audit.actor_name(actor),
         made_at=at,
     )
@@ -108,7 +141,7 @@ def save_playbook(
         row=row,
         at=at,
         before={"number": in_force.number},
-        after={"number": row.number, "lines": len(lines)},
+        after={"number": row.number, "lines": len(lines), "placing": row.placing},
     )
     return row
 
@@ -123,7 +156,7 @@ def _propose(cycle: ReviewCycle, case: FlagCase, card: Scorecard, proposal: Prop
     """One action for each segment that carries the fall, or one for everyone."""
     made = []
     for segment in proposal.segments or ("",):
-        code = _segment_of(cycle.program_id, segment, at).code if segment else ""
+        code = segment_of(cycle.program_id, segment, at).code if segment else ""
         try:
             with transaction.atomic():
                 action = propose_action(
@@ -142,17 +175,4 @@ def _propose(cycle: ReviewCycle, case: FlagCase, card: Scorecard, proposal: Prop
         except DomainError:
             continue
         made.append(action)
-    return made
-
-
-def _segment_of(program_id: int, key: str, at: datetime) -> Segment:
-    """The segment of the members that have one value of one attribute, made where there is none."""
-    attribute, _, value = key.partition("=")
-    rule = [{"attribute": attribute, "operator": "is", "values": [value]}]
-    for segment in list_segments(program_id):
-        if segment.rule == rule:
-            return segment
-    name = f"{attribute}: {value or 'unknown'}"
-    code = slugify(f"{attribute}-{value or 'unknown'}")[:60]
-    made, _ = save_segment(program_id=program_id, code=code, name=name, rule=rule, actor=audit.SYSTEM, at=at)
     return made
