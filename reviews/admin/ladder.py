@@ -17,7 +17,7 @@ from plum_site.lib.periods import local_date
 from plum_site.lib.present import NO_DATA, Table, badge, instant
 from reviews.admin.playbooks import pair_sentences
 from reviews.choices import LadderName
-from reviews.forms import HoldForm, LadderForm
+from reviews.forms import HoldForm, LadderForm, read_number
 from reviews.models import LadderVersion
 from reviews.pages.ladder import make_changes, make_moves, make_rungs, say_hold, say_months, show_rung
 from reviews.rules.ladder import RUNGS, LadderRule, say_judgement, say_ladder
@@ -115,8 +115,7 @@ def save(request: HttpRequest) -> HttpResponse:
     form = LadderForm(request.POST, rule=read_ladder(program.pk).rule)
     if not form.is_valid():
         return write_ladder(request, form)
-    sent = request.POST.get("number", "")
-    number = int(sent) if sent.isdecimal() and len(sent) < 9 else -1
+    number = read_number(request.POST.get("number", ""))
 
     def act() -> str:
         row = save_ladder(program_id=program.pk, rule=form.read(), actor=person_of(request), at=now(), replaces=number)

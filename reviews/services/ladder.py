@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
-from partners.models import Partner
+from partners.models import Partner, Program
 from partners.services import change_partner_state
 from plum_site.lib import audit
 from plum_site.lib.errors import DomainError, InvalidInput, NotFound
@@ -17,6 +17,7 @@ from reviews.rules.ladder import Judgement, LadderRule, check_ladder, say_judgem
 from reviews.selectors.actions import UNDER_WAY
 from reviews.selectors.ladder import Rung, find_hold, list_closed_in_a_row, list_holds, read_ladder, read_rungs
 from reviews.selectors.subscriptions import REPORT_WITHIN
+from reviews.services.actions.approvals import check_number
 from reviews.services.actions.notices import tell_of_proposals
 from reviews.services.actions.proposing import propose_action
 from reviews.services.announcements import announce_move
@@ -69,14 +70,13 @@ def save_ladder(
     closed from now on. replaces: the number of the version that the caller saw, where that matters.
 
     Raises: InvalidInput - invalid_ladder, with a sentence for each field at fault; DomainError - changed_since.
-    Writes: reviews_ladderversion, plum_auditevent.
+    Writes: reviews_ladderversion, plum_auditevent; locks the program.
     Source: docs/rules/ladder.md
     """
     check_ladder(rule)
+    Program.objects.select_for_update().get(pk=program_id)
     in_force = read_ladder(program_id)
-    if replaces not in (None, in_force.number):
-        sentence = f"Version {in_force.number} of the ladder is in force, not {replaces}. Nothing was saved. Look at it first."
-        raise DomainError("changed_since", sentence)
+    check_number(in_force.number, replaces, "ladder")
     if in_force.row is not None and in_force.rule == rule:
         return in_force.row
     row = LadderVersion.objects.create(

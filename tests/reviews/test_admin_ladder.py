@@ -70,7 +70,7 @@ def test_a_change_shows_who_would_be_where_before_it_is_saved(client: Client, pr
     assert read_ladder(program.pk).rule.plan.months == 1
     assert partner(program).state == "on_notice"
     late = client.post(reverse("admin:save_ladder"), sent(plan_months=5), follow=True)
-    assert "Version 2 of the ladder is in force, not 1" in text_of(late)
+    assert "version 2 of the ladder is in force, not 1" in text_of(late)
     again = client.post(reverse("admin:ask_ladder"), sent(plan_months=1, notice_months=1), follow=True)
     assert "That is what is in force already." in text_of(again)
 

@@ -311,7 +311,7 @@ def test_the_rule_is_versions_and_the_one_in_force_at_the_closing_judges(program
     row = save_ladder(program_id=program.pk, rule=strict, actor=anna, at=START, replaces=1)
     assert row.number == 2
     assert save_ladder(program_id=program.pk, rule=strict, actor=anna, at=START).pk == row.pk
-    with pytest.raises(DomainError, match="Version 2 of the ladder is in force, not 1") as stale:
+    with pytest.raises(DomainError, match="version 2 of the ladder is in force, not 1") as stale:
         save_ladder(program_id=program.pk, rule=TWO_EACH, actor=anna, at=START, replaces=1)
     assert stale.value.code == "changed_since"
     with pytest.raises(InvalidInput, match="version in force stays"):
