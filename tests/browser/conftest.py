@@ -21,6 +21,22 @@ PASSWORD = "a long enough password"
 TELL_VIOLATIONS = """document.addEventListener('securitypolicyviolation', (event) =>
     console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));"""
 
+# Every control has a name, every image a text, no id stands twice, headings skip no level, and all of it fits the window.
+FAULTS = """() => {
+    const named = (one) => one.labels?.length || one.getAttribute('aria-label') || one.getAttribute('aria-labelledby');
+    const controls = [...document.querySelectorAll('main input:not([type=hidden], [type=submit]), main select, main textarea')];
+    const ids = [...document.querySelectorAll('[id]')].map((one) => one.id).filter((id) => id);
+    const levels = [...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.tagName[1]));
+    return [
+        ...controls.filter((one) => !named(one)).map((one) => `no name: ${one.outerHTML.slice(0, 80)}`),
+        ...[...document.images].filter((one) => !one.hasAttribute('alt')).map((one) => `no alt: ${one.src}`),
+        ...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `twice: ${id}`),
+        ...levels.filter((level, index) => index && level > levels[index - 1] + 1).map((level) => `skipped to h${level}`),
+        ...[...document.querySelectorAll('th:not([scope], #result_list th)')].map((one) => `no scope: ${one.textContent}`),
+        ...[document.documentElement].filter((one) => one.scrollWidth > one.clientWidth).map(() => 'wider than the window'),
+    ];
+}"""
+
 
 @dataclass
 class Visit:
@@ -34,6 +50,19 @@ class Visit:
         """Go to a page, wait until its scripts have run; its status."""
         answer = self.page.goto(self.base + path, wait_until="load")
         return answer.status if answer else 0
+
+    def faults(self) -> list[str]:
+        """What is wrong with the page as it stands: errors and refusals of the policy since it was opened, and its build."""
+        return [*self.wrong, *self.page.evaluate(FAULTS)]
+
+    def sign_in(self, username: str) -> None:
+        """Somebody comes to the console with a password; whoever was there before is signed out."""
+        self.page.context.clear_cookies()
+        self.open(reverse("admin:login"))
+        self.page.fill("#id_username", username)
+        self.page.fill("#id_password", PASSWORD)
+        self.page.click("input[type=submit]")
+        self.page.wait_for_url(self.base + reverse("admin:index"))
 
 
 @pytest.fixture(scope="session")
@@ -86,9 +115,5 @@ def visit(browser: Browser, live_server: Any, request: pytest.FixtureRequest) ->
 @pytest.fixture
 def signed_in(visit: Visit, admin: User) -> Visit:
     """The same window, the program admin signed in with a password."""
-    visit.open(reverse("admin:login"))
-    visit.page.fill("#id_username", admin.username)
-    visit.page.fill("#id_password", PASSWORD)
-    visit.page.click("input[type=submit]")
-    visit.page.wait_for_url(visit.base + reverse("admin:index"))
+    visit.sign_in(admin.username)
     return visit

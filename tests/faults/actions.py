@@ -1,20 +1,23 @@
-"""What processes of a lab are asked to do with corrective actions: approve some, carry one out and die, take it up again."""
+"""What processes of a lab are asked to do with actions of every kind: approve some, carry them out, die, take up again."""
 
-from dataclasses import replace
+import json
+import os
+import sys
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connections
+from django.urls import get_resolver
 
 import plum_site.tasks  # noqa: F401 - registers every handler, as a worker does
 from plum_site.lib import jobs
 from plum_site.lib.choices import JobState, Role
 from plum_site.lib.models import Job
-from reviews.choices import ActionKind
-from reviews.rules.actions import default_approvals
-from reviews.services.actions import EXECUTE, LOWER, approve_action, propose_action, save_approvals
-from tests.factories.offers import make_offer
-from tests.factories.partners import make_partner
+from plum_site.lib.wakeups import ORDINARY, send_to_broker
+from reviews.models import CorrectiveAction
+from reviews.services.actions import EXECUTE, execute_action
+from tests.factories.action_kinds import KINDS, approved, make_subject
 from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 
@@ -22,46 +25,69 @@ CODE = "corrected"
 
 
 def approve(count: int, at: str) -> None:
-    """A program with so many partners, each with one offer, and an approved action for each that pauses it."""
-    instant = datetime.fromisoformat(at)
+    """A program with so many actions of each kind, each about a partner of its own; all of them are approved."""
     program = make_program(CODE)
     person = make_member_of_staff(program, Role.PROGRAM_ADMIN)
-    for number in range(count):
-        partner = make_partner(program, f"A{number}")
-        make_offer(program, f"A{number}", partner_external_id=f"A{number}")
-        action = propose_action(
-            partner_id=partner.pk, kind=ActionKind.PAUSE_OFFER, params={"offers": [f"A{number}"]}, actor=person, at=instant
-        )
-        approve_action(action_id=action.pk, actor=person, at=instant)
+    for kind in KINDS:
+        for number in range(count):
+            approved(make_subject(program, f"{kind}-{number}"), kind, person, datetime.fromisoformat(at))
 
 
-def carry_out(number: int, point: str, at: str) -> None:
-    """Run the job of one action, dying at the point."""
-    (Path(settings.CRASH_POINTS) / point).touch()
-    job = Job.objects.filter(name=EXECUTE).order_by("pk")[number]
-    jobs.run_job(job.pk, datetime.fromisoformat(at))
+def die(points: list[str], at: str) -> None:
+    """A process for each kind and point carries out one action, and dies there; prints how each ended, then `count`."""
+    ended, _loaded = {}, get_resolver().url_patterns  # once, and not by each process that is forked
+    for kind in KINDS:
+        for number, point in enumerate(points):
+            (Path(settings.CRASH_POINTS) / point).touch()
+            connections.close_all()  # a process that is forked opens its own
+            child = os.fork()
+            if child == 0:
+                jobs.run_job(the_job(f"{kind}-{number}").pk, datetime.fromisoformat(at))
+                os._exit(0)
+            ended[f"{kind}-{number}"] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps(ended))
+    count()
 
 
-def ask_lower(count: int, at: str) -> None:
-    """So many programs, in each of which somebody asked for solo mode."""
-    for number in range(count):
-        program = make_program(f"lowered{number}")
-        person = make_member_of_staff(program, Role.PROGRAM_ADMIN, f"admin{number}")
-        spec = replace(default_approvals(), solo_mode=True)
-        save_approvals(program_id=program.pk, spec=spec, actor=person, at=datetime.fromisoformat(at))
+def take_up(times: list[str]) -> None:
+    """At each of these instants sweep as beat does, and run what is due again, each twice; prints `count`."""
+    for instant in map(datetime.fromisoformat, times):
+        jobs.sweep(instant - 2 * jobs.LONGEST_DELAY)
+        due = list(Job.objects.filter(name=EXECUTE, state=JobState.DUE, due_at__lte=instant).values_list("pk", flat=True))
+        for pk in (*due, *due):
+            jobs.run_job(pk, instant)
+    count()
 
 
-def lower(number: int, point: str, at: str) -> None:
-    """Run the job of one request, dying at the point."""
-    (Path(settings.CRASH_POINTS) / point).touch()
-    job = Job.objects.filter(name=LOWER).order_by("pk")[number]
-    jobs.run_job(job.pk, datetime.fromisoformat(at))
+def race(numbers: list[int], at: str) -> None:
+    """Say `ready`, wait to be told, and carry actions out past the job that keeps others away from them."""
+    chosen = [the_action(f"{kind}-{number}") for number in numbers for kind in KINDS]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for action in chosen:
+        execute_action(action_id=action.pk, revision=action.revision, at=datetime.fromisoformat(at))
 
 
-def take_up(at: str, name: str = EXECUTE) -> None:
-    """Sweep as beat does, and run what is due again, two of a kind at a time as two workers would."""
-    instant = datetime.fromisoformat(at)
-    jobs.sweep(instant - 2 * jobs.LONGEST_DELAY)
-    due = list(Job.objects.filter(name=name, state=JobState.DUE, due_at__lte=instant).values_list("pk", flat=True))
-    for pk in (*due, *due):
-        jobs.run_job(pk, instant)
+def wake(numbers: list[int], times: int) -> None:
+    """Have workers told of actions, each so often, one message after the other about the same one."""
+    waiting = [the_job(f"{kind}-{number}").pk for number in numbers for kind in KINDS]
+    send_to_broker([({"job": pk}, ORDINARY) for pk in waiting for _ in range(times)])
+
+
+def count() -> None:
+    """Print of every action how often its effect stands there, and how often it was finished."""
+    found = {}
+    for action in CorrectiveAction.objects.filter(program__code=CODE).select_related("partner"):
+        finished = action.transitions.filter(name="finish").count()
+        found[action.partner.external_id] = [KINDS[action.kind].count(action), finished]
+    print(json.dumps(found))
+
+
+def the_action(name: str) -> CorrectiveAction:
+    """The one action about a partner."""
+    return CorrectiveAction.objects.get(program__code=CODE, partner__external_id=name)
+
+
+def the_job(name: str) -> Job:
+    """The job that carries it out."""
+    return Job.objects.get(name=EXECUTE, arguments__action_id=the_action(name).pk)

@@ -1,10 +1,11 @@
 """
-Workers die at every step of carrying out a corrective action, or of putting lower approvals in force, and of the job around
-it: it is done once.
+Workers die at every step of carrying out a corrective action of any kind, and of the job around it; two of them do the same
+at once: it is carried out once.
 
-The places are read from the code, so that a new one is tried without a line here. Each has an action of its own.
+Places are read from the code and kinds from `tests.factories.action_kinds`, so that a new one is tried without a line here.
 """
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,26 +13,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from plum_site.lib.crashpoints import STATUS
+from tests.factories.action_kinds import KINDS
 from tests.faults.actions import CODE
 from tests.faults.checker import PREPARE, call
 from tests.faults.figures import Figures
-from tests.faults.lab import ROOT, Lab
+from tests.faults.lab import ROOT, Lab, wait_for
 from tests.faults.points import list_points
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
 NOW, LATER = datetime(2026, 7, 22, 9, 30, tzinfo=UTC), timedelta(hours=3)
 IN_JOB = ("job.after_claim", "job.after_effect", "job.after_mark")  # those that the process which carries it out comes by
-KEPT = {"action.committed", "approvals.committed", "job.after_effect", "job.after_mark"}  # what was done before stands
-ONE = " AND p.external_id = '{0}'"
-PAUSES = (
-    "SELECT COUNT(*) FROM offers_offertransition t JOIN offers_offer p ON p.id = t.offer_id "
-    "JOIN partners_program g ON g.id = p.program_id WHERE t.name = 'pause' AND g.code = 'corrected'" + ONE
-)
-FINISHED = (
-    "SELECT COUNT(*) FROM reviews_actiontransition t JOIN reviews_correctiveaction a ON a.id = t.action_id "
-    "JOIN partners_partner p ON p.id = a.partner_id WHERE t.name = 'finish'" + ONE
-)
+KEPT = {"action.committed", "job.after_effect", "job.after_mark"}  # what was done before stands
+ONCE, NEVER = [1, 1], [0, 0]
+WORKERS, MESSAGES, EACH = ("worker", "second"), 4, 6
 
 
 def names() -> list[str]:
@@ -39,61 +34,78 @@ def names() -> list[str]:
     return [*(point.name for point in list_points("action")), *IN_JOB]
 
 
-def done(lab: Lab, number: int) -> tuple[int, int]:
-    """How often an action's offer was paused, and how often the action was finished."""
-    return lab.count(PAUSES.format(f"A{number}")), lab.count(FINISHED.format(f"A{number}"))
+def done(lab: Lab) -> dict[str, list[int]]:
+    """How often the effect of each action stands there, and how often it was finished; by kind and number."""
+    found: dict[str, list[int]] = json.loads(call(lab, "count", module="actions"))
+    return found
 
 
-def test_an_action_is_carried_out_once_wherever_the_worker_dies(both: Lab, figures: Figures) -> None:
-    points = names()
-    assert len(points) >= 7, "too few to speak of every step"
-    call(both, "approve", len(points), NOW.isoformat(), module="actions")
-    for number, point in enumerate(points):
-        figures.tried("crash points")
-        command = [sys.executable, "-c", f"{PREPARE.format('actions')}carry_out({number}, '{point}', '{NOW.isoformat()}')"]
-        ended = subprocess.run(command, cwd=ROOT, env=both.environment, capture_output=True, text=True, check=False)
-
-        assert ended.returncode == STATUS, f"{point}: {ended.stderr[-3000:]}"
-        assert both.has_died(point), point
-        assert done(both, number) == ((1, 1) if point in KEPT else (0, 0)), point
-        figures.survived()
-
-    for times in (1, 2):
-        call(both, "take_up", (NOW + times * LATER).isoformat(), module="actions")
-
-    assert [done(both, number) for number in range(len(points))] == [(1, 1)] * len(points)
-    checked = both.manage("verify", "actions", check=False)
+def verify(lab: Lab) -> None:
+    """`verify actions` finds nothing, and has looked at these."""
+    checked = lab.manage("verify", "actions", check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert CODE in checked.stdout
 
 
-def in_force(lab: Lab, number: int) -> tuple[int, int]:
-    """How many versions of the approvals a program has, and how many of its requests are in force."""
-    of = f"program_id = (SELECT id FROM partners_program WHERE code = 'lowered{number}')"
-    return (
-        lab.count(f"SELECT COUNT(*) FROM reviews_approvalpolicy WHERE solo_mode AND {of}"),
-        lab.count(f"SELECT COUNT(*) FROM reviews_approvalrequest WHERE state = 'in_force' AND {of}"),
+def test_an_action_of_any_kind_is_carried_out_once_wherever_the_worker_dies(both: Lab, figures: Figures) -> None:
+    points = names()
+    assert len(points) >= 7, "too few to speak of every step"
+    all_of_them = [f"{kind}-{number}" for kind in KINDS for number in range(len(points))]
+    call(both, "approve", len(points), NOW.isoformat(), module="actions")
+    figures.tried("crash points", len(all_of_them))
+
+    ended, counted = map(json.loads, call(both, "die", points, NOW.isoformat(), module="actions").splitlines())
+
+    assert ended == dict.fromkeys(all_of_them, STATUS)
+    assert counted == {
+        f"{kind}-{number}": ONCE if point in KEPT else NEVER for kind in KINDS for number, point in enumerate(points)
+    }
+    again = [(NOW + times * LATER).isoformat() for times in (1, 2)]
+    assert json.loads(call(both, "take_up", again, module="actions")) == dict.fromkeys(all_of_them, ONCE)
+    figures.survived(len(all_of_them))
+    verify(both)
+
+
+def test_two_workers_at_once_carry_out_an_action_of_any_kind_once(both: Lab, figures: Figures) -> None:
+    """Half of them past their jobs, by two processes in the same instant; the others by workers that are told again and again."""
+    call(both, "approve", 2 * EACH, NOW.isoformat(), module="actions")
+    first, second = list(range(EACH)), list(range(EACH, 2 * EACH))
+    figures.tried("workers at once", 2 * EACH * len(KINDS))
+
+    carry_out_at_once(both, first)
+    assert done(both) == {f"{kind}-{number}": ONCE if number in first else NEVER for kind in KINDS for number in range(2 * EACH)}
+
+    both.start_broker()
+    for name in WORKERS:
+        both.start_worker(name)
+    wait_for(lambda: all("ready." in both.log(name) for name in WORKERS), "two workers", 90)
+    call(both, "wake", second, MESSAGES, module="actions")
+    messages = MESSAGES * EACH * len(KINDS)
+    wait_for(
+        lambda: sum(both.log(name).count(" succeeded in ") for name in WORKERS) >= messages,
+        lambda: f"{messages} messages: {[both.log(name)[-1000:] for name in WORKERS]}",
+        90,
     )
+    assert all(" succeeded in " in both.log(name) for name in WORKERS), "both of them took part"
+    assert done(both) == {f"{kind}-{number}": ONCE for kind in KINDS for number in range(2 * EACH)}
+    figures.survived(2 * EACH * len(KINDS))
+    verify(both)
 
 
-def test_lower_approvals_take_force_once_wherever_the_worker_dies(both: Lab, figures: Figures) -> None:
-    points = [point.name for point in list_points("approvals")]
-    assert len(points) >= 4, "too few to speak of every step"
-    call(both, "ask_lower", len(points), NOW.isoformat(), module="actions")
-    due = NOW + timedelta(hours=24)
-    for number, point in enumerate(points):
-        figures.tried("crash points")
-        command = [sys.executable, "-c", f"{PREPARE.format('actions')}lower({number}, '{point}', '{due.isoformat()}')"]
-        ended = subprocess.run(command, cwd=ROOT, env=both.environment, capture_output=True, text=True, check=False)
-
-        assert ended.returncode == STATUS, f"{point}: {ended.stderr[-3000:]}"
-        assert both.has_died(point), point
-        assert in_force(both, number) == ((1, 1) if point in KEPT else (0, 0)), point
-        figures.survived()
-
-    for times in (1, 2):
-        call(both, "take_up", (due + times * LATER).isoformat(), "reviews.lower_approvals", module="actions")
-
-    assert [in_force(both, number) for number in range(len(points))] == [(1, 1)] * len(points)
-    checked = both.manage("verify", "actions", check=False)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+def carry_out_at_once(lab: Lab, numbers: list[int]) -> None:
+    """Two processes do the same in the same instant."""
+    command = [sys.executable, "-c", f"{PREPARE.format('actions')}race({numbers}, '{NOW.isoformat()}')"]
+    racers = [
+        subprocess.Popen(command, cwd=ROOT, env=lab.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in WORKERS
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    for racer in racers:
+        racer.communicate(timeout=120)
+    assert [racer.returncode for racer in racers] == [0, 0]

@@ -30,8 +30,8 @@ def names(stage: str) -> list[str]:
 
 def test_places_are_tried_by_stage() -> None:
     """
-    A place of another stage would be tried by none of the tests: here, for `review` in test_evaluation_faults.py, for `action`
-    and `approvals` in test_action_faults.py; those of `push` are tried by exceptions, in
+    A place of another stage would be tried by none of the tests: here, for `review` in test_evaluation_faults.py, for `action` in
+    test_action_faults.py, for `approvals` in test_approval_faults.py; those of `push` are tried by exceptions, in
     tests/reviews/test_services_pushes.py.
     """
     tried = {name for stage in ("ingest", "seal", "job", "review", "action", "approvals", "push") for name in names(stage)}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from offers.choices import OfferState
-from offers.models import Listing, Offer, RankingRevision
+from offers.models import Offer
 from offers.selectors import list_ranked
-from offers.services import change_offer_state, publish_listing, save_ranking
+from offers.services import change_offer_state
 from partners.models import Program
 from plum_site.lib.choices import Role
 from plum_site.lib.errors import DomainError, InvalidInput, NotAllowed, NotFound
@@ -22,7 +22,6 @@ from reviews.services.actions import (
     approve_action,
     cancel_action,
     execute_action,
-    executing,
     propose_action,
     reject_action,
     retry_action,
@@ -30,7 +29,7 @@ from reviews.services.actions import (
     save_approvals,
     take_up_action,
 )
-from reviews.services.actions.kinds import ChangedSince, UnableToExecute
+from reviews.services.actions.kinds import UnableToExecute
 from tests.factories.actions import AT, WORDS, carry_out, make_correctable_program, propose
 from tests.factories.people import make_member_of_staff
 
@@ -104,41 +103,6 @@ def test_one_person_is_enough_for_what_can_be_undone(program: Program, anna: Use
     assert Offer.objects.get(external_id="O1").transitions.latest("id").source_ref == f"reviews.CorrectiveAction:{action.pk}"
 
 
-def test_a_second_run_does_nothing(program: Program, anna: User) -> None:
-    action = carry_out(propose(program, anna), anna)
-    change_offer_state(offer_id=Offer.objects.get(external_id="O1").pk, name="resume", actor="system", at=AT, comment="by hand")
-
-    execute_action(action_id=action.pk, revision=1, at=AT)
-
-    assert state_of("O1") == OfferState.PUBLISHED
-    assert ActionTransition.objects.filter(action=action, name="begin").count() == 1
-
-
-@pytest.mark.parametrize("point", ["action.locked", "action.applied", "action.before_commit", "action.committed"])
-def test_a_death_anywhere_leaves_all_or_nothing(
-    program: Program, anna: User, point: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    action = propose(program, anna)
-    approve_action(action_id=action.pk, actor=anna, at=AT)
-
-    def die(name: str) -> None:
-        if name == point:
-            raise KeyboardInterrupt(name)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(executing, "crashpoint", die)
-        with pytest.raises(KeyboardInterrupt, match=point):
-            execute_action(action_id=action.pk, revision=1, at=AT)
-
-    action.refresh_from_db()
-    is_done = point == "action.committed"
-    assert (action.state, state_of("O1")) == ((S.MEASURED, "paused") if is_done else (S.SCHEDULED, "published"))
-    execute_action(action_id=action.pk, revision=1, at=AT)
-    action.refresh_from_db()
-    assert (action.state, state_of("O1")) == (S.MEASURED, "paused")
-    assert Offer.objects.get(external_id="O1").transitions.filter(name="pause").count() == 1
-
-
 def test_what_cannot_be_done_fails_with_a_reason_and_may_be_tried_again(program: Program, anna: User) -> None:
     action = propose(program, anna)
     approve_action(action_id=action.pk, actor=anna, at=AT)
@@ -186,45 +150,6 @@ def test_a_revert_gives_back_what_was_there(program: Program, anna: User, kind: 
     action.refresh_from_db()
     assert seen() == before
     assert (action.state, action.reverted_by) == (S.REVERTED, f"user:{anna.pk}")
-
-
-def change_order(program: Program) -> None:
-    ids = list(Offer.objects.order_by("-external_id").values_list("pk", flat=True))
-    save_ranking(program_id=program.pk, offer_ids=ids, actor="system", at=AT)
-
-
-def change_words(program: Program) -> None:
-    publish_listing(offer_id=Offer.objects.get(external_id="O1").pk, title="Other words", actor="system", at=AT)
-
-
-def change_state(program: Program) -> None:
-    offer = Offer.objects.get(external_id="O1")
-    change_offer_state(offer_id=offer.pk, name="resume", actor="system", at=AT, comment="by hand")
-
-
-@pytest.mark.parametrize(
-    ("kind", "params", "change"),
-    [
-        (ActionKind.PAUSE_OFFER, {"offers": ["O1", "O2"]}, change_state),
-        (ActionKind.RERANK, RERANK, change_order),
-        (ActionKind.REFRESH_LISTING, {"offers": ["O1"], **WORDS}, change_words),
-    ],
-)
-def test_a_revert_refuses_to_overwrite_and_shows_three_versions(
-    program: Program, anna: User, kind: str, params: dict[str, Any], change: Any
-) -> None:
-    action = carry_out(propose(program, anna, kind, params=params), anna)
-    change(program)
-    counts = (RankingRevision.objects.count(), Listing.objects.count(), state_of("O1"), state_of("O2"))
-
-    with pytest.raises(ChangedSince, match="Nothing was changed") as refused:
-        revert_action(action_id=action.pk, actor=anna, at=AT, comment="Back.")
-
-    assert set(refused.value.versions) == {"before", "after", "now"}
-    assert refused.value.versions["now"] not in (refused.value.versions["before"], refused.value.versions["after"])
-    action.refresh_from_db()
-    assert (action.state, action.reverted_at) == (S.MEASURED, None)
-    assert (RankingRevision.objects.count(), Listing.objects.count(), state_of("O1"), state_of("O2")) == counts
 
 
 def test_an_action_is_reverted_within_thirty_days(program: Program, anna: User) -> None:

@@ -23,8 +23,6 @@ from reviews.services.actions import (
     UnableToExecute,
     answer_letter,
     approve_action,
-    execute_action,
-    executing,
     letter_url,
     propose_action,
     read_letter_token,
@@ -39,10 +37,6 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import IN_JULY, JUNE, make_reviewable_program
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
-
-
-class Killed(BaseException):
-    """kill -9, as far as a test can."""
 
 
 LETTER = {"subject": "Your offers in June", "text": "Members activate <b>less</b>.\n\nWhat happened?"}
@@ -125,27 +119,6 @@ def test_the_preview_shows_who_reads_what(program: Program, anna: User) -> None:
 
     assert [(change.what, change.after) for change in shown.changes] == [("Ann <ann@p1.example>", "Your offers in June")]
     assert shown.notes[0] == LETTER["text"]
-
-
-@pytest.mark.parametrize("point", ["action.locked", "action.applied", "action.before_commit"])
-def test_who_dies_on_the_way_writes_once(program: Program, anna: User, point: str) -> None:
-    add_contact(program, "ann@p1.example")
-    action = propose(program, anna, ActionKind.CONTACT_PARTNER, params=LETTER)
-    approve_action(action_id=action.pk, actor=anna, at=AT)
-
-    def die(name: str) -> None:
-        if name == point:
-            raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executing, "crashpoint", die)
-        with pytest.raises(Killed):
-            execute_action(action_id=action.pk, revision=1, at=AT)
-    assert mails() == []
-
-    for _ in range(3):
-        execute_action(action_id=action.pk, revision=1, at=AT)
-    assert len(mails()) == 1
 
 
 def test_what_went_out_is_not_taken_back(program: Program, anna: User) -> None:
