@@ -6,7 +6,6 @@ docs/first-month.md tells the same with pictures; PLUM_PICTURES names a folder i
 
 import csv
 import json
-import os
 import re
 import subprocess
 import zipfile
@@ -18,44 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from plum_site.lib.periods import month_start, next_month
 from tests.browser.conftest import TELL_VIOLATIONS
+from tests.browser.walks import Journey
 from tests.faults.conftest import lab, migrated  # noqa: F401 - fixtures
 from tests.faults.lab import Lab, wait_for
 from tests.support import first_month
 from tests.support.mail_server import MailServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-class Journey:
-    """One person at the console, and everything that went wrong on their screen."""
-
-    def __init__(self, page: Page, base: str) -> None:
-        self.page, self.base, self.wrong = page, base, []
-        page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-
-    def open(self, path: str) -> None:
-        """Go to a page by its address."""
-        self.page.goto(self.base + path, wait_until="load")
-
-    def press(self, name: str) -> None:
-        """Press the button, or follow the link, that is called so."""
-        thing = self.page.get_by_role("button", name=name, exact=True).or_(self.page.get_by_role("link", name=name, exact=True))
-        thing.first.click()
-
-    def reads(self, text: str) -> None:
-        """Wait until the page says so."""
-        expect(self.page.locator("body")).to_contain_text(text, timeout=30_000)
-
-    def picture(self, name: str) -> None:
-        """Keep what is seen, where pictures are wanted."""
-        if folder := os.environ.get("PLUM_PICTURES"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},  # nothing is collected for a lab
 }
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
+
 here = clock.now
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activity.services import MemberRow, Person, apply_people
+from offers.services import publish_listing
 from plum_site.lib.choices import Role
 from reviews.choices import ActionKind
 from reviews.rules.actions import PlaybookLine
@@ -15,8 +16,9 @@ from tests.factories.offers import make_segment
 from tests.factories.people import make_member_of_staff
 from tests.factories.tokens import make_token
 
-CODE, FALLEN, SEGMENT = "corrected-over-months", "P4", "north"
-PARTNERS = ("P1", "P2", "P3", FALLEN)
+CODE, FALLEN, SEGMENT = "acme", "P4", "north"
+PARTNERS = {"P1": "Corner Bakery", "P2": "Paper & Ink", "P3": "Lumen Cinema", FALLEN: "Iron Gym"}
+IN_JUNE, IN_JULY, IN_AUGUST = (datetime(2026, month, day, 9, tzinfo=UTC) for month, day in ((6, 25), (7, 22), (8, 4)))
 BEGUN = datetime(2025, 12, 1, tzinfo=UTC)
 MONTHS = ("2025-12", "2026-01", "2026-02", "2026-03", "2026-04", "2026-05")
 UNITS = (SEGMENT, "south", "west")
@@ -31,7 +33,11 @@ BETTER: Counts = {"viewed": 150, "unlocked": 130, "activated": 90, "redeemed": 5
 def prepare(at: str) -> None:
     """The program, its people and its playbook; prints the tokens of the shop and of whoever reads."""
     instant = datetime.fromisoformat(at)
-    program = make_watched_program(*PARTNERS, code=CODE, at=BEGUN, time_zone="UTC")
+    program = make_watched_program(*PARTNERS, code=CODE, at=BEGUN, time_zone="UTC", name="Acme Rewards")
+    for partner in program.partners.all():
+        partner.name = PARTNERS[partner.external_id]
+        partner.save()
+        publish_listing(offer_id=partner.offers.get().pk, title=f"10 % off at {partner.name}", actor="system", at=BEGUN)
     rows = [MemberRow(Person(f"M{number}"), {"business_unit": UNITS[number % len(UNITS)]}) for number in range(MEMBERS)]
     apply_people(program=program, source="file", rows=rows, actor="system", at=BEGUN)
     make_segment(program, SEGMENT, values=(SEGMENT,))
@@ -61,3 +67,28 @@ def happen(month: str, partner: str, counts: Mapping[str, Counts]) -> Iterator[d
                         "offer": f"O-{partner}",
                     },
                 }
+
+
+def before_the_fall() -> Iterator[dict[str, Any]]:
+    """Half a year as usual, and June of all partners but one."""
+    for month in MONTHS:
+        for partner in PARTNERS:
+            yield from happen(month, partner, dict.fromkeys(UNITS, USUAL))
+    yield from _others("2026-06")
+
+
+def the_fall() -> Iterator[dict[str, Any]]:
+    """June of the one that falls."""
+    yield from happen("2026-06", FALLEN, dict.fromkeys(UNITS, FELL))
+
+
+def after_the_correction() -> Iterator[dict[str, Any]]:
+    """July: better where it was corrected, and as usual elsewhere."""
+    yield from _others("2026-07")
+    yield from happen("2026-07", FALLEN, {unit: BETTER if unit == SEGMENT else USUAL for unit in UNITS})
+
+
+def _others(month: str) -> Iterator[dict[str, Any]]:
+    for partner in PARTNERS:
+        if partner != FALLEN:
+            yield from happen(month, partner, dict.fromkeys(UNITS, USUAL))

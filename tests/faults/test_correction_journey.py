@@ -5,81 +5,44 @@ their own, people at their browser. The worker is away while the action is appro
 
 import json
 import time
-import urllib.request
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.faults.checker import UNSEALED, call
-from tests.faults.corrections import BETTER, FALLEN, FELL, MONTHS, PARTNERS, SEGMENT, UNITS, USUAL, Counts, happen
+from tests.faults.corrections import (
+    FALLEN,
+    IN_AUGUST,
+    IN_JULY,
+    IN_JUNE,
+    SEGMENT,
+    after_the_correction,
+    before_the_fall,
+    the_fall,
+)
 from tests.faults.lab import Lab, wait_for
-from tests.support.browsing import Person
+from tests.support.browsing import Caller, Person
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
-IN_JUNE = datetime(2026, 6, 25, 9, 0, tzinfo=UTC)
-IN_JULY = datetime(2026, 7, 22, 9, 0, tzinfo=UTC)
-IN_AUGUST = datetime(2026, 8, 4, 9, 0, tzinfo=UTC)
 FLAG_SECONDS = 15  # what a busy machine holds; what it took is in the report, and `bench flag` measures it
 STILL_SECONDS = 12  # more than beat's ten: what nobody carries out by then waits for the worker
-AT_ONCE = 1000
-
-
-class Outside:
-    """Whoever talks to the lab over HTTP with a token."""
-
-    def __init__(self, lab: Lab, token: str) -> None:
-        self.base, self.headers = f"http://127.0.0.1:{lab.port}/api/v1/", {"Authorization": f"Bearer {token}"}
-
-    def get(self, path: str) -> Any:
-        """What is at an address."""
-        with urllib.request.urlopen(urllib.request.Request(self.base + path, headers=self.headers), timeout=60) as answer:
-            return json.loads(answer.read())
-
-    def send(self, events: Iterable[dict[str, Any]]) -> None:
-        """Events, batch by batch; returns when the last is acknowledged."""
-        headers = {**self.headers, "Content-Type": "application/cloudevents-batch+json"}
-        rows = list(events)
-        for start in range(0, len(rows), AT_ONCE):
-            body = json.dumps(rows[start : start + AT_ONCE]).encode()
-            request = urllib.request.Request(self.base + "events", body, headers)
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                said = json.loads(answer.read())
-            assert said["rejected"] == 0, said
-
-    def order(self, query: str = "") -> list[str]:
-        """The offers of the catalog, best first."""
-        return [row["offer"] for row in self.get(f"catalog{query}")["data"]]
-
-
-def everywhere(counts: Counts) -> dict[str, Counts]:
-    """The same in every unit."""
-    return dict.fromkeys(UNITS, counts)
-
-
-def others(month: str) -> Iterable[dict[str, Any]]:
-    """A usual month of the partners that do not fall."""
-    return (event for partner in PARTNERS if partner != FALLEN for event in happen(month, partner, everywhere(USUAL)))
 
 
 def test_a_fall_is_seen_corrected_and_measured_by_a_running_system(both: Lab, record_property: Any) -> None:
     lab = both
     lab.travel(IN_JUNE)
     tokens = json.loads(call(lab, "prepare", IN_JUNE.isoformat(), module="corrections"))
-    shop, reader = Outside(lab, tokens["shop"]), Outside(lab, tokens["reader"])
+    shop, reader = Caller(lab.port, tokens["shop"]), Caller(lab.port, tokens["reader"])
     lab.start_all()
     anna = Person(f"http://127.0.0.1:{lab.port}/console/")
     anna.sign_in("anna", "a long enough password")
 
     # 1. Half a year as usual; then P4 falls, and its flag is there within seconds of the acknowledgement
-    for month in MONTHS:
-        shop.send(event for partner in PARTNERS for event in happen(month, partner, everywhere(USUAL)))
-    shop.send(others("2026-06"))
+    shop.send(before_the_fall())
     wait_for(lambda: lab.count(UNSEALED) == 0, lambda: f"the sealer: {lab.log('worker')[-2000:]}", 60)
     assert reader.get("flags?state=open")["data"] == []
-    shop.send(happen("2026-06", FALLEN, everywhere(FELL)))
+    shop.send(the_fall())
     began = time.monotonic()
     wait_for(lambda: reader.get("flags?state=open")["data"] != [], lambda: f"a flag: {lab.log('worker')[-3000:]}", FLAG_SECONDS)
     took = time.monotonic() - began
@@ -122,8 +85,7 @@ def test_a_fall_is_seen_corrected_and_measured_by_a_running_system(both: Lab, re
 
     # 5. The month after is better in the north, and as usual elsewhere
     lab.travel(IN_JULY)
-    shop.send(others("2026-07"))
-    shop.send(happen("2026-07", FALLEN, {unit: BETTER if unit == SEGMENT else USUAL for unit in UNITS}))
+    shop.send(after_the_correction())
     wait_for(lambda: lab.count(UNSEALED) == 0, lambda: f"the sealer: {lab.log('worker')[-2000:]}", 60)
     assert reader.get(action)["verdict"] == "", "its window is not over"
 

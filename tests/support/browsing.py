@@ -1,11 +1,16 @@
-"""A person at a browser without scripts: signs in, follows links by their words, fills in forms as they stand, and sends them."""
+"""People and programs that talk to a server from outside: a browser without scripts, and a client with a token."""
 
 import http.cookiejar
+import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
+
+EVENTS_AT_ONCE = 1000
 
 
 @dataclass
@@ -109,3 +114,29 @@ class Person:
         self.press("Log in", username=username, password=password)
         assert "/console/" in self.url, self.url
         assert "/login/" not in self.url, self.words
+
+
+class Caller:
+    """Whoever talks to the API of a server on this machine with a token. Every answer but a good one is an error."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self.base, self.headers = f"http://127.0.0.1:{port}/api/v1/", {"Authorization": f"Bearer {token}"}
+
+    def get(self, path: str) -> Any:
+        """What is at an address."""
+        with urllib.request.urlopen(urllib.request.Request(self.base + path, headers=self.headers), timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def send(self, events: Iterable[dict[str, Any]]) -> None:
+        """CloudEvents, batch by batch; returns when the last is acknowledged."""
+        headers = {**self.headers, "Content-Type": "application/cloudevents-batch+json"}
+        rows = list(events)
+        for start in range(0, len(rows), EVENTS_AT_ONCE):
+            body = json.dumps(rows[start : start + EVENTS_AT_ONCE]).encode()
+            with urllib.request.urlopen(urllib.request.Request(self.base + "events", body, headers), timeout=60) as answer:
+                said = json.loads(answer.read())
+            assert said["rejected"] == 0, said
+
+    def order(self, query: str = "") -> list[str]:
+        """The offers of the catalog, best first."""
+        return [row["offer"] for row in self.get(f"catalog{query}")["data"]]
