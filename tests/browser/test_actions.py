@@ -12,10 +12,10 @@ from plum_site.lib.models import User
 from reviews.choices import ActionKind, ActionState, Approval
 from reviews.models import CorrectiveAction
 from reviews.rules.actions import ApprovalSpec
-from reviews.services.actions import HANDLINGS, save_approvals
+from reviews.services.actions import HANDLINGS, approve_action, save_approvals
 from tests.browser.conftest import Visit
-from tests.factories.action_kinds import KINDS, approved, make_subject
-from tests.factories.actions import AT, carry_out, make_correctable_program, propose
+from tests.factories.action_kinds import KINDS
+from tests.factories.actions import AT, WORDS, carry_out, make_correctable_program, propose
 from tests.factories.jobs import run_due
 from tests.factories.people import make_member_of_staff
 
@@ -147,15 +147,16 @@ def test_it_is_proposed_and_approved_without_a_mouse(signed_in: Visit, program: 
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_a_revert_after_another_change_shows_the_three_versions(signed_in: Visit, program: Program, ben: User, size: str) -> None:
-    make_subject(program, "A")
+def test_a_revert_after_another_change_shows_the_three_versions(
+    signed_in: Visit, program: Program, admin: User, ben: User, size: str
+) -> None:
     page, at = signed_in.page, now()
-    one = ApprovalSpec(dict.fromkeys(map(str, ActionKind), str(Approval.ONE)))
-    save_approvals(program_id=program.pk, spec=one, actor="system", at=at)
-    action = carry_out_now(program, ActionKind.REFRESH_LISTING, ben)
+    action = propose(program, admin, ActionKind.REFRESH_LISTING, params={"offers": ["O1"], **WORDS}, at=at)
+    approve_action(action_id=action.pk, actor=ben, at=at)
+    run_due()
     change = KINDS[ActionKind.REFRESH_LISTING].change
     assert change is not None
-    change(Offer.objects.get(external_id="A"), at)
+    change(Offer.objects.get(external_id="O1"), at)
 
     signed_in.open(page_of(action))
     page.get_by_role("link", name="Revert…").click()
@@ -170,14 +171,6 @@ def test_a_revert_after_another_change_shows_the_three_versions(signed_in: Visit
     assert signed_in.faults() == []
     action.refresh_from_db()
     assert action.reverted_at is None
-
-
-def carry_out_now(program: Program, kind: str, person: User) -> CorrectiveAction:
-    """An action about partner A, as the worker leaves it."""
-    action = approved(program.partners.get(external_id="A"), kind, person, now())
-    run_due()
-    action.refresh_from_db()
-    return action
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
