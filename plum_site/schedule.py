@@ -22,6 +22,8 @@ from plum_site.lib.periods import local_date, month_start, month_text, next_mont
 from reviews.choices import ReportKind
 from reviews.selectors import find_due_report, find_month_to_evaluate, list_due_months
 from reviews.selectors.actions import list_ended_windows, list_waiting_actions
+from reviews.selectors.replacements import list_due_replacements, list_followed
+from reviews.services.replacements.holders import TELL_HOLDERS
 
 NIGHT = time(2, 0)  # UTC
 MORNING = time(8, 0)  # of the program: when people are reminded
@@ -129,6 +131,21 @@ def _overdue_actions(at: datetime) -> Iterator[Due]:
             yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", max(morning, at))
 
 
+def _due_replacements(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        today = local_date(at, program.time_zone)
+        if list_due_replacements(program.pk, today):
+            morning = datetime.combine(today, MORNING, ZoneInfo(program.time_zone))
+            yield Due({"program_id": program.pk}, program.pk, f"{program.pk}:{today}", max(morning, at))
+
+
+def _late_holders(at: datetime) -> Iterator[Due]:
+    for program in list_programs():
+        today = local_date(at, program.time_zone)
+        for replacement in list_followed(program.pk, today):
+            yield Due({"replacement_id": replacement.pk}, program.pk, f"{replacement.pk}:{today}", at)
+
+
 def _sources(at: datetime) -> Iterator[Due]:
     for program in list_programs():
         today = local_date(at, program.time_zone)
@@ -209,6 +226,14 @@ ROWS = (
         _overdue_actions,
     ),
     Row(
+        "reviews.remind_of_replacements", "job", "reviews", "each program day at 08:00 while a step of a replacement is due",
+        "Reminds whoever has to do it; from the third day also the admins.", DAY, _due_replacements,
+    ),
+    Row(
+        TELL_HOLDERS, "job", "reviews", "each program day, each replacement until its last activation day",
+        "Tells members whose unlock of an offer that went arrived late until when it can be activated.", DAY, _late_holders,
+    ),
+    Row(
         "reviews.check_sources", "job", "reviews", "each program day at 12:05",
         "Looks for sources that should have sent events the day before and did not.", DAY, _sources,
     ),
@@ -252,6 +277,7 @@ ASKED_FOR = frozenset(
         "activity.retry_quarantine",
         "exports.write_export",
         "reviews.backtest_rule",
+        "reviews.cut_over",
         "reviews.evaluate_month",
         "reviews.execute_action",
         "reviews.lower_approvals",

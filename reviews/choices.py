@@ -238,3 +238,52 @@ class RecipientState(models.TextChoices):
     STOPPED = "stopped", "Stopped"
     SKIPPED = "skipped", "Skipped"
     HELD_OUT = "held_out", "Held out"
+
+
+class ReplacementState(models.TextChoices):
+    """How far the replacement of a partner is."""
+
+    OPENED = "opened", "Opened"
+    COMPARED = "compared", "Candidates compared"
+    CHOSEN = "chosen", "Candidate chosen"
+    AGREED = "agreed", "Terms agreed"
+    MAPPED = "mapped", "Offers mapped"
+    APPROVED = "approved", "Approved"
+    SCHEDULED = "scheduled", "Cutover scheduled"
+    CUT_OVER = "cut_over", "Cut over"
+    VERIFIED = "verified", "Verified"
+    COMPLETED = "completed", "Completed"
+    ROLLED_BACK = "rolled_back", "Rolled back"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class ReplacementStep(models.TextChoices):
+    """What has to be done in a replacement, each by somebody and by a day."""
+
+    COMPARE = "compare", "Compare the candidates"
+    CHOOSE = "choose", "Choose a candidate"
+    AGREE = "agree", "Agree the terms"
+    MAP = "map", "Map the offers"
+    APPROVE = "approve", "Approve"
+    CUT_OVER = "cut_over", "Cut over"
+    VERIFY = "verify", "Verify"
+    COMPLETE = "complete", "Complete"
+
+
+class ContactKind(models.TextChoices):
+    """How one spoke with a partner in a replacement."""
+
+    CALL = "call", "Call"
+    MAIL = "mail", "E-mail"
+    MEETING = "meeting", "Meeting"
+    NOTE = "note", "Note"
+
+
+class HolderState(models.TextChoices):
+    """Whether a member who holds an unlocked offer that goes was told until when it can be activated."""
+
+    WAITING = "waiting", "Waiting"
+    MAILED = "mailed", "E-mail sent off"
+    ANNOUNCED = "announced", "Handed to the own messenger"
+    SKIPPED = "skipped", "Not needed any more"
+    UNREACHABLE = "unreachable", "Cannot be reached"

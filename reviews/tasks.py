@@ -30,6 +30,11 @@ from reviews.services.actions import (
     send_push,
 )
 from reviews.services.evaluation import EVALUATE
+from reviews.services.replacements import mailing  # noqa: F401 - registers the channel of notices to holders
+from reviews.services.replacements.approving import CUT_OVER
+from reviews.services.replacements.cutover import cut_over
+from reviews.services.replacements.holders import TELL_HOLDERS, tell_holders
+from reviews.services.replacements.notices import remind_of_replacements
 
 SEALED = "activity.seal_ledger"
 FOLLOW = "reviews.follow_ledger"
@@ -92,6 +97,24 @@ def measure_actions(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[
 def remind_of_proposals(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
     """Tell owners, and admins where it needs them, which corrective actions are overdue for a decision."""
     return {"messages": remind_of_actions(program_id=program_id, at=job.at)}
+
+
+@jobs.handler(CUT_OVER)
+def carry_out_cutover(job: jobs.RunningJob, *, replacement_id: int, revision: int, **_: Any) -> dict[str, Any]:
+    """Carry out one scheduled cutover, if it still waits as it was scheduled."""
+    return {"state": cut_over(replacement_id=replacement_id, revision=revision, at=job.at).state}
+
+
+@jobs.handler(TELL_HOLDERS)
+def tell_waiting_holders(job: jobs.RunningJob, *, replacement_id: int, **_: Any) -> dict[str, Any]:
+    """Tell members who hold an old offer until when it can be activated; doing it again goes on where it stopped."""
+    return {"members": tell_holders(replacement_id=replacement_id, at=job.at, progress=job.progress)}
+
+
+@jobs.handler("reviews.remind_of_replacements")
+def remind_of_steps(job: jobs.RunningJob, *, program_id: int, **_: Any) -> dict[str, Any]:
+    """Tell whoever has to do a step of a replacement that it is due."""
+    return {"messages": remind_of_replacements(program_id=program_id, at=job.at)}
 
 
 @jobs.handler(SEND_PUSH)

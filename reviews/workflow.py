@@ -1,6 +1,6 @@
 """
-The states of a review cycle, a rule, a flag, a data gap, a corrective action and a request to lower the approvals as
-transition tables.
+The states of a review cycle, a rule, a flag, a data gap, a corrective action, a request to lower the approvals and a
+replacement as transition tables.
 
 A closed cycle has no way out: a restatement is a new revision. What people do about a flag is in FLAG_TRANSITIONS; what
 consolidation does to it when figures change is in FLAG_DATA_TRANSITIONS, which nobody is offered.
@@ -12,6 +12,7 @@ from reviews.choices import ApprovalRequestState as R
 from reviews.choices import CycleState as S
 from reviews.choices import DecisionKind, GapState, RuleState
 from reviews.choices import FlagState as F
+from reviews.choices import ReplacementState as P
 
 EDIT = "rule.edit"
 RUN = "review.run"
@@ -102,4 +103,42 @@ APPROVAL_REQUEST_SYSTEM_TRANSITIONS = make_table(
     Transition("take_force", frozenset({R.ASKED}), R.IN_FORCE, EDIT, "In force by its time"),
     Transition("replace", frozenset({R.ASKED}), R.WITHDRAWN, EDIT, "Replaced"),
     Transition("lapse", frozenset({R.ASKED}), R.WITHDRAWN, EDIT, "Lapsed"),
+)
+
+# Before the cutover nothing has changed for members: every step can be gone back to.
+BEFORE_CUTOVER = (P.OPENED, P.COMPARED, P.CHOSEN, P.AGREED, P.MAPPED, P.APPROVED, P.SCHEDULED)
+AFTER_CUTOVER = frozenset({P.CUT_OVER, P.VERIFIED, P.COMPLETED})
+ENDED_REPLACEMENTS = frozenset({P.COMPLETED, P.CANCELLED})
+
+
+def _from_beyond(state: P) -> frozenset[str]:
+    """The states from which a replacement can go back to this one."""
+    return frozenset({*BEFORE_CUTOVER[BEFORE_CUTOVER.index(state) + 1 :], P.ROLLED_BACK})
+
+
+# What people do in the replacement of a partner. Going back voids an approval; the files and the log of contacts stay.
+REPLACEMENT_TRANSITIONS = make_table(
+    Transition("compare", frozenset({P.OPENED, P.COMPARED}), P.COMPARED, PROPOSE, "Compare the candidates"),
+    Transition("choose", frozenset({P.COMPARED}), P.CHOSEN, PROPOSE, "Choose the candidate"),
+    Transition("go_without", frozenset({P.COMPARED}), P.MAPPED, PROPOSE, "End without a candidate", needs_comment=True),
+    Transition("refuse_terms", frozenset({P.CHOSEN, P.AGREED}), P.COMPARED, PROPOSE, "Terms were refused", needs_comment=True),
+    Transition("agree", frozenset({P.CHOSEN}), P.AGREED, PROPOSE, "Terms are agreed"),
+    Transition("map", frozenset({P.AGREED}), P.MAPPED, PROPOSE, "Offers are mapped"),
+    Transition("approve", frozenset({P.MAPPED}), P.APPROVED, APPROVE, "Approve"),
+    Transition("send_back", frozenset({P.MAPPED}), P.AGREED, APPROVE, "Send back", needs_comment=True),
+    Transition("schedule", frozenset({P.APPROVED, P.SCHEDULED}), P.SCHEDULED, APPROVE, "Schedule the cutover"),
+    Transition("verify", frozenset({P.CUT_OVER, P.VERIFIED}), P.VERIFIED, PROPOSE, "Verify"),
+    Transition("complete", frozenset({P.VERIFIED}), P.COMPLETED, APPROVE, "Complete"),
+    Transition("roll_back", AFTER_CUTOVER, P.ROLLED_BACK, APPROVE, "Roll back", needs_comment=True),
+    Transition("back_to_candidates", _from_beyond(P.COMPARED), P.COMPARED, PROPOSE, "Back to the candidates", needs_comment=True),
+    Transition("back_to_terms", _from_beyond(P.CHOSEN), P.CHOSEN, PROPOSE, "Back to the terms", needs_comment=True),
+    Transition("back_to_mapping", _from_beyond(P.AGREED), P.AGREED, PROPOSE, "Back to the mapping", needs_comment=True),
+    Transition("cancel", frozenset({*BEFORE_CUTOVER, P.ROLLED_BACK}), P.CANCELLED, PROPOSE, "Call it off", needs_comment=True),
+)
+
+# What Plum itself does with one: nobody is offered these.
+REPLACEMENT_SYSTEM_TRANSITIONS = make_table(
+    Transition("open", frozenset({""}), P.OPENED, PROPOSE, "Opened"),
+    Transition("cut_over", frozenset({P.SCHEDULED}), P.CUT_OVER, APPROVE, "Cut over"),
+    Transition("fail", frozenset({P.SCHEDULED}), P.MAPPED, APPROVE, "The cutover failed"),
 )

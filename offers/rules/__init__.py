@@ -33,6 +33,7 @@ from offers.rules.rankings import (
     unpin,
 )
 from offers.rules.segments import check_excluded, check_segment_rule, is_open_to, matches
+from offers.rules.succession import inherit, succeed
 
 __all__ = [
     "OPTIONAL_COLUMNS",
@@ -56,6 +57,7 @@ __all__ = [
     "find_moved",
     "held_periods",
     "hide",
+    "inherit",
     "is_live",
     "is_open_to",
     "is_within",
@@ -71,6 +73,7 @@ __all__ = [
     "present_state",
     "seed_order",
     "show",
+    "succeed",
     "surface",
     "take_step",
     "unpin",

@@ -59,6 +59,15 @@ _ACTION = {
     "state": "proposed",
     "url": "https://plum.example.org/api/v1/actions/7",
 }
+_REPLACEMENT = {
+    "id": "rep_3",
+    "program": "acme",
+    "partner": "P-17",
+    "successor": "P-99",
+    "revision": 4,
+    "state": "opened",
+    "url": "https://plum.example.org/api/v1/replacements/3",
+}
 _OFFER = {"program": "acme", "offer": "O-100", "url": "https://plum.example.org/api/v1/offers/O-100"}
 _DAY = {"program": "acme", "partner": "P-17", "offer": "O-100", "day": "2026-10-01", "url": _OFFER["url"]}
 _EXPORT = {
@@ -139,6 +148,34 @@ TYPES: dict[str, AnnouncementType] = {
             "action.measured",
             "The effect of a corrective action was measured",
             _ACTION | {"state": "measured", "verdict": "worked"},
+            is_made=True,
+        ),
+        AnnouncementType("replacement.opened", "The replacement of a partner was opened", _REPLACEMENT, is_made=True),
+        AnnouncementType("replacement.scheduled", "A cutover was scheduled", _REPLACEMENT | {"state": "scheduled"}, is_made=True),
+        AnnouncementType(
+            "replacement.cut_over", "A partner's offers gave way to others", _REPLACEMENT | {"state": "cut_over"}, is_made=True
+        ),
+        AnnouncementType(
+            "replacement.completed", "A replacement was completed", _REPLACEMENT | {"state": "completed"}, is_made=True
+        ),
+        AnnouncementType(
+            "replacement.rolled_back", "A cutover was taken back", _REPLACEMENT | {"state": "rolled_back"}, is_made=True
+        ),
+        AnnouncementType(
+            "replacement.cancelled", "A replacement was called off", _REPLACEMENT | {"state": "cancelled"}, is_made=True
+        ),
+        AnnouncementType(
+            "holders.notice_requested",
+            "Your own messenger is asked to tell members who hold an offer that goes",
+            {
+                "id": "rep_3",
+                "program": "acme",
+                "partner": "P-17",
+                "what": "ends",
+                "last_day": "2026-11-30",
+                "references": ["6f1c0b3a9d2e4f5088a1b2c3d4e5f607"],
+                "url": "https://plum.example.org/api/v1/replacements/3/holders",
+            },
             is_made=True,
         ),
         AnnouncementType("people_sync.completed", "Members were brought up to date", _SYNC),

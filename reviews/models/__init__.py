@@ -8,6 +8,16 @@ from reviews.models.gaps import DataGap
 from reviews.models.ladder import LadderHold, LadderMove, LadderVersion
 from reviews.models.letters import PartnerAnswer, PartnerLink
 from reviews.models.pushes import PushOptOut, PushRecipient, PushStop
+from reviews.models.replacements import (
+    Replacement,
+    ReplacementCandidate,
+    ReplacementContact,
+    ReplacementFile,
+    ReplacementHolder,
+    ReplacementOffer,
+    ReplacementTask,
+    ReplacementTransition,
+)
 from reviews.models.rules import ReviewPolicy, Rule, RuleVersion
 from reviews.models.subscriptions import Subscription
 
@@ -32,6 +42,14 @@ __all__ = [
     "PushOptOut",
     "PushRecipient",
     "PushStop",
+    "Replacement",
+    "ReplacementCandidate",
+    "ReplacementContact",
+    "ReplacementFile",
+    "ReplacementHolder",
+    "ReplacementOffer",
+    "ReplacementTask",
+    "ReplacementTransition",
     "Restatement",
     "ReviewCycle",
     "ReviewPolicy",

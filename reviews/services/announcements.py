@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from plum_site.lib.announcements import address_of, announce
 from plum_site.lib.periods import month_text
 from reviews.choices import Severity
-from reviews.models import ActionTransition, CorrectiveAction, FlagCase, LadderMove, ReviewCycle
+from reviews.models import (
+    ActionTransition,
+    CorrectiveAction,
+    FlagCase,
+    LadderMove,
+    Replacement,
+    ReplacementTransition,
+    ReviewCycle,
+)
 
 TELL_WITHIN = timedelta(days=40)  # after a month's end: a history that is loaded and reviewed late alarms nobody
 TOLD_STEPS = {
@@ -18,6 +26,14 @@ TOLD_STEPS = {
     "fail": "action.failed",
     "revert": "action.reverted",
     "measure": "action.measured",
+}
+TOLD_REPLACEMENTS = {
+    "open": "replacement.opened",
+    "schedule": "replacement.scheduled",
+    "cut_over": "replacement.cut_over",
+    "complete": "replacement.completed",
+    "roll_back": "replacement.rolled_back",
+    "cancel": "replacement.cancelled",
 }
 GRAVITY = {severity: rank for rank, severity in enumerate(Severity.values)}
 
@@ -110,3 +126,26 @@ def announce_step(*, action: CorrectiveAction, step: ActionTransition, at: datet
     if step.name == "measure":
         data["verdict"] = str(action.verdict)
     announce(type=name, program_id=action.program_id, key=f"{action.pk}:{step.pk}", data=data, at=at)
+
+
+def announce_replacement(*, replacement: Replacement, step: ReplacementTransition, at: datetime) -> None:
+    """
+    The replacement of a partner took a step: announced where it is one of TOLD_REPLACEMENTS.
+
+    Raises: nothing.
+    Writes: what listeners write.
+    """
+    name = TOLD_REPLACEMENTS.get(step.name)
+    if name is None:
+        return
+    successor = replacement.successor
+    data = {
+        "id": f"rep_{replacement.pk}",
+        "program": replacement.program.code,
+        "partner": replacement.partner.external_id,
+        "successor": successor.external_id if successor else None,
+        "revision": replacement.revision,
+        "state": str(step.to_state),
+        "url": address_of("api:replacement", replacement.pk),
+    }
+    announce(type=name, program_id=replacement.program_id, key=f"{replacement.pk}:{step.pk}", data=data, at=at)

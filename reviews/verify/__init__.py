@@ -2,5 +2,6 @@
 
 from reviews.verify.actions import check_actions
 from reviews.verify.cycles import check_cycles
+from reviews.verify.replacements import check_replacements
 
-__all__ = ["check_actions", "check_cycles"]
+__all__ = ["check_actions", "check_cycles", "check_replacements"]

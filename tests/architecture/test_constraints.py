@@ -47,7 +47,7 @@ from offers.models import (
 from partners.models import Category, Contact, ContractTerms, Partner, Program, SeasonalIndex
 from plum_site.lib.choices import JobState, OutboxState
 from plum_site.lib.models import ApiToken, Job, KeptAnswer, Outbox, OutboxAttempt, RoleGrant, User
-from reviews.choices import ActionState, CycleState, FlagState, RestatementState
+from reviews.choices import ActionState, CycleState, FlagState, ReplacementState, RestatementState
 from reviews.models import (
     ActionNote,
     ApprovalPolicy,
@@ -65,6 +65,13 @@ from reviews.models import (
     Playbook,
     PushRecipient,
     PushStop,
+    Replacement,
+    ReplacementCandidate,
+    ReplacementContact,
+    ReplacementFile,
+    ReplacementHolder,
+    ReplacementOffer,
+    ReplacementTask,
     Restatement,
     ReviewCycle,
     ReviewPolicy,
@@ -90,6 +97,7 @@ UNIQUE_FIELDS = [
 # name of the check constraint: the model and the values of a row that breaks it
 # An action that somebody gave leave for, and one that was carried out.
 LEAVE: dict[str, Any] = {"approver": lambda rows: rows.the(User), "approved_at": AT}
+APPROVED: dict[str, Any] = LEAVE | {"mapper": lambda rows: rows.make(User)}
 DONE: dict[str, Any] = {"executed_at": AT, "before": {}, "after": {}}
 
 BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
@@ -220,6 +228,25 @@ BREAKS_CHECK: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_pushrecipient_held_out_gets_nothing": (PushRecipient, {"arm": "held_out"}),
     "reviews_pushrecipient_settled_has_settled_at": (PushRecipient, {"state": "queued"}),
     "reviews_pushstop_has_reason": (PushStop, {"reason": ""}),
+    "reviews_replacement_state_known": (Replacement, APPROVED | {"state": "lost"}),
+    "reviews_replacement_revision_from_one": (Replacement, {"revision": 0}),
+    "reviews_replacement_successor_is_another": (
+        Replacement,
+        {"is_without": True, "successor": lambda rows: rows.make(Partner)},
+    ),
+    "reviews_replacement_both_approved_at_and_approver_set": (Replacement, {"approved_at": AT}),
+    "reviews_replacement_nothing_unapproved_goes_on": (Replacement, {"state": ReplacementState.APPROVED}),
+    "reviews_replacement_by_two_people": (Replacement, LEAVE | {"mapper": lambda rows: rows.the(User)}),
+    "reviews_replacement_cut_over_has_before_and_after": (Replacement, APPROVED | {"state": ReplacementState.CUT_OVER}),
+    "reviews_replacement_ended_has_ended_at": (Replacement, {"state": ReplacementState.CANCELLED}),
+    "reviews_replacement_last_activation_within_a_year": (Replacement, {"last_activation_days": 0}),
+    "reviews_replacementtask_step_known": (ReplacementTask, {"step": "wait"}),
+    "reviews_replacementcandidate_refused_says_why": (ReplacementCandidate, {"refused_at": AT}),
+    "reviews_replacementcontact_kind_known": (ReplacementContact, {"kind": "drum"}),
+    "reviews_replacementcontact_says_something": (ReplacementContact, {"text": ""}),
+    "reviews_replacementoffer_names_one": (ReplacementOffer, {"old": None, "new": None}),
+    "reviews_replacementholder_state_known": (ReplacementHolder, {"state": "lost", "settled_at": AT}),
+    "reviews_replacementholder_settled_has_settled_at": (ReplacementHolder, {"state": "mailed"}),
     "reviews_scorecard_standing_known": (Scorecard, {"standing": "splendid"}),
     "reviews_scorecard_score_in_range": (Scorecard, {"score": Decimal("100.01")}),
     "exports_export_state_known": (Export, {"state": "lost"}),
@@ -281,6 +308,11 @@ BREAKS_UNIQUE: dict[str, tuple[type[models.Model], dict[str, Any]]] = {
     "reviews_action_proposed_once": (CorrectiveAction, {"proposal_key": "1:1:rerank:"}),
     "reviews_partnerlink_once": (PartnerLink, {"contact": lambda rows: rows.the(Contact)}),
     "reviews_pushrecipient_once": (PushRecipient, {}),
+    "reviews_replacementtask_once": (ReplacementTask, {"step": "map"}),
+    "reviews_replacementcandidate_once": (ReplacementCandidate, {}),
+    "reviews_replacementfile_once": (ReplacementFile, {"sha256": "a" * 64}),
+    "reviews_replacementoffer_old_once": (ReplacementOffer, {}),
+    "reviews_replacementholder_once": (ReplacementHolder, {}),
     "reviews_rule_once": (Rule, {"code": "fall"}),
     "reviews_ruleversion_number_once": (RuleVersion, {"number": 1}),
     "reviews_cycle_once": (ReviewCycle, {"revision": 1}),

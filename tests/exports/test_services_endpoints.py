@@ -179,5 +179,7 @@ def test_only_what_is_announced_can_be_chosen() -> None:
         "offer.ended",
         "push.requested",
         *(f"action.{step}" for step in ("proposed", "edited", "approved", "executed", "failed", "reverted", "measured")),
+        *(f"replacement.{step}" for step in ("opened", "scheduled", "cut_over", "completed", "rolled_back", "cancelled")),
+        "holders.notice_requested",
         "endpoint.disabled",
     ]

@@ -31,10 +31,11 @@ def names(stage: str) -> list[str]:
 def test_places_are_tried_by_stage() -> None:
     """
     A place of another stage would be tried by none of the tests: here, for `review` in test_evaluation_faults.py, for `action` in
-    test_action_faults.py, for `approvals` in test_approval_faults.py; those of `push` are tried by exceptions, in
-    tests/reviews/test_services_pushes.py.
+    test_action_faults.py, for `approvals` in test_approval_faults.py, for `push` in test_push_faults.py, for `replacement` and
+    `holders` in test_replacement_faults.py.
     """
-    tried = {name for stage in ("ingest", "seal", "job", "review", "action", "approvals", "push") for name in names(stage)}
+    stages = ("ingest", "seal", "job", "review", "action", "approvals", "push", "replacement", "holders")
+    tried = {name for stage in stages for name in names(stage)}
 
     assert {point.name for point in list_points()} == tried
     assert len(tried) >= 29, "too few to speak of every step"

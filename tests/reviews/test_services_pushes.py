@@ -21,6 +21,7 @@ from plum_site.lib.outbox import Delivered, Refused, TryLater, send_due
 from reviews.choices import ActionKind, ActionState, RecipientState
 from reviews.models import CorrectiveAction, PushOptOut, PushRecipient, PushStop
 from reviews.rules.actions import ApprovalSpec, default_approvals
+from reviews.services import member_mail
 from reviews.services.actions import (
     HANDLINGS,
     SEND_PUSH,
@@ -36,7 +37,7 @@ from reviews.services.actions import (
     stop_push,
 )
 from reviews.services.actions.people import UnableToDecideAction
-from reviews.services.actions.pushes import mailing, sending
+from reviews.services.actions.pushes import sending
 from reviews.services.actions.pushes.sending import send_chunk
 from tests.factories.actions import AT, make_correctable_program
 from tests.factories.offers import make_segment
@@ -78,7 +79,7 @@ def posted(monkeypatch: pytest.MonkeyPatch) -> Posted:
         found.append((payload["to"][1], payload))
         return Delivered("250", "fine")
 
-    monkeypatch.setattr(mailing, "post", post)
+    monkeypatch.setattr(member_mail, "post", post)
     monkeypatch.setattr("plum_site.lib.jobs.database_now", lambda: AT)
     return found
 
@@ -152,7 +153,7 @@ def test_no_address_and_no_outside_id_is_kept_anywhere(
             raise Refused(f"550 <{address.upper()}>: mailbox of {address.partition('@')[0]} unavailable")
         raise TryLater(f"451 try {address} later")
 
-    monkeypatch.setattr(mailing, "post", refuse)
+    monkeypatch.setattr(member_mail, "post", refuse)
     monkeypatch.setattr("plum_site.lib.jobs.database_now", lambda: AT)
     action = send_all(begin_push(program, anna))
     send_due(AT)

@@ -13,11 +13,11 @@ from django.db import models
 
 from activity.models import IngestBatch, MessageBatch, QuarantinedEvent
 from exports.models import Export, WebhookDelivery
-from offers.models import Creative
+from offers.models import Creative, Offer
 from partners.models import Program
 from plum_site.lib.fields import CountryField, CurrencyField
 from plum_site.lib.models import ApiToken, AuditEvent, Outbox
-from reviews.models import ApprovalPolicy, ApprovalRequest, LadderMove, Restatement, ReviewCycle
+from reviews.models import ApprovalPolicy, ApprovalRequest, LadderMove, ReplacementOffer, Restatement, ReviewCycle
 from reviews.rules.actions import default_approvals
 
 AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
@@ -38,6 +38,7 @@ VALID: dict[type[models.Model], dict[str, Any]] = {
     Export: {"starts_date": AT.date(), "ends_date": LATER.date()},
     LadderMove: {"to_state": "on_notice"},
     Outbox: {"channel": "mail"},
+    ReplacementOffer: {"old": lambda rows: rows.the(Offer)},
     Restatement: {"reason": "late files"},
     ReviewCycle: {"ends_at": LATER},
     WebhookDelivery: {"message": lambda rows: rows.make(Outbox, program_id=rows.the(Program).pk)},

@@ -10,7 +10,14 @@ from reviews.services.actions.approving import (
     reject_action,
 )
 from reviews.services.actions.effects import measure_due_actions
-from reviews.services.actions.executing import execute_action, finish_action, is_undoable, retry_action, revert_action
+from reviews.services.actions.executing import (
+    execute_action,
+    fail_action,
+    finish_action,
+    is_undoable,
+    retry_action,
+    revert_action,
+)
 from reviews.services.actions.kinds import HANDLINGS, Change, ChangedSince, Handling, Preview, UnableToExecute
 from reviews.services.actions.kinds.push import SEND as SEND_PUSH
 from reviews.services.actions.letters import answer_letter, letter_url, read_letter_token, renew_letter, withdraw_letter
@@ -47,6 +54,7 @@ __all__ = [
     "draft_action",
     "edit_action",
     "execute_action",
+    "fail_action",
     "finish_action",
     "has_opted_out",
     "is_undoable",

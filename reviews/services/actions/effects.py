@@ -19,7 +19,7 @@ from reviews.services.actions.kinds import HANDLINGS
 from reviews.services.actions.log import lock_action, take_by_itself
 
 
-def make_design(action: CorrectiveAction, at: datetime) -> EffectDesign:
+def make_design(action: CorrectiveAction, at: datetime) -> EffectDesign | None:
     """
     The design by which the effect of an action that begins at `at` will be told: metric, window, minimum effect, and what it
     is compared with. The window begins on the next day of the program.
@@ -28,9 +28,19 @@ def make_design(action: CorrectiveAction, at: datetime) -> EffectDesign:
     Source: docs/rules/effects.md
     """
     own = HANDLINGS[action.kind].design
-    metric = usual_metric(action.kind, find_cause(action), action.program.recorded_stages)
     if own is not None:
-        return own(action, metric, at)
+        return own(action, _metric_of(action), at)
+    return design_against_others(action, at)
+
+
+def design_against_others(action: CorrectiveAction, at: datetime) -> EffectDesign:
+    """
+    The usual design: what an action is about, against what is left alone.
+
+    Shape: one EffectDesign; its method is NONE where nothing comparable is left alone.
+    Source: docs/rules/effects.md
+    """
+    metric = _metric_of(action)
     today = local_date(at, action.program.time_zone)
     live = list_offers(action.program_id).filter(partner=action.partner_id).in_present_state(PresentState.LIVE, today)
     mine = [offer.external_id for offer in live]
@@ -54,6 +64,10 @@ def make_design(action: CorrectiveAction, at: datetime) -> EffectDesign:
         others=list_other_work(action.program, today, end, but=action.pk),
         silences=list_feeding_silences(action.program, first, today, cutoff, at),
     )
+
+
+def _metric_of(action: CorrectiveAction) -> str:
+    return usual_metric(action.kind, find_cause(action), action.program.recorded_stages)
 
 
 def find_cause(action: CorrectiveAction) -> str:

@@ -1,6 +1,7 @@
 """Carrying out what was approved, once; and taking it back."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -38,7 +39,8 @@ def execute_action(*, action_id: int, revision: int, at: datetime) -> Corrective
         crashpoint("action.locked")
         try:
             with transaction.atomic():
-                take_by_itself(action, "begin", at, design=make_design(action, at).as_json())
+                design = make_design(action, at)
+                take_by_itself(action, "begin", at, design=design.as_json() if design else None)
                 applied = HANDLINGS[action.kind].apply(action, at)
                 crashpoint("action.applied")
                 if applied.is_done:
@@ -56,11 +58,14 @@ def execute_action(*, action_id: int, revision: int, at: datetime) -> Corrective
 
 
 @transaction.atomic
-def finish_action(*, action_id: int, after: State, at: datetime) -> CorrectiveAction:
+def finish_action(
+    *, action_id: int, after: State, at: datetime, executed_at: datetime | None = None, design: State | None = None
+) -> CorrectiveAction:
     """
     Mark an action executed whose rest was done in the background, and begin to measure it. One that is executed stays so.
 
-    after: what it left, as JSON of its kind.
+    after: what it left, as JSON of its kind. executed_at, design: when it changed what members see, and how that is measured,
+    where it was only said then.
 
     Raises: NotFound; DomainError - transition_refused.
     Writes: reviews_correctiveaction, reviews_actiontransition, plum_auditevent.
@@ -69,8 +74,25 @@ def finish_action(*, action_id: int, after: State, at: datetime) -> CorrectiveAc
     action = lock_action(action_id)
     if action.state in (ActionState.EXECUTED, ActionState.MEASURING, ActionState.MEASURED):
         return action
-    take_by_itself(action, "finish", at, executed_at=at, after=after)
+    stamps: dict[str, Any] = {"executed_at": executed_at or at, "after": after}
+    if action.design is None:
+        stamps["design"] = design
+    take_by_itself(action, "finish", at, **stamps)
     begin_measuring(action, at)
+    return action
+
+
+@transaction.atomic
+def fail_action(*, action_id: int, reason: str, at: datetime) -> CorrectiveAction:
+    """
+    Mark an action failed whose rest, in the background or by people, came to nothing.
+
+    Raises: NotFound; DomainError - transition_refused.
+    Writes: reviews_correctiveaction, reviews_actiontransition, plum_outbox, plum_auditevent.
+    Source: docs/rules/actions.md
+    """
+    action = lock_action(action_id)
+    take_by_itself(action, "fail", at, reason, failure=reason)
     return action
 
 

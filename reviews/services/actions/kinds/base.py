@@ -71,7 +71,7 @@ class Handling:
     apply: Callable[[CorrectiveAction, datetime], Applied]
     undo: Callable[[CorrectiveAction, Applied, str, datetime], None] | None
     count: Callable[[CorrectiveAction, datetime], int] = lambda action, at: 0
-    design: Callable[[CorrectiveAction, str, datetime], EffectDesign] | None = None
+    design: Callable[[CorrectiveAction, str, datetime], EffectDesign | None] | None = None
     members: Callable[[CorrectiveAction], Collection[int]] = lambda action: ()
 
 

@@ -8,15 +8,14 @@ from django.template.loader import render_to_string
 from activity.selectors.present import find_present_members
 from activity.services.vault import Address, open_address
 from plum_site.lib import jobs
-from plum_site.lib.mail import DELAYS, compose, one_line, post
+from plum_site.lib.mail import DELAYS, one_line
 from plum_site.lib.models import Outbox
-from plum_site.lib.outbox import Delivered, Refused, TryLater, channel
+from plum_site.lib.outbox import Delivered, Refused, channel
 from reviews.models import PushOptOut, PushRecipient, PushStop
 from reviews.selectors.pushes import PushMessage
 from reviews.services.actions.pushes.opting_out import opt_out_url
 from reviews.services.actions.pushes.sending import MAIL
-
-HIDDEN = "<address of the member>"
+from reviews.services.member_mail import post_to_member
 
 
 def render_push(message: PushMessage, program: Any, name: str, url: str) -> dict[str, str]:
@@ -37,29 +36,12 @@ def render_push(message: PushMessage, program: Any, name: str, url: str) -> dict
 
 @channel(MAIL, delays=DELAYS)
 def deliver_push(message: Outbox) -> Delivered:
-    """
-    One mail to one member, unless they opted out, left or were erased since, or the push was stopped.
-
-    What the mail server says is kept without the address: it may well repeat it.
-    """
+    """One mail to one member, unless they opted out, left or were erased since, or the push was stopped."""
     row = PushRecipient.objects.select_related("action__program").get(pk=message.payload["recipient"])
     address, url = _find_address(row, jobs.database_now()), opt_out_url(row)
     frozen = PushMessage.from_json((row.action.before or {})["message"])
     words = render_push(frozen, row.action.program, address.name, url)
-    payload = compose(
-        to=(one_line(address.name), address.email),
-        subject=words["subject"],
-        text=words["text"],
-        html=words["html"],
-        at=message.created_at,
-        unsubscribe_url=url,
-    )
-    try:
-        return _without(address, post(payload, message.message_id))
-    except TryLater as later:
-        raise TryLater(_hide(address, later.detail), later.after) from None
-    except Refused as refused:
-        raise Refused(_hide(address, refused.detail)) from None
+    return post_to_member(message, address, words, url)
 
 
 def _find_address(row: PushRecipient, at: datetime) -> Address:
@@ -74,17 +56,3 @@ def _find_address(row: PushRecipient, at: datetime) -> Address:
     if address is None:
         raise Refused("This member has no address any more. Nothing was sent.")
     return address
-
-
-def _without(address: Address, done: Delivered) -> Delivered:
-    return Delivered(done.status, _hide(address, done.detail))
-
-
-def _hide(address: Address, text: str) -> str:
-    """A text of the mail server without whom it is about, however it writes the address."""
-    lowered = text.lower()
-    for secret in (address.email, address.email.partition("@")[0]):
-        while len(secret) > 2 and (place := lowered.find(secret.lower())) >= 0:
-            text = text[:place] + HIDDEN + text[place + len(secret) :]
-            lowered = text.lower().replace(HIDDEN.lower(), "\0" * len(HIDDEN))
-    return text

@@ -1,0 +1,49 @@
+"""Reads of replacements: where they stand, who could take the place, what is left without an offer, who holds what."""
+
+from reviews.selectors.replacements.candidates import compare_candidates, list_possible
+from reviews.selectors.replacements.checks import check_replacement
+from reviews.selectors.replacements.holders import Holding, count_holders, list_holdings
+from reviews.selectors.replacements.losses import Loss, find_gaps_left, list_losses
+from reviews.selectors.replacements.reads import (
+    find_open_replacement,
+    find_replacement,
+    find_task,
+    get_replacement,
+    list_contact_log,
+    list_due_replacements,
+    list_files,
+    list_followed,
+    list_replacement_steps,
+    list_replacements,
+    list_replacements_of_partner,
+    list_tasks,
+)
+from reviews.selectors.replacements.scope import list_new_offers, list_old_offers, read_pairs, successors_of
+
+__all__ = [
+    "Holding",
+    "Loss",
+    "check_replacement",
+    "compare_candidates",
+    "count_holders",
+    "find_gaps_left",
+    "find_open_replacement",
+    "find_replacement",
+    "find_task",
+    "get_replacement",
+    "list_contact_log",
+    "list_due_replacements",
+    "list_files",
+    "list_followed",
+    "list_holdings",
+    "list_losses",
+    "list_new_offers",
+    "list_old_offers",
+    "list_possible",
+    "list_replacement_steps",
+    "list_replacements",
+    "list_replacements_of_partner",
+    "list_tasks",
+    "read_pairs",
+    "successors_of",
+]
