@@ -42,6 +42,7 @@ from reviews.selectors import (
 )
 from reviews.selectors.actions import list_actions_waiting_for
 from reviews.selectors.approvals import find_open_request
+from reviews.selectors.replacements import list_replacements_waiting_for
 
 SHOWN_FLAGS = 10
 SHOWN_GAPS = 50
@@ -172,13 +173,17 @@ def make_review(program: Any, person: User) -> dict[str, Any]:
 
 
 def make_waiting_actions(request: HttpRequest) -> dict[str, Any]:
-    """How many corrective actions wait for this person, for those who may do something about it."""
+    """How many corrective actions and steps of replacements wait for this person, for those who may do something about it."""
     may_approve = allowed(request, "action.approve")
     if not may_approve and not allowed(request, "action.propose"):
         return {}
-    waiting = list_actions_waiting_for(program_of(request).pk, person_of(request).pk, may_approve=may_approve).count()
-    url = f"{reverse('admin:reviews_correctiveaction_changelist')}?whose=you"
-    return {"waiting_actions": waiting, "waiting_actions_url": url}
+    program, person = program_of(request), person_of(request)
+    return {
+        "waiting_actions": list_actions_waiting_for(program.pk, person.pk, may_approve=may_approve).count(),
+        "waiting_actions_url": f"{reverse('admin:reviews_correctiveaction_changelist')}?whose=you",
+        "waiting_steps": list_replacements_waiting_for(program.pk, person.pk, may_approve=may_approve).count(),
+        "waiting_steps_url": f"{reverse('admin:reviews_replacement_changelist')}?whose=you",
+    }
 
 
 def make_lowering(request: HttpRequest) -> dict[str, Any]:

@@ -54,6 +54,7 @@ GROUPS = (
             "reviews.Scorecard",
             "reviews.FlagCase",
             "reviews.CorrectiveAction",
+            "reviews.Replacement",
             "reviews_correctiveaction_verdicts",
             "compare_partners",
             "reviews.PartnerLink",

@@ -16,6 +16,8 @@ from reviews.admin.playbooks import show_playbook
 from reviews.admin.policies import PolicyAdmin
 from reviews.admin.proposals import propose
 from reviews.admin.pushes import show_push
+from reviews.admin.replacement_panels import fill_replacements_of_partner
+from reviews.admin.replacements import ReplacementAdmin
 from reviews.admin.reports import preview_report
 from reviews.admin.restatements import RestatementAdmin
 from reviews.admin.rules import RuleAdmin
@@ -30,6 +32,7 @@ __all__ = [
     "FlagCaseAdmin",
     "PartnerLinkAdmin",
     "PolicyAdmin",
+    "ReplacementAdmin",
     "RestatementAdmin",
     "RuleAdmin",
     "ScorecardAdmin",
@@ -37,6 +40,7 @@ __all__ = [
     "approve_bulk",
     "fill_actions_of_partner",
     "fill_partner_panel",
+    "fill_replacements_of_partner",
     "preview_report",
     "propose",
     "show_approvals",

@@ -169,6 +169,8 @@ class ActionStepsMixin(TransitionsMixin):
             return make_push_tables(row)
         if (letters := make_letters(row)) is not None:
             return [letters]
+        if row.kind == ActionKind.REPLACE_PARTNER and row.before is not None:
+            return []  # its replacement, which the page links, shows what it changed
         if row.before is not None:
             return [make_versions(row, {"Before": row.before, "After": row.after or {}}, "What it changed")]
         if row.state in (ActionState.PROPOSED, ActionState.APPROVED, ActionState.SCHEDULED, ActionState.FAILED):

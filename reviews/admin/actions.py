@@ -156,7 +156,10 @@ class ActionAdmin(ActionStepsMixin, ReadOnlyModelAdmin):
         return ["what"]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        buttons = [Button("What worked", reverse("admin:reviews_correctiveaction_verdicts"))]
+        buttons = [
+            Button("Replacements", reverse("admin:reviews_replacement_changelist")),
+            Button("What worked", reverse("admin:reviews_correctiveaction_verdicts")),
+        ]
         if allowed(request, "action.propose"):
             buttons.insert(0, Button("Propose an action", reverse("admin:reviews_correctiveaction_propose"), is_primary=True))
         context = {"buttons": buttons, "may_approve": allowed(request, "action.approve"), "today": today_of(request)}

@@ -145,6 +145,7 @@ def choose_partner(request: HttpRequest) -> HttpResponse:
         title="Propose an action",
         intro="A corrective action is about one partner. Which one?",
         partners=partners,
+        kind=request.GET.get("kind", "") if request.GET.get("kind") in HANDLINGS else "",
         back_url=reverse("admin:reviews_correctiveaction_changelist"),
         back_label="Corrective actions",
     )

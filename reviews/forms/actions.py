@@ -9,11 +9,13 @@ from django.utils import timezone
 
 from offers.selectors import list_segments
 from partners.models import Partner
+from plum_site.lib.admin import SuggestInput
 from plum_site.lib.models import User
 from reviews.choices import ActionKind
 from reviews.forms.people import list_people
 from reviews.models import CorrectiveAction
 from reviews.rules.actions import SEGMENT_KINDS, WITH_PLACE
+from reviews.selectors.replacements import list_old_offers
 
 FEW_OFFERS = 12  # more of them, and there is a search above them
 MOST_OFFERS_SHOWN = 40
@@ -102,10 +104,19 @@ def _promotional_push(partner: Partner, offers: Offers) -> dict[str, forms.Field
 
 
 def _replace_partner(partner: Partner, offers: Offers) -> dict[str, forms.Field]:
-    return {
-        "category": _text("Only in the category", "Its code. Empty: the whole partner.", longest=200),
-        "country": _text("Only in the country", "A code such as DE. Empty: everywhere.", longest=2),
+    supplied = list_old_offers(partner.program_id, partner, "").exclude(category="")
+    codes = supplied.order_by("category").values_list("category", flat=True).distinct()
+    countries = partner.program.partners.exclude(country="").order_by("country").values_list("country", flat=True).distinct()
+    fields: dict[str, forms.Field] = {
+        "category": forms.ChoiceField(
+            label="What is replaced",
+            choices=[("", "The whole partner: all its offers"), *((code, f"Only its offers of {code}") for code in codes)],
+            required=False,
+        ),
+        "country": _text("Only for members in", "The code of a country, such as DE. Empty: in all of them.", longest=2),
     }
+    fields["country"].widget = SuggestInput(list(countries))
+    return fields
 
 
 FIELDS: dict[str, Callable[[Partner, Offers], dict[str, forms.Field]]] = {

@@ -23,6 +23,7 @@ from plum_site.lib.present import BREAK, NO_DATA, Table, badge, count, day, inst
 from reviews.choices import ActionKind, ActionState, Verdict
 from reviews.models import ActionNote, CorrectiveAction
 from reviews.rules.actions import SOLO_HOURS, UNDO_DAYS, say_action
+from reviews.selectors.replacements import find_replacement_of_action
 from reviews.services.actions import HANDLINGS, Preview, UnableToExecute
 from reviews.workflow import UNDOABLE_ACTIONS
 
@@ -199,6 +200,8 @@ def list_facts(action: CorrectiveAction, names: Mapping[str, Offer]) -> list[tup
         facts.append(("Flag", link(url_of(action.case), action.case)))
     if action.cycle:
         facts.append(("Review", link(url_of(action.cycle), month(action.cycle.month_start_date))))
+    if action.kind == ActionKind.REPLACE_PARTNER and (found := find_replacement_of_action(action.pk)):
+        facts.append(("Replacement", format_html("{} {}", link(url_of(found), found), badge(found.get_state_display(), "info"))))
     facts += [
         ("Owner", name_of(action.owner) or NO_DATA),
         ("Due", day(action.due_date)),

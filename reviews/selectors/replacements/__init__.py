@@ -4,6 +4,7 @@ from reviews.selectors.replacements.candidates import compare_candidates, list_p
 from reviews.selectors.replacements.checks import check_replacement
 from reviews.selectors.replacements.holders import Holding, count_holders, list_holdings
 from reviews.selectors.replacements.losses import Loss, find_gaps_left, list_losses
+from reviews.selectors.replacements.places import read_places
 from reviews.selectors.replacements.reads import (
     find_open_replacement,
     find_replacement,
@@ -19,22 +20,32 @@ from reviews.selectors.replacements.reads import (
     list_tasks,
 )
 from reviews.selectors.replacements.scope import list_new_offers, list_old_offers, read_pairs, successors_of
+from reviews.selectors.replacements.told import count_holder_states, list_holders
+from reviews.selectors.replacements.worklist import (
+    find_replacement_of_action,
+    list_replacements_about,
+    list_replacements_waiting_for,
+    with_present_step,
+)
 
 __all__ = [
     "Holding",
     "Loss",
     "check_replacement",
     "compare_candidates",
+    "count_holder_states",
     "count_holders",
     "find_gaps_left",
     "find_open_replacement",
     "find_replacement",
+    "find_replacement_of_action",
     "find_task",
     "get_replacement",
     "list_contact_log",
     "list_due_replacements",
     "list_files",
     "list_followed",
+    "list_holders",
     "list_holdings",
     "list_losses",
     "list_new_offers",
@@ -42,8 +53,12 @@ __all__ = [
     "list_possible",
     "list_replacement_steps",
     "list_replacements",
+    "list_replacements_about",
     "list_replacements_of_partner",
+    "list_replacements_waiting_for",
     "list_tasks",
     "read_pairs",
+    "read_places",
     "successors_of",
+    "with_present_step",
 ]

@@ -59,7 +59,8 @@ def render_partner_notice(replacement: Replacement, partner: Partner | None, nam
     is_old = partner is not None and partner.pk == replacement.partner_id
     rows = replacement.offers.select_related("old", "new").order_by("id")
     offers = [row.old if is_old else row.new for row in rows]
-    day = _day_of(replacement, replacement.cut_over_at or replacement.scheduled_at)
+    is_ahead = replacement.state == ReplacementState.SCHEDULED  # perhaps again, after an earlier cutover was rolled back
+    day = _day_of(replacement, replacement.scheduled_at if is_ahead else replacement.cut_over_at)
     what = {
         ReplacementState.SCHEDULED: "end soon" if is_old else "go live soon",
         ReplacementState.ROLLED_BACK: "stay" if is_old else "are withdrawn again",
