@@ -1,22 +1,25 @@
 """The members of a program as they are now: who can be written to, with which attributes. Nothing here opens the vault."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast, Coalesce
 
 from activity.choices import MemberState
-from activity.models import Member, MemberVersion, VaultEntry
+from activity.models import Member, MemberVersion
 from partners.models import Program
 from plum_site.lib.periods import local_date
 
 
-@dataclass(frozen=True, slots=True)
-class PresentMember:
+class PresentMember(NamedTuple):
     """
-    One active member. attributes: those in force. is_known: whether anything outside leads to them (False after an erasure);
-    has_address: whether the vault holds an e-mail address; has_opted_out: whether the people file says so.
+    One active member. attributes: those in force, shared with others who have the same. is_known: whether anything outside
+    leads to them (False after an erasure); has_address: whether the vault holds an e-mail address; has_opted_out: whether the
+    people file says so.
     """
 
     id: int
@@ -53,16 +56,20 @@ def find_present_members(program: Program, member_ids: Iterable[int], at: dateti
 def _described(members: QuerySet[Member], at: datetime) -> QuerySet[Member]:
     versions = MemberVersion.objects.filter(Q(valid_from__isnull=True) | Q(valid_from__lte=at), member=OuterRef("pk"))
     newest = versions.order_by(F("valid_from").desc(nulls_last=True)).values("values")[:1]
-    entry = VaultEntry.objects.filter(member=OuterRef("pk"))
     return members.annotate(
-        now=Subquery(newest),
-        is_known=Exists(entry),
-        has_address=Exists(entry.filter(email_sealed__isnull=False)),
-        has_opted_out=Exists(entry.filter(push_opt_out=True)),
+        now=Cast(Subquery(newest), TextField()),
+        is_known=_holds(vault_entry__isnull=False),
+        has_address=_holds(vault_entry__email_sealed__isnull=False),
+        has_opted_out=Coalesce(F("vault_entry__push_opt_out"), False),
     ).order_by("pk")
 
 
+def _holds(**condition: bool) -> ExpressionWrapper:
+    return ExpressionWrapper(Q(**condition), BooleanField())
+
+
 def _read(rows: QuerySet[Member]) -> Iterator[PresentMember]:
+    read = lru_cache(maxsize=4096)(json.loads)  # few combinations, many members
     columns = ("pk", "key", "now", "is_known", "has_address", "has_opted_out")
     for pk, key, attributes, is_known, has_address, has_opted_out in rows.values_list(*columns).iterator(chunk_size=5000):
-        yield PresentMember(pk, bytes(key), attributes or {}, is_known, has_address, has_opted_out)
+        yield PresentMember(pk, bytes(key), read(attributes or "{}"), is_known, has_address, has_opted_out)

@@ -243,8 +243,7 @@ def look(request: HttpRequest, about: About, kind: str, action: CorrectiveAction
     preview, why_not = preview_of(draft, now())
     shown: dict[str, Any] = {"looked": True, "sentence": say(draft), "why_not": why_not}
     if preview is not None:
-        recipients = HANDLINGS[kind].count(draft, now())
-        two = needs_two_people(read_approvals(about.partner.program_id).spec, kind, recipients)
+        two = needs_two_people(read_approvals(about.partner.program_id).spec, kind, preview.members or 0)
         needs = "It needs two different people: you propose, another one approves." if two else "One person may approve it."
         shown |= {"preview": make_preview(preview), "lines": [*say_whom(preview), needs]}
     return show_form(request, about, kind, form, action, **shown)

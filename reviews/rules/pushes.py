@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from plum_site.lib.errors import InvalidInput
 from reviews.rules.effects import HELD_OUT, arm_of
@@ -13,8 +14,7 @@ PLACEHOLDERS = ("title", "program")
 MAIL, WEBHOOK = "mail", "webhook"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One active member of the segment. is_open: whether every offer of the push is open to them."""
 
     id: int

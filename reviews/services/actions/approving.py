@@ -49,10 +49,10 @@ def approve_action(
     person = require_right(person_behind(actor), APPROVE, action.program_id)
     check_revision(action, replaces)
     check_params(action.kind, action.params)
-    HANDLINGS[action.kind].preview(action, at)
+    recipients = HANDLINGS[action.kind].preview(action, at).members or 0
     spec = read_approvals(action.program_id).spec
     # The policy, or the number of recipients, may ask for more than when it was proposed; never for less unseen.
-    needs_two = action.needs_two or needs_two_people(spec, action.kind, HANDLINGS[action.kind].count(action, at))
+    needs_two = action.needs_two or needs_two_people(spec, action.kind, recipients)
     is_solo = needs_two and spec.solo_mode and _stands_behind(person, action)
     if needs_two and not is_solo:
         _check_second(person, action)

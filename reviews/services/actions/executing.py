@@ -39,9 +39,11 @@ def execute_action(*, action_id: int, revision: int, at: datetime) -> Corrective
         crashpoint("action.locked")
         try:
             with transaction.atomic():
+                handling = HANDLINGS[action.kind]
+                handling.freeze(action, at)
                 design = make_design(action, at)
                 take_by_itself(action, "begin", at, design=design.as_json() if design else None)
-                applied = HANDLINGS[action.kind].apply(action, at)
+                applied = handling.apply(action, at)
                 crashpoint("action.applied")
                 if applied.is_done:
                     take_by_itself(action, "finish", at, executed_at=at, before=applied.before, after=applied.after)

@@ -210,8 +210,9 @@ def _get_partner(partner_id: int) -> Partner:
 
 
 def _needs_two(action: CorrectiveAction, at: datetime) -> bool:
-    recipients = HANDLINGS[action.kind].count(action, at)
-    return needs_two_people(read_approvals(action.program_id).spec, action.kind, recipients)
+    spec = read_approvals(action.program_id).spec
+    # Recipients are counted only where it depends on them.
+    return needs_two_people(spec, action.kind) or needs_two_people(spec, action.kind, HANDLINGS[action.kind].count(action, at))
 
 
 def _find_segment(program_id: int, kind: str, code: str) -> Segment | None:

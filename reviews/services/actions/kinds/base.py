@@ -60,17 +60,19 @@ class Handling:
     """
     One kind of action.
 
-    preview: what it would do; raises UnableToExecute where it could not. apply: does it, in the caller's transaction,
-    repeating nothing that stands already; raises UnableToExecute. undo: puts back what was there where what
-    was done still stands, or raises ChangedSince;
-    None where nothing can be taken back (a message that was sent). count: recipients, for the approval. design: how a kind of its
-    own way is measured, by the metric named; None: its offers against others. members: of whom its design holds some out.
+    preview: what it would do; raises UnableToExecute where it could not. freeze: writes down who is in it, before its design is
+    made and anything is done, in the caller's transaction; raises UnableToExecute. apply: does it, in the caller's transaction,
+    repeating nothing that stands already; raises UnableToExecute. undo: puts back what was there where what was done still
+    stands, or raises ChangedSince; None where nothing can be taken back (a message that was sent). count: recipients, for the
+    approval, where there is no preview at hand. design: how a kind of its own way is measured, by the metric named; None: its
+    offers against others. members: of whom its design holds some out.
     """
 
     preview: Callable[[CorrectiveAction, datetime], Preview]
     apply: Callable[[CorrectiveAction, datetime], Applied]
     undo: Callable[[CorrectiveAction, Applied, str, datetime], None] | None
     count: Callable[[CorrectiveAction, datetime], int] = lambda action, at: 0
+    freeze: Callable[[CorrectiveAction, datetime], None] = lambda action, at: None
     design: Callable[[CorrectiveAction, str, datetime], EffectDesign | None] | None = None
     members: Callable[[CorrectiveAction], Collection[int]] = lambda action: ()
 

@@ -1,6 +1,7 @@
 """A promotional push: a message about chosen offers to the members of a segment, less those who must not get it."""
 
 from datetime import datetime
+from itertools import islice
 
 from offers.choices import PresentState
 from offers.models import Offer
@@ -50,9 +51,9 @@ def count(action: CorrectiveAction, at: datetime) -> int:
         return 0
 
 
-def apply(action: CorrectiveAction, at: datetime) -> Applied:
+def freeze(action: CorrectiveAction, at: datetime) -> None:
     """
-    Freeze who gets it, who is held out, and what they read; a job then sends it.
+    Write down who gets it, who is held out, and what they read; the numbers and the words are `before`.
 
     Pushes of one program are frozen one after the other, so that two at once do not write to the same person.
     """
@@ -66,25 +67,27 @@ def apply(action: CorrectiveAction, at: datetime) -> Applied:
             "Nobody was written to. Edit the action, so that it is proposed again."
         )
         raise UnableToExecute("audience_grew", sentence)
-    _freeze(action, audience, at)
-    plan_sending(action, at)
+    _write_recipients(action, audience, at)
     message = write_message(action, offers).as_json()
-    before = {"push": push_ref_of(action.pk), "audience": audience.as_json(), "message": message}
-    return Applied(before, {}, is_done=False)
+    action.before = {"push": push_ref_of(action.pk), "audience": audience.as_json(), "message": message}
+
+
+def apply(action: CorrectiveAction, at: datetime) -> Applied:
+    """Have it sent by a job to whom it was frozen for."""
+    plan_sending(action, at)
+    return Applied(action.before or {}, {}, is_done=False)
 
 
 def design(action: CorrectiveAction, metric: str, at: datetime) -> EffectDesign:
-    """How its effect is told: members held out by chance; not at all where nobody is."""
+    """How its effect is told: those it was frozen for against those held out by chance; not at all where nobody is."""
     salt, share = hold_out_of(action)
     if not share:
         return EffectDesign(NONE, metric, sentence="Cannot be told: nobody is held out.")
-    offers = named_offers(action)
-    audience = find_audience(action, offers, at)
     return design_push(
         program=action.program,
         metric=metric,
-        members=[*audience.chosen, *audience.held_out],
-        offers=[offer.external_id for offer in offers],
+        members=members(action),
+        offers=[offer.external_id for offer in named_offers(action)],
         starts_date=local_date(at, action.program.time_zone),
         salt=salt,
         window_days=USUAL_WINDOW,
@@ -105,17 +108,18 @@ def plan_sending(action: CorrectiveAction, at: datetime) -> None:
     )
 
 
-def _freeze(action: CorrectiveAction, audience: Audience, at: datetime) -> None:
+def _write_recipients(action: CorrectiveAction, audience: Audience, at: datetime) -> None:
     arms = (
         (PushArm.TREATED, RecipientState.WAITING, audience.chosen),
         (PushArm.HELD_OUT, RecipientState.HELD_OUT, audience.held_out),
     )
     rows = (
-        PushRecipient(action=action, member_id=member_id, arm=arm, channel=channel, state=state, created_at=at)
+        PushRecipient(action_id=action.pk, member_id=member_id, arm=arm, channel=channel, state=state, created_at=at)
         for arm, state, ways in arms
         for member_id, channel in ways.items()
     )
-    PushRecipient.objects.bulk_create(rows, batch_size=AT_ONCE)
+    for some in iter(lambda: list(islice(rows, AT_ONCE)), []):
+        PushRecipient.objects.bulk_create(some)
 
 
 def _audience(action: CorrectiveAction, offers: list[Offer], at: datetime) -> Audience:
@@ -139,4 +143,4 @@ def _live_offers(action: CorrectiveAction, at: datetime) -> list[Offer]:
     return offers
 
 
-PROMOTIONAL_PUSH = Handling(preview, apply, undo=None, count=count, design=design, members=members)
+PROMOTIONAL_PUSH = Handling(preview, apply, undo=None, count=count, freeze=freeze, design=design, members=members)

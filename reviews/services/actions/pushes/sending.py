@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -52,18 +53,20 @@ def send_chunk(*, action_id: int, at: datetime) -> int:
     action = lock_action(action_id)
     if action.state != ActionState.EXECUTING:
         return 0
-    waiting = list(PushRecipient.objects.filter(action=action, state=R.WAITING).select_related("member").order_by("id")[:CHUNK])
+    rows = PushRecipient.objects.filter(action=action, state=R.WAITING).order_by("id")
+    waiting = list(rows.values_list("pk", "member_id", "channel")[:CHUNK])
     if not waiting:
         finish_push(action, at)
+        crashpoint("push.finished")
         return 0
     crashpoint("push.locked")
-    wanted = _keep_reachable(action, waiting, at)
+    wanted = _list_reachable(action, waiting, at)
     _put_mails(action, [row for row in wanted if row.channel == PushChannel.MAIL], at)
     _announce(action, [row for row in wanted if row.channel == PushChannel.WEBHOOK], at)
     crashpoint("push.put")
     ids = [row.pk for row in wanted]
     PushRecipient.objects.filter(pk__in=ids).update(state=R.QUEUED, settled_at=at)
-    skipped = [row.pk for row in waiting if row.pk not in set(ids)]
+    skipped = {pk for pk, *_ in waiting}.difference(ids)
     PushRecipient.objects.filter(pk__in=skipped).update(state=R.SKIPPED, settled_at=at)
     crashpoint("push.before_commit")
     return len(waiting)
@@ -76,22 +79,31 @@ def finish_push(action: CorrectiveAction, at: datetime) -> None:
     finish_action(action_id=action.pk, after={"push": push_ref_of(action.pk)} | after, at=at)
 
 
-def _keep_reachable(action: CorrectiveAction, rows: Sequence[PushRecipient], at: datetime) -> list[PushRecipient]:
+class _Reachable(NamedTuple):
+    """A recipient who may still be written to; key: the member's own."""
+
+    pk: int
+    member_id: int
+    channel: str
+    key: bytes
+
+
+def _list_reachable(action: CorrectiveAction, rows: Sequence[tuple[int, int, str]], at: datetime) -> list[_Reachable]:
     """Those of a chunk who may still be written to."""
-    ids = [row.member_id for row in rows]
+    ids = [member_id for _, member_id, _ in rows]
     present = find_present_members(action.program, ids, at)
     refused = set(PushOptOut.objects.filter(member__in=ids).values_list("member_id", flat=True))
     kept = []
-    for row in rows:
-        member = present.get(row.member_id)
-        if member is None or member.has_opted_out or row.member_id in refused:
+    for pk, member_id, channel in rows:
+        member = present.get(member_id)
+        if member is None or member.has_opted_out or member_id in refused:
             continue
-        if member.has_address if row.channel == PushChannel.MAIL else member.is_known:
-            kept.append(row)
+        if member.has_address if channel == PushChannel.MAIL else member.is_known:
+            kept.append(_Reachable(pk, member_id, channel, member.key))
     return kept
 
 
-def _put_mails(action: CorrectiveAction, rows: Sequence[PushRecipient], at: datetime) -> None:
+def _put_mails(action: CorrectiveAction, rows: Sequence[_Reachable], at: datetime) -> None:
     outbox.put_many(
         [
             Outbox(
@@ -109,14 +121,14 @@ def _put_mails(action: CorrectiveAction, rows: Sequence[PushRecipient], at: date
     )
 
 
-def _announce(action: CorrectiveAction, rows: Sequence[PushRecipient], at: datetime) -> None:
+def _announce(action: CorrectiveAction, rows: Sequence[_Reachable], at: datetime) -> None:
     if not rows:
         return
     data = {
         "id": f"act_{action.pk}",
         "program": action.program.code,
         "push": push_ref_of(action.pk),
-        "references": [reference_of(action, bytes(row.member.key)) for row in rows],
+        "references": [reference_of(action, row.key) for row in rows],
         "url": address_of("api:push_recipients", action.pk),
     }
     announce(type="push.requested", program_id=action.program_id, key=f"{action.pk}:{rows[0].pk}", data=data, at=at)
