@@ -1,12 +1,8 @@
 """The replacement workbench: the whole way through its pages by two people, what it refuses, and what it never shows."""
 
-import csv
-import io
 from datetime import timedelta
-from urllib.parse import quote
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -15,23 +11,18 @@ from offers.choices import OfferState
 from offers.models import Offer
 from partners.choices import PartnerState
 from partners.models import Partner, Program
-from partners.services import save_contact, save_contract_terms
-from plum_site.lib.choices import Role
+from partners.services import save_contact
 from plum_site.lib.clock import now
-from plum_site.lib.models import AuditEvent, Outbox, User
-from reviews.choices import ActionKind, ReplacementState, ReplacementStep
-from reviews.models import CorrectiveAction, Replacement, ReplacementContact, ReplacementFile, ReplacementTask
+from plum_site.lib.models import Outbox, User
+from reviews.choices import ReplacementState
+from reviews.models import CorrectiveAction, Replacement
 from reviews.rules.replacements import Pair
-from reviews.selectors.replacements import list_replacements_waiting_for, read_pairs
+from reviews.selectors.replacements import read_pairs
 from reviews.services.actions import approve_action, execute_action
 from reviews.services.replacements.cutover import cut_over
 from reviews.services.replacements.holders import tell_holders
-from reviews.services.replacements.planning import plan_step
-from reviews.services.replacements.terms import add_file
 from tests.factories.actions import AT
-from tests.factories.people import make_member_of_staff
-from tests.factories.programs import make_program
-from tests.factories.replacements import CUT_OVER_AT, happens, lead, make_pair, make_replaceable_program, open_replacement
+from tests.factories.replacements import happens, make_pair, make_replaceable_program, open_replacement
 from tests.support.pages import list_inline, sign_in, text_of
 
 pytestmark = pytest.mark.slow
@@ -131,7 +122,14 @@ def test_the_whole_way_through_the_pages_by_two_people(
     assert "Approve…" not in text_of(anna.get(page_of(replacement)))
 
     asked = text_of(ben.get(step(replacement, "approve", "do")))
-    for words in ("Which offer follows which", "What is lost", "Have unlocked one", "As P1 had them.", "take no new unlocks", "Paula"):
+    for words in (
+        "Which offer follows which",
+        "What is lost",
+        "Have unlocked one",
+        "As P1 had them.",
+        "take no new unlocks",
+        "Paula",
+    ):
         assert words in asked, words
     assert "Partner P2 has no contact written down" in asked
     assert "Say when the cutover is." in take(ben, replacement, "approve")
