@@ -1,4 +1,4 @@
-"""What lists of flags and of corrective actions can be narrowed down by."""
+"""What lists of flags, corrective actions and replacements can be narrowed down by."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django_filters import BooleanFilter, CharFilter, ChoiceFilter, FilterSet, NumberFilter
 
 from plum_site.lib.periods import parse_month
-from reviews.choices import ActionKind, ActionState, FlagState, Severity, Verdict
-from reviews.models import CorrectiveAction, FlagCase
+from reviews.choices import ActionKind, ActionState, FlagState, HolderState, ReplacementState, Severity, Verdict
+from reviews.models import CorrectiveAction, FlagCase, Replacement, ReplacementHolder
 from reviews.rules import ACTIVE
 
 MONTH = RegexValidator(r"^(19|20)\d{2}-(0[1-9]|1[0-2])$", "Write a month as YYYY-MM, for example 2026-03.")
@@ -58,3 +58,24 @@ class ActionFilter(FilterSet):
     def filter_month(self, queryset: QuerySet[CorrectiveAction], name: str, value: Any) -> QuerySet[CorrectiveAction]:
         """Those that answer the review of a month, whichever revision."""
         return queryset.filter(cycle__month_start_date=parse_month(value))
+
+
+class ReplacementFilter(FilterSet):
+    """Replacements by state and by the partner that is replaced."""
+
+    state = ChoiceFilter(choices=ReplacementState.choices)
+    partner = CharFilter(field_name="partner__external_id", label="External id of the partner that is replaced")
+
+    class Meta:
+        model = Replacement
+        fields: list[str] = []
+
+
+class HolderFilter(FilterSet):
+    """Holders of old offers by how far they were told of the last day."""
+
+    state = ChoiceFilter(choices=HolderState.choices, label="How far they were told of the last day")
+
+    class Meta:
+        model = ReplacementHolder
+        fields: list[str] = []

@@ -222,10 +222,10 @@ SPECTACULAR_SETTINGS = {
         "PartnerState": "partners.choices.PartnerState",
         "OfferState": "offers.choices.PresentState",
         "ReviewState": "reviews.choices.CycleState",
-        **{name: f"reviews.choices.{name}" for name in ("ActionKind", "ActionState", "FlagState", "TimeUnit")},
+        **{name: f"reviews.choices.{name}" for name in ("ActionKind", "ActionState", "ContactKind", "FlagState")},
+        **{name: f"reviews.choices.{name}" for name in ("HolderState", "ReplacementState", "ReplacementStep", "TimeUnit")},
     },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    **dict.fromkeys(("SWAGGER_UI_DIST", "SWAGGER_UI_FAVICON_HREF"), "SIDECAR"),
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "displayOperationId": False},
     "PREPROCESSING_HOOKS": ["plum_site.lib.api_schema.keep_api"],
 }

@@ -89,6 +89,7 @@ PROPOSED: dict[str, Any] = {
     "after": None,
     "reverted_at": None,
     "reverted_by": "",
+    "replacement": None,
     "design": None,
     "effect": None,
     "measured_at": None,

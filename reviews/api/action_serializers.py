@@ -150,6 +150,7 @@ class ActionOutput(ActionRow):
     after = serializers.DictField(allow_null=True, help_text="What execution left.")
     reverted_at = serializers.DateTimeField(allow_null=True)
     reverted_by = serializers.CharField()
+    replacement = serializers.SerializerMethodField(help_text="Id of the replacement that it opened; null: none.")
     design = serializers.DictField(allow_null=True, help_text="How its effect is told, fixed when it begins.")
     effect = serializers.DictField(allow_null=True, help_text="What was measured.")
     measured_at = serializers.DateTimeField(allow_null=True)
@@ -160,6 +161,11 @@ class ActionOutput(ActionRow):
     def get_preview(self, action: CorrectiveAction) -> dict[str, Any] | None:
         """Computed from the catalog and the members as they are now."""
         return find_preview(action) if action.state in SHOWN else None
+
+    def get_replacement(self, action: CorrectiveAction) -> int | None:
+        """Of an action that replaces a partner, once it began."""
+        opened = getattr(action, "replacement", None)
+        return opened.pk if opened is not None else None
 
     @extend_schema_field(ActionNoteOutput(many=True))
     def get_notes(self, action: CorrectiveAction) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from reviews.api import (
     ladder,
     policies,
     pushes,
+    replacement_papers,
+    replacements,
     restatements,
     rules,
     scorecards,
@@ -23,6 +25,53 @@ urlpatterns = [
     path("actions/<int:action_id>", actions.ActionView.as_view(), name="action"),
     path("actions/<int:action_id>/notes", actions.ActionNotesView.as_view(), name="action_notes"),
     path("actions/<int:action_id>/transitions", actions.ActionTransitionsView.as_view(), name="action_transitions"),
+    path("replacements", replacements.ReplacementsView.as_view(), name="replacements"),
+    path("replacements/<int:replacement_id>", replacements.ReplacementView.as_view(), name="replacement"),
+    path(
+        "replacements/<int:replacement_id>/candidates",
+        replacements.ReplacementCandidatesView.as_view(),
+        name="replacement_candidates",
+    ),
+    path(
+        "replacements/<int:replacement_id>/checks",
+        replacements.ReplacementChecksView.as_view(),
+        name="replacement_checks",
+    ),
+    path(
+        "replacements/<int:replacement_id>/contacts",
+        replacement_papers.ReplacementContactsView.as_view(),
+        name="replacement_contacts",
+    ),
+    path(
+        "replacements/<int:replacement_id>/files",
+        replacement_papers.ReplacementFilesView.as_view(),
+        name="replacement_files",
+    ),
+    path(
+        "replacements/<int:replacement_id>/files/<int:file_id>",
+        replacement_papers.ReplacementFileView.as_view(),
+        name="replacement_file",
+    ),
+    path(
+        "replacements/<int:replacement_id>/holders",
+        replacement_papers.ReplacementHoldersView.as_view(),
+        name="replacement_holders",
+    ),
+    path(
+        "replacements/<int:replacement_id>/mapping",
+        replacements.ReplacementMappingView.as_view(),
+        name="replacement_mapping",
+    ),
+    path(
+        "replacements/<int:replacement_id>/tasks/<slug:step>",
+        replacements.ReplacementTaskView.as_view(),
+        name="replacement_task",
+    ),
+    path(
+        "replacements/<int:replacement_id>/transitions",
+        replacements.ReplacementTransitionsView.as_view(),
+        name="replacement_transitions",
+    ),
     path("approvals", policies.ApprovalsView.as_view(), name="approvals"),
     path("approvals/requests", policies.ApprovalRequestsView.as_view(), name="approval_requests"),
     path(

@@ -1,6 +1,7 @@
 """Which partners could take a place: what each covers, how it does elsewhere, and what would be missing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -32,6 +33,44 @@ POSSIBLE = (
     PartnerState.ON_NOTICE,
     PartnerState.IMPROVEMENT_PLAN,
 )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """
+    A partner that could take a place, or that refused. is_possible: whether it can be chosen. added_by: who named it; "" where
+    its category alone made it one.
+    """
+
+    partner: Partner
+    is_possible: bool
+    added_by: str = ""
+    added_at: datetime | None = None
+    refused_at: datetime | None = None
+    refusal: str = ""
+
+
+def list_candidates(replacement: Replacement) -> list[Candidate]:
+    """
+    Every partner that could take the place, and those that were named and cannot: because they refused, or are not there for it
+    any more.
+
+    Shape: Candidates: those that can be chosen first, as list_possible has them, then the others in the order of their naming.
+    """
+    named = {row.partner_id: row for row in replacement.candidates.select_related("partner").order_by("id")}
+    possible = list_possible(replacement)
+    known = {partner.pk for partner in possible}
+    return [
+        *(
+            Candidate(one, True, row.added_by, row.added_at) if (row := named.get(one.pk)) else Candidate(one, True)
+            for one in possible
+        ),
+        *(
+            Candidate(row.partner, False, row.added_by, row.added_at, row.refused_at, row.refusal)
+            for pk, row in named.items()
+            if pk not in known
+        ),
+    ]
 
 
 def list_possible(replacement: Replacement) -> list[Partner]:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Case, F, Max, Q, QuerySet, When
+from django.db.models import Case, Count, F, Max, Q, QuerySet, When
 
 from activity.choices import Kind, Status
 from activity.models import Event
 from activity.selectors.present import find_present_members
 from offers.rules import matches
-from reviews.models import Replacement
+from reviews.choices import HolderState
+from reviews.models import Replacement, ReplacementHolder
 
 AT_ONCE = 5000  # members looked up at once
 
@@ -59,6 +60,26 @@ def count_holders(replacement: Replacement, offer_ids: Collection[int]) -> dict[
     activated = rows.filter(activated_at__isnull=False)
     activated = activated.filter(Q(redeemed_at__isnull=True) | Q(redeemed_at__lt=F("activated_at")))
     return {"unlocked": _count_members(unlocked), "activated": _count_members(activated)}
+
+
+def list_notices(replacement_id: int) -> QuerySet[ReplacementHolder]:
+    """
+    Who held an old offer at the cutover of a replacement, and whether they were told the last day.
+
+    Shape: ReplacementHolders with member and offer, in the order in which they were found.
+    """
+    return ReplacementHolder.objects.filter(replacement_id=replacement_id).select_related("member", "offer").order_by("id")
+
+
+def count_notices(replacement_id: int) -> dict[str, int]:
+    """
+    How many unlocks of old offers were held at the cutover, by how far their holders were told.
+
+    Shape: {HolderState: unlocks}, every state, in this order; 0 where there is none.
+    """
+    rows = ReplacementHolder.objects.filter(replacement_id=replacement_id).order_by().values_list("state")
+    found = dict(rows.annotate(number=Count("id")))
+    return {state: found.get(state, 0) for state in HolderState.values}
 
 
 def _last_times(replacement: Replacement, offer_ids: Collection[int]) -> QuerySet:

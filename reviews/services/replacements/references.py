@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -25,10 +26,10 @@ def reference_of(replacement: Replacement, member_key: bytes) -> str:
 @transaction.atomic
 def resolve_holders(
     *, replacement: Replacement, rows: Sequence[ReplacementHolder], actor: User | str, at: datetime
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     """
-    Who is behind the references of some holders: their outside ids, for the organisation's own messenger. That they were read
-    is in the audit log; who was erased meanwhile is left out.
+    Who is behind the references of some holders: their outside ids, for the organisation's own messenger, and how far they were
+    told. That they were read is in the audit log; who was erased meanwhile is left out.
 
     Raises: cryptography's InvalidTag, if the master key is not the one they were sealed with.
     Writes: plum_auditevent.
@@ -48,6 +49,8 @@ def resolve_holders(
             "reference": reference_of(replacement, bytes(row.member.key)),
             "member": found[row.member_id],
             "offer": row.offer.external_id,
+            "state": row.state,
+            "recalled_at": row.recalled_at,
         }
         for row in rows
         if row.member_id in found
