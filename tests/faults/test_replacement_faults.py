@@ -39,9 +39,9 @@ def done(lab: Lab, number: int) -> tuple[int, int, int, int]:
     )
 
 
-def die(lab: Lab, function: str, number: int, point: str) -> None:
+def die(lab: Lab, function: str, number: int, point: str, at: datetime = NOW) -> None:
     """One process that runs a job and ends at the point."""
-    command = [sys.executable, "-c", f"{PREPARE.format('replacements')}{function}({number}, '{point}', '{NOW.isoformat()}')"]
+    command = [sys.executable, "-c", f"{PREPARE.format('replacements')}{function}({number}, '{point}', '{at.isoformat()}')"]
     ended = subprocess.run(command, cwd=ROOT, env=lab.environment, capture_output=True, text=True, check=False)
     assert ended.returncode == STATUS, f"{point}: {ended.stderr[-3000:]}"
     assert lab.has_died(point), point
@@ -64,7 +64,7 @@ def test_a_cutover_is_whole_or_not_at_all_wherever_the_worker_dies(both: Lab, fi
 
     for number, point in enumerate(telling):
         figures.tried("crash points")
-        die(both, "tell", number, point)
+        die(both, "tell", number, point, NOW + LATER)
         assert both.count(MAILS) == 0, point
         figures.survived()
 
