@@ -91,8 +91,9 @@ class ReplacementFilesView(WritingView, PaperList):
 
         def act(given: dict[str, Any]) -> Response:
             replacement, content, at = self.replacement, base64.b64decode(given["content"]), clock.now()
+            known = set(list_files(replacement.pk).values_list("pk", flat=True))
             row = add_file(replacement_id=replacement.pk, name=given["name"], content=content, actor=self.actor, at=at)
-            status = 201 if row.brought_at == at else 200
+            status = 200 if row.pk in known else 201
             place = reverse("api:replacement_file", args=[replacement.pk, row.pk])
             return Response(FileOutput(row).data, status, headers={"Location": place})
 

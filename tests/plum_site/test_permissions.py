@@ -27,8 +27,8 @@ from plum_site.lib.choices import Role, Scope
 from plum_site.lib.clock import now
 from plum_site.lib.models import ApiToken
 from plum_site.reference import PAGES
-from reviews.choices import ActionKind, CycleState
-from reviews.models import ApprovalRequest, CorrectiveAction, ReviewCycle, Rule
+from reviews.choices import ActionKind, ActionState, CycleState, ReplacementState
+from reviews.models import ApprovalRequest, CorrectiveAction, Replacement, ReplacementFile, ReviewCycle, Rule
 from reviews.rules.ladder import LadderRule
 from reviews.selectors import list_rules_in_force
 from reviews.services import hold_on_ladder
@@ -39,11 +39,14 @@ from reviews.workflow import (
     APPROVAL_REQUEST_TRANSITIONS,
     FLAG_DATA_TRANSITIONS,
     FLAG_TRANSITIONS,
+    REPLACEMENT_SYSTEM_TRANSITIONS,
+    REPLACEMENT_TRANSITIONS,
     RULE_TRANSITIONS,
 )
 from reviews.workflow import TRANSITIONS as REVIEW_TRANSITIONS
 from tests.factories.events import make_event
 from tests.factories.offers import make_draft, make_offer, picture
+from tests.factories.partners import make_partner
 from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.tokens import TokenClient, make_client, make_token
 from tests.factories.worlds import make_world
@@ -100,6 +103,18 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         f"/api/v1/actions/{{action_id}}/{part}": tuple(f"/api/v1/actions/{n}/{part}" for n in (5001, 5009, 5404))
         for part in ("notes", "recipients", "transitions")
     },
+    "/api/v1/replacements/{replacement_id}": tuple(f"/api/v1/replacements/{n}" for n in (6001, 6009, 6404)),
+    **{
+        f"/api/v1/replacements/{{replacement_id}}/{part}": tuple(f"/api/v1/replacements/{n}/{part}" for n in (6001, 6009, 6404))
+        for part in ("candidates", "checks", "contacts", "files", "holders", "transitions")
+    },
+    "/api/v1/replacements/{replacement_id}/files/{file_id}": tuple(
+        f"/api/v1/replacements/{n}/files/{n}" for n in (6001, 6009, 6404)
+    ),
+    "/api/v1/replacements/{replacement_id}/mapping": tuple(f"/api/v1/replacements/{n}/mapping" for n in (6101, 6109, 6404)),
+    "/api/v1/replacements/{replacement_id}/tasks/{step}": tuple(
+        f"/api/v1/replacements/{n}/tasks/map" for n in (6001, 6009, 6404)
+    ),
     "/api/v1/exports/{uuid}": tuple(f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}" for n in ("001", "009", "404")),
     "/api/v1/exports/{uuid}/download": tuple(
         f"/api/v1/exports/00000000-0000-0000-0000-000000000{n}/download" for n in ("001", "009", "404")
@@ -135,6 +150,7 @@ NAMES = (
     *("4001", "4009", "4404"),
     *("5001", "5009", "5404"),
     *("7001", "7009", "7404"),
+    *("6001", "6009", "6101", "6109", "6404"),
     *UUIDS,
 )
 # What is put at an address is made there if it is new: a foreign id looks like an unknown one here too.
@@ -191,6 +207,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/actions/{action_id}": {"reason": "Another one."},
     "POST /api/v1/actions/{action_id}/notes": {"text": "See the ticket."},
     "POST /api/v1/actions/approve": {"actions": [{"id": 5001, "revision": 1}]},
+    "POST /api/v1/replacements/{replacement_id}/candidates": {"partner": "C1"},
+    "POST /api/v1/replacements/{replacement_id}/contacts": {"partner": "P1", "kind": "call", "text": "They agree."},
+    "POST /api/v1/replacements/{replacement_id}/files": {"name": "terms.txt", "content": "QWdyZWVkLg=="},
+    "PUT /api/v1/replacements/{replacement_id}/mapping": {"pairs": [{"old": "O1", "new": None}]},
+    "PUT /api/v1/replacements/{replacement_id}/tasks/{step}": {"owner": None, "due_date": "2026-09-01"},
     "PUT /api/v1/approvals": {"approvals": dict.fromkeys(ActionKind.values, "two"), "push_limit": 10, "solo_mode": False},
     "POST /api/v1/approvals/requests/{request_id}/transitions": {"name": "refuse", "comment": "Not now."},
     "PUT /api/v1/playbook": {"lines": []},
@@ -203,6 +224,7 @@ STEPS = {
     "POST /api/v1/offers/{external_id}/transitions": (Scope.CATALOG_PUBLISH, "retire", "submit"),
     "POST /api/v1/offers/{external_id}/draft/transitions": (Scope.CATALOG_PUBLISH, "send_back", "discard"),
     "POST /api/v1/actions/{action_id}/transitions": (Scope.ACTIONS_APPROVE, "reject", "cancel"),
+    "POST /api/v1/replacements/{replacement_id}/transitions": (Scope.ACTIONS_APPROVE, "send_back", "cancel"),
 }
 
 ROUTES = {route: row for row in operations().values() for route in row.routes}
@@ -255,6 +277,7 @@ ALL_TRANSITIONS = (
     ),
     *(RULE_TRANSITIONS, FLAG_TRANSITIONS, FLAG_DATA_TRANSITIONS, ACTION_TRANSITIONS, ACTION_SYSTEM_TRANSITIONS),
     *(APPROVAL_REQUEST_TRANSITIONS, APPROVAL_REQUEST_SYSTEM_TRANSITIONS),
+    *(REPLACEMENT_TRANSITIONS, REPLACEMENT_SYSTEM_TRANSITIONS),
 )
 
 
@@ -323,6 +346,7 @@ def make_worlds() -> Program:
         offer = make_offer(program, f"D{mark}", state=OfferState.DRAFT, partner_external_id=f"P{mark}")
         make_draft(offer, state=DraftState.IN_REVIEW)
         token, _ = make_token(program)
+        person = make_person(f"approver{mark}")
         frozen = {"config": ReviewCycle.objects.get(program=program).config, "cutoff": 1, "consolidated_at": AT, "digest": "d"}
         closed = {**frozen, "closed_at": AT, "closed_by": "user:1"}
         month = date(2026, 3 if mark == "1" else 2, 1)
@@ -335,6 +359,19 @@ def make_worlds() -> Program:
         waiting = {"partner": partner, "kind": ActionKind.PAUSE_OFFER, "params": params}
         Rows().make(CorrectiveAction, pk=5000 + int(mark), program=program, **waiting)
         Rows().make(ApprovalRequest, pk=7000 + int(mark), program=program)
+        make_partner(program, f"C{mark}")
+        for number, state in ((6000, ReplacementState.MAPPED), (6100, ReplacementState.AGREED)):
+            replaced = {"partner": partner, "kind": ActionKind.REPLACE_PARTNER, "params": {}}
+            stamps = {
+                "executed_at": None,
+                "state": ActionState.EXECUTING,
+                "approver": person,
+                "approved_at": AT,
+                "needs_two": False,
+            }
+            action = Rows().make(CorrectiveAction, pk=number + int(mark), program=program, **replaced, **stamps)
+            made = Rows().make(Replacement, pk=action.pk, program=program, action=action, partner=partner, state=state)
+            Rows().make(ReplacementFile, pk=action.pk, replacement=made)
         [version, *_] = list_rules_in_force(program.pk)
         Rule.objects.filter(pk=version.rule_id).update(code=f"rule{mark}")
         Program.objects.filter(pk=program.pk).update(recorded_stages=["viewed", "unlocked"])  # one rate to compare by
