@@ -119,6 +119,8 @@ class ReplacementStepsMixin(TransitionsMixin):
         row, step = self.row_or_404(request, pk), self.find_transition(request, name)
         form = form or make_form(row, name)
         form.fields["comment"].required = step.needs_comment
+        if isinstance(form, GapsForm) and "gaps" not in form.fields:
+            shown.setdefault("nothing", "No group of members loses a whole category: nothing has to be accepted.")
         when = form.cleaned_data.get("scheduled_at") if form.is_bound and form.is_valid() else form.initial.get("scheduled_at")
         return show(
             request,

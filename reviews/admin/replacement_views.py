@@ -184,9 +184,9 @@ def show_mails(row: Replacement, when: datetime | None) -> Shown:
             nobody.append(f"{partner.name} has no contact written down: nobody there is written to.")
             continue
         others = f" and {len(contacts) - 1} more" if len(contacts) > 1 else ""
-        for state, title in ((S.SCHEDULED, "Now, with the time"), (S.CUT_OVER, "At the cutover")):
+        for state, title in ((S.SCHEDULED, "Once it has its time"), (S.CUT_OVER, "At the cutover")):
             words = render_partner_notice(_as_if(row, state, moment), partner, contacts[0].name)
-            mails.append({"title": f"{title}: to {contacts[0].name}{others}, {partner.name}", **words})
+            mails.append({"title": f"{title}, to {contacts[0].name}{others} at {partner.name}", **words})
     return {"mails": mails, "nobody": nobody}
 
 

@@ -8,6 +8,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 
+from offers.choices import OfferState
 from partners.choices import PartnerState
 from partners.selectors import list_categories, list_partners
 from plum_site.lib.admin import Button, ProgramModelAdmin, allowed, go, person_of, refuse, show, url_of
@@ -119,14 +120,15 @@ def _make_mapping(request: HttpRequest, row: Replacement) -> MappingForm:
     today = local_date(now(), row.program.time_zone)
     olds = [(o.external_id, say_offer(o, today)) for o in list_old_offers(row.program_id, row.partner, row.category)]
     found = list_new_offers(row.program_id, row.successor) if row.successor else []
-    news = [(offer.external_id, _say_new(offer, today)) for offer in found]
+    possible = [offer for offer in found if not offer.ends_date or offer.ends_date >= today]
+    waiting = {offer.external_id for offer in possible if offer.state != OfferState.PUBLISHED}
+    news = [
+        (offer.external_id, f"{say_offer(offer, today)}{', goes live at the cutover' if offer.external_id in waiting else ''}")
+        for offer in possible
+    ]
+    besides = [(name, words) for name, words in news if name in waiting]
     begins = {**MappingForm.begin_with(read_pairs(row), olds), "replaces": row.revision}
-    return MappingForm(_sent(request), olds=olds, news=news, initial=begins)
-
-
-def _say_new(offer: Any, today: Any) -> str:
-    goes_live = offer.state in ("draft", "in_review", "paused")
-    return f"{say_offer(offer, today)}{', goes live at the cutover' if goes_live else ''}"
+    return MappingForm(_sent(request), olds=olds, news=news, besides=besides, initial=begins)
 
 
 def _act_mapping(row: Replacement, form: MappingForm, actor: User) -> Any:

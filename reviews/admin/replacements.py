@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
@@ -16,7 +17,7 @@ from django.utils.safestring import SafeString
 from plum_site.lib.admin import Button, ReadOnlyModelAdmin, allowed, console_admin, person_of, program_of, show, url_of
 from plum_site.lib.clock import now
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import BREAK, NO_DATA, Table, instant
+from plum_site.lib.present import BREAK, NO_DATA, Table, day, instant
 from plum_site.lib.resources import safe_cell
 from reviews.admin.replacement_steps import ReplacementStepsMixin
 from reviews.admin.replacement_views import list_tables
@@ -81,7 +82,7 @@ class WhoseStepFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [("you", "Waits for me"), ("me", "I own it"), ("nobody", "Nobody owns the step")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Replacement]) -> QuerySet[Replacement]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         person = person_of(request)
         match self.value():
             case "you":
@@ -104,7 +105,7 @@ class DueFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [("due", "Due today or earlier"), ("overdue", "Overdue")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Replacement]) -> QuerySet[Replacement]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() not in ("due", "overdue"):
             return queryset
         rows = queryset.filter(state__in=list(STEP_OF_STATE)).exclude(state=S.SCHEDULED)
@@ -236,7 +237,7 @@ class ReplacementAdmin(ReplacementStepsMixin, ReplacementWorkMixin, ReadOnlyMode
         lines = [
             [
                 one.offer.external_id,
-                instant(one.unlocked_at),
+                day(timezone.localtime(one.unlocked_at).date()),
                 one.get_state_display(),
                 instant(one.settled_at),
                 instant(one.recalled_at),

@@ -9,6 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from plum_site.lib.admin import SuggestInput
+from plum_site.lib.models import User
 from reviews.choices import ContactKind, ReplacementStep
 from reviews.forms.actions import INSTANT
 from reviews.forms.people import list_people
@@ -106,7 +107,7 @@ class PlanForm(forms.Form):
     """Who does a step, and by when."""
 
     step = forms.ChoiceField(choices=ReplacementStep.choices, widget=forms.HiddenInput)
-    owner = forms.ModelChoiceField(None, required=False, empty_label="the owner of the replacement")
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="the owner of the replacement")
     due_date = forms.DateField(
         label="Due",
         required=False,
@@ -174,17 +175,17 @@ class MappingForm(forms.Form):
 
     replaces = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
-    def __init__(self, *args: Any, olds: Choices, news: Choices, **kwargs: Any) -> None:
-        """olds, news: (external id, words)."""
+    def __init__(self, *args: Any, olds: Choices, news: Choices, besides: Choices, **kwargs: Any) -> None:
+        """olds, news, besides (those of the new ones that are not live yet): (external id, words)."""
         super().__init__(*args, **kwargs)
         self.olds = {f"follows_{number}": name for number, (name, _words) in enumerate(olds)}
         choices = [("", "– choose –"), *news, (NOTHING, "Nothing follows")]
         for field, (_name, words) in zip(self.olds, olds, strict=True):
             self.fields[field] = forms.ChoiceField(label=words, choices=choices, required=False)
-        if news:
+        if besides:
             self.fields["beside"] = forms.MultipleChoiceField(
                 label="Go live beside",
-                choices=news,
+                choices=besides,
                 required=False,
                 widget=forms.CheckboxSelectMultiple,
                 help_text="Offers of the successor that follow none of the old ones and go live at the cutover too.",

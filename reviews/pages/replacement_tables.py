@@ -17,7 +17,7 @@ from partners.models import Partner
 from plum_site.lib.admin import url_of
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import parse_month
-from plum_site.lib.present import BREAK, NO_DATA, SUPPRESSED, Table, badge, count, instant, link, month, rate
+from plum_site.lib.present import BREAK, NO_DATA, SUPPRESSED, Table, badge, count, day, instant, link, month, rate
 from reviews.choices import HolderState
 from reviews.models import Replacement, ReplacementCandidate, ReplacementContact, ReplacementFile
 from reviews.pages import show_standing
@@ -47,7 +47,7 @@ def make_candidates(
         if row["partner"] not in refused
     ]
     seen = {row["partner"] for row in compared["candidates"]} | set(refused)
-    empty = [""] * (4 + len(metrics))
+    empty = [""] * (3 + len(metrics))
     for partner in possible:
         if partner.external_id not in seen:
             rows.append([_name(replacement, partner), badge("not compared yet", "idle"), *empty])
@@ -251,7 +251,7 @@ def make_state_versions(replacement: Replacement, versions: Mapping[str, State],
             [f"Offer {offer}", *(OfferState(s["offers"][offer]).label if offer in s["offers"] else NO_DATA for s in states)]
         )
     for offer in states[0]["audiences"]:
-        cells = [_say_audience(state["audiences"].get(offer), segments) for state in states]
+        cells = [_say_audiences(state["audiences"].get(offer, ()), segments) for state in states]
         rows.append([f"Offer {offer} is open to", *cells])
     for key in dict.fromkeys(key for state in states for key in state["rankings"]):
         whose = f"Ranking of {segments.get(int(key), key)}" if key else "Everyone's ranking"
@@ -261,10 +261,15 @@ def make_state_versions(replacement: Replacement, versions: Mapping[str, State],
     return Table(title, ["What", *versions], rows, "Nothing differs.")
 
 
-def _say_audience(audience: State | None, segments: Mapping[int, str]) -> str:
-    if audience is None:
-        return "everyone"
-    whom = segments.get(audience["segment"], "everyone") if audience["segment"] else "everyone"
-    countries = f" in {', '.join(audience['countries'])}" if audience["countries"] else ""
-    without = ", ".join(segments.get(pk, str(pk)) for pk in audience["excluded"])
+def _say_audiences(said: Sequence[State], segments: Mapping[int, str]) -> str:
+    """Whom an offer is open to, from day to day."""
+    first, *later = [_say_audience(one, segments) for one in said] or ["everyone"]
+    days = [day(date.fromisoformat(one["starts_date"])) for one in said[1:]]
+    return "; ".join([first, *(f"{whom} from {since} on" for whom, since in zip(later, days, strict=True))])
+
+
+def _say_audience(said: State, segments: Mapping[int, str]) -> str:
+    whom = segments.get(said["segment"], "everyone") if said["segment"] else "everyone"
+    countries = f" in {', '.join(said['countries'])}" if said["countries"] else ""
+    without = ", ".join(segments.get(pk, str(pk)) for pk in said["excluded_segments"])
     return f"{whom}{countries}{f' but {without}' if without else ''}"

@@ -72,7 +72,7 @@ def say_replacement(replacement: Replacement) -> str:
     """What is replaced, for whom, and by whom, in one sentence."""
     what = f"its offers of the category {replacement.category}" if replacement.category else "all its offers"
     whom = f"the members of {replacement.segment.name}" if replacement.segment else "everyone"
-    by = ", by somebody who is not chosen yet"
+    by = "; the successor is not chosen yet"
     if replacement.successor is not None:
         by = f", by {replacement.successor.name}"
     elif replacement.is_without:

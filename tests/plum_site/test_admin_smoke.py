@@ -17,7 +17,7 @@ from partners.models import Partner, Program
 from partners.services import save_contact, save_contract_terms
 from plum_site.console import site
 from plum_site.lib.models import AuditEvent, Job, Outbox, User
-from reviews.models import CorrectiveAction
+from reviews.models import CorrectiveAction, Replacement, ReplacementTask
 from reviews.services import subscribe
 from reviews.services.actions import propose_action
 from reviews.services.actions.letters import send_letter
@@ -59,12 +59,16 @@ def add_rows(program: Program, tag: str) -> None:
         send_letter(action=propose_letter(partner), contact=contact, at=CREATED_AT)
         save_contract_terms(partner_id=partner.pk, starts_date=date(2026, 1, 1), summary="10 %", actor="system", at=CREATED_AT)
         subscribe(program_id=program.pk, email=f"{tag}{number}@example.org", actor="system", at=CREATED_AT)
+        replaced = propose_action(partner_id=partner.pk, kind="replace_partner", params={}, actor="system", at=CREATED_AT)
+        replacement = Replacement.objects.create(program=program, action=replaced, partner=partner, opened_at=CREATED_AT)
+        owner = User.objects.first() or make_person()
+        ReplacementTask.objects.create(replacement=replacement, step="compare", owner=owner, due_date=CREATED_AT.date())
         key = f"{program.code}-{tag}-{number}"
         values: dict[str, Any] = {"program_id": program.pk, "created_at": CREATED_AT, "due_at": CREATED_AT}
         Import.objects.create(
             program=program,
             kind="people",
-            created_by=User.objects.first() or make_person(),
+            created_by=owner,
             created_at=CREATED_AT,
             expires_at=CREATED_AT,
         )

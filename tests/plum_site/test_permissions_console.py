@@ -32,6 +32,8 @@ from reviews.models import (
     Flag,
     PartnerLink,
     PushRecipient,
+    Replacement,
+    ReplacementFile,
     Restatement,
     ReviewCycle,
     RuleVersion,
@@ -58,7 +60,7 @@ REFUSED = {403, 404, 405}
 SIGN_IN = "/console/login/"
 WRITES = ("INSERT", "UPDATE", "DELETE")
 KEPT_APART = ("django_session", "plum_user")  # signing in and out writes there
-ROW_NAMES = ("pk", "object_id")
+ROW_NAMES = ("pk", "object_id", "file_id")
 # Names in addresses that stand for no row. Of the transitions, one that needs the operation under which the page is listed.
 SPOKEN = {"app_label": "partners", "kind": "csv"}
 PUSHES = {f"admin:reviews_correctiveaction_{name}" for name in ("push", "push_html", "ask_stop", "stop")}
@@ -82,6 +84,9 @@ TRANSITIONS = {
     "admin:reviews_correctiveaction_do": "cancel",
     "admin:reviews_approvalrequest_do": "confirm",
     "admin:reviews_flagcase_do": "acknowledge",
+    "admin:reviews_replacement_do": "cancel",
+    "admin:reviews_replacement_save": "contact",
+    "admin:reviews_replacement_write": "contact",
 }
 
 
@@ -160,6 +165,9 @@ def furnish(program: Program) -> None:
     }
     pushed = rows.make(CorrectiveAction, program=program, partner=partner, kind="promotional_push", params=push)
     rows.make(PushRecipient, action=pushed, member=Member.objects.filter(program=program).first())
+    replaced = rows.make(CorrectiveAction, program=program, partner=partner, kind="replace_partner", params={})
+    replacement = rows.make(Replacement, program=program, action=replaced, partner=partner)
+    rows.make(ReplacementFile, replacement=replacement)
     rows.make(PartnerLink, action=action, cycle=None, expires_at=datetime(2099, 1, 1, tzinfo=UTC))
     Job.objects.filter(program_id=program.pk, key__startswith="preview").delete()  # the one that the world made for the API
     preview_changes(program)
@@ -279,11 +287,13 @@ def arguments(address: Address, program: Program) -> dict[str, Any]:
         letter = PartnerLink.objects.filter(action__program=program).latest("pk")
         link = letter_url(link=letter).rstrip("/").rpartition("/")[2]
     spoken = SPOKEN | {"token": link, "name": TRANSITIONS.get(address.target.replace("_done", "_do"), "")}
-    return {name: first_row(address.target, program) if name in ROW_NAMES else spoken[name] for name in address.names}
+    return {name: first_row(address.target, program, name) if name in ROW_NAMES else spoken[name] for name in address.names}
 
 
-def first_row(target: str, program: Program) -> int:
-    """The first row, in the program, of the model that a console page is about."""
+def first_row(target: str, program: Program, name: str = "pk") -> int:
+    """The first row, in the program, of the model that a console page is about, or of the file that its address names."""
+    if name == "file_id":
+        return int(ReplacementFile.objects.get(replacement__program=program).pk)
     if target in PREVIEWS:
         return int(Job.objects.get(program_id=program.pk, name=PREVIEWS[target]).pk)
     if target in PUSHES:

@@ -1,6 +1,7 @@
-"""The replacement workbench: the whole way through its pages by two people, what it refuses, and what it never shows."""
+"""The replacement workbench: the whole way through its pages by two people, where it is found, and who may what."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -12,18 +13,24 @@ from offers.models import Offer
 from partners.choices import PartnerState
 from partners.models import Partner, Program
 from partners.services import save_contact
+from plum_site.lib.choices import Role
 from plum_site.lib.clock import now
 from plum_site.lib.models import Outbox, User
 from reviews.choices import ReplacementState
 from reviews.models import CorrectiveAction, Replacement
 from reviews.rules.replacements import Pair
-from reviews.selectors.replacements import read_pairs
+from reviews.selectors.replacements import list_replacements_waiting_for, read_pairs
 from reviews.services.actions import approve_action, execute_action
 from reviews.services.replacements.cutover import cut_over
 from reviews.services.replacements.holders import tell_holders
+from reviews.services.replacements.planning import plan_step
+from reviews.services.replacements.terms import add_file
 from tests.factories.actions import AT
-from tests.factories.replacements import happens, make_pair, make_replaceable_program, open_replacement
+from tests.factories.people import make_member_of_staff
+from tests.factories.programs import make_program
+from tests.factories.replacements import happens, lead, make_pair, make_replaceable_program, open_replacement
 from tests.support.pages import list_inline, sign_in, text_of
+from tests.support.replacement_pages import page_of, state_of, step, take
 
 pytestmark = pytest.mark.slow
 LIST = "admin:reviews_replacement_changelist"
@@ -55,30 +62,6 @@ def ben(pair: tuple[User, User]) -> Client:
     return sign_in(pair[1])
 
 
-def page_of(replacement: Replacement) -> str:
-    return reverse("admin:reviews_replacement_change", args=[replacement.pk])
-
-
-def step(replacement: Replacement, name: str, part: str = "done") -> str:
-    return reverse(f"admin:reviews_replacement_{part}", args=[replacement.pk, name])
-
-
-def state_of(replacement: Replacement) -> str:
-    replacement.refresh_from_db()
-    return replacement.state
-
-
-def take(client: Client, replacement: Replacement, name: str, **fields: object) -> str:
-    """Look at the page of a step, take it, and what the page afterwards says."""
-    asked = client.get(step(replacement, name, "do"))
-    assert asked.status_code == 200, text_of(asked)
-    assert not list_inline(asked.content.decode())
-    replacement.refresh_from_db()
-    answer = client.post(step(replacement, name), {"replaces": replacement.revision, "comment": "", **fields}, follow=True)
-    replacement.refresh_from_db()
-    return text_of(answer)
-
-
 def test_the_whole_way_through_the_pages_by_two_people(
     program: Program, pair: tuple[User, User], anna: Client, ben: Client
 ) -> None:
@@ -99,24 +82,28 @@ def test_the_whole_way_through_the_pages_by_two_people(
     for words in ("Replace Partner P1: all its offers, for everyone", "Name candidates", "Three bad months.", "not compared yet"):
         assert words in said, words
     assert "M0" not in said
+    [candidates, *_] = anna.get(page_of(replacement)).context["tables"]
+    assert {len(row) for row in candidates.rows} == {len(candidates.headers)}
     anna.post(step(replacement, "prospect", "save"), {"name": "Newcomer", "external_id": "P7", "category": "", "country": "FR"})
     anna.post(step(replacement, "candidate", "save"), {"partner": "P9"})
     assert Partner.objects.get(program=program, external_id="P7").state == PartnerState.PROSPECT
     said = take(anna, replacement, "compare")
     for name in ("Partner P2", "Newcomer", "Partner P9", "Activation rate"):
         assert name in said, name
-    assert "Partner P2 chosen" in take(anna, replacement, "choose", partner="P2")
+    assert "for everyone, by Partner P2." in take(anna, replacement, "choose", partner="P2")
     said = take(anna, replacement, "agree", terms="As P1 had them.", last_activation_days=21)
     assert "As P1 had them." in said
     assert "21 after the cutover" in said
 
     asked = text_of(anna.get(step(replacement, "mapping", "write")))
     assert "goes live at the cutover" in asked
-    mapping = {"follows_0": "N1", "follows_1": "N2", "follows_2": "-", "beside": ["O4"], "replaces": replacement.revision}
+    assert "Go live beside: O4" not in asked, "what is live already goes live no more"
+    mapping = {"follows_0": "N1", "follows_1": "O4", "follows_2": "-", "beside": ["N1", "N2"], "replaces": replacement.revision}
     said = text_of(anna.post(step(replacement, "mapping", "save"), mapping, follow=True))
     assert "nothing follows" in said
     assert "goes live at the cutover" in said
-    assert read_pairs(replacement) == [Pair("O1", "N1"), Pair("O2", "N2"), Pair("O3", None), Pair(None, "O4")]
+    assert read_pairs(replacement) == [Pair("O1", "N1"), Pair("O2", "O4"), Pair("O3", None), Pair(None, "N2")]
+    assert "nothing has to be accepted" in text_of(anna.get(step(replacement, "map", "do")))
     take(anna, replacement, "map")
     assert replacement.state == S.MAPPED
     assert "Approve…" not in text_of(anna.get(page_of(replacement)))
@@ -133,7 +120,7 @@ def test_the_whole_way_through_the_pages_by_two_people(
         assert words in asked, words
     assert "Partner P2 has no contact written down" in asked
     assert "Say when the cutover is." in take(ben, replacement, "approve")
-    when = timezone.localtime(now(), timezone.get_fixed_timezone(0)) + timedelta(days=2)
+    when = timezone.localtime(now(), ZoneInfo(program.time_zone)) + timedelta(days=2)
     take(ben, replacement, "schedule", scheduled_at=f"{when:%Y-%m-%dT%H:%M}", tells_partners="on")
     assert replacement.state == S.SCHEDULED
     assert replacement.scheduled_at is not None
@@ -156,3 +143,107 @@ def test_the_whole_way_through_the_pages_by_two_people(
     assert "It can be rolled back until" in said
     assert "What held when it was verified" in said
     assert not list_inline(anna.get(page_of(replacement)).content.decode())
+
+
+def test_the_list_says_how_one_begins_and_what_is_overdue(program: Program, pair: tuple[User, User], anna: Client) -> None:
+    said = text_of(anna.get(reverse(LIST)))
+    assert "No partner is being replaced." in said
+    assert "Propose a replacement" in said
+    replacement = open_replacement(program, *pair)  # its days are past
+    said = text_of(anna.get(reverse(LIST)))
+    assert "Replace Partner P1: all its offers, for everyone" in said
+    assert "Compare the candidates" in said
+    assert "overdue" in said
+    for shown in ({"due": "overdue"}, {"due": "due"}, {"state": "opened"}, {"state": "all"}, {"whose": "nobody"}):
+        assert "Replace Partner P1" in text_of(anna.get(reverse(LIST), shown)), shown
+    for hidden in ({"state": "completed"}, {"whose": "me"}, {"whose": "you"}):
+        assert "Nothing fits" in text_of(anna.get(reverse(LIST), hidden)), hidden
+    plan_step(
+        replacement_id=replacement.pk,
+        step="compare",
+        owner=pair[0],
+        due_date=now().date() + timedelta(days=9),
+        actor=pair[1],
+        at=AT,
+    )
+    assert "overdue" not in text_of(anna.get(reverse(LIST)))
+    assert "Nothing fits" in text_of(anna.get(reverse(LIST), {"due": "due"}))
+    assert "Replace Partner P1" in text_of(anna.get(reverse(LIST), {"whose": "you"}))
+
+
+def test_home_and_the_list_say_whose_step_it_is(program: Program, pair: tuple[User, User], anna: Client, ben: Client) -> None:
+    replacement = open_replacement(program, *pair, owner=pair[0])
+    assert "1 replacement waits for your step" in text_of(anna.get(reverse("admin:index")))
+    assert "for your step" not in text_of(ben.get(reverse("admin:index")))
+    lead(replacement, *pair, S.MAPPED)  # by anna: she cannot approve it
+    assert "for your step" not in text_of(anna.get(reverse("admin:index")))
+    assert "1 replacement waits for your step" in text_of(ben.get(reverse("admin:index")))
+    assert "Replace Partner P1" in text_of(ben.get(reverse(LIST), {"whose": "you"}))
+    lead(replacement, *pair, S.SCHEDULED)  # its time is near: nobody has to do anything
+    for person in pair:
+        assert not list_replacements_waiting_for(program.pk, person.pk, may_approve=True).exists()
+    assert "cutover" in text_of(anna.get(reverse(LIST)))
+    lead(replacement, *pair, S.CUT_OVER)
+    assert list_replacements_waiting_for(program.pk, pair[0].pk, may_approve=True).get() == replacement
+
+
+def test_partners_and_actions_lead_to_it(program: Program, pair: tuple[User, User], anna: Client) -> None:
+    pages = [
+        reverse("admin:partners_partner_change", args=[Partner.objects.get(program=program, external_id=name).pk])
+        for name in ("P1", "P2")
+    ]
+    assert "is replaced" not in text_of(anna.get(pages[0]))
+    replacement = lead(open_replacement(program, *pair), *pair, S.CHOSEN)
+    assert "is replaced" in text_of(anna.get(pages[0]))
+    assert "takes the place" in text_of(anna.get(pages[1]))
+    board = anna.get(reverse("admin:reviews_correctiveaction_changelist")).content.decode()
+    assert reverse(LIST) in board
+    action = anna.get(reverse("admin:reviews_correctiveaction_change", args=[replacement.action_id])).content.decode()
+    assert page_of(replacement) in action
+
+
+def test_proposing_offers_the_categories_of_the_partner(program: Program, anna: Client) -> None:
+    partner = Partner.objects.get(program=program, external_id="P1")
+    url = reverse("admin:reviews_correctiveaction_propose")
+    chosen = anna.get(url, {"kind": "replace_partner"}).content.decode()
+    assert 'name="kind" value="replace_partner"' in chosen
+    said = text_of(anna.get(url, {"partner": partner.pk, "kind": "replace_partner"}))
+    assert "The whole partner: all its offers" in said
+    assert "Only its offers of wine" in said
+    sent = {"kind": "replace_partner", "partner": partner.pk, "category": "wine", "country": "", "segment": "", "do": "look"}
+    said = text_of(anna.post(reverse("admin:reviews_correctiveaction_save_new"), sent))
+    assert "O3 Published replaced, at the cutover" in said
+    assert "O1 Published" not in said
+    assert "It needs two different people" in said
+
+
+def test_who_only_reads_is_offered_nothing(program: Program, pair: tuple[User, User], replacement: Replacement) -> None:
+    arno = sign_in(make_member_of_staff(program, Role.ANALYST, "arno"))
+    said = text_of(arno.get(page_of(replacement)))
+    assert "Replace Partner P1" in said
+    for nothing in ("Compare the candidates…", "Add a candidate…", "Plan…", "Write down a contact…", "Call it off…"):
+        assert nothing not in said, nothing
+    for name in ("compare", "cancel", "approve"):
+        assert arno.get(step(replacement, name, "do")).status_code == 403
+        assert arno.post(step(replacement, name), {"comment": "No."}).status_code == 403
+    assert arno.post(step(replacement, "candidate", "save"), {"partner": "P9"}).status_code == 403
+    otis = sign_in(make_member_of_staff(program, Role.PARTNER_OPS, "otis"))
+    lead(replacement, *pair, S.MAPPED)
+    assert "Approve…" not in text_of(otis.get(page_of(replacement)))
+    assert otis.post(step(replacement, "approve"), {"replaces": replacement.revision}).status_code == 403
+    assert state_of(replacement) == S.MAPPED
+
+
+def test_a_replacement_of_another_program_is_an_unknown_one(program: Program, pair: tuple[User, User]) -> None:
+    replacement = lead(open_replacement(program, *pair), *pair, S.COMPARED)
+    file = add_file(replacement_id=replacement.pk, name="a.pdf", content=b"x", actor=pair[0], at=AT)
+    stranger = sign_in(make_member_of_staff(make_program("else"), Role.PROGRAM_ADMIN, "eve"))
+    pages = [page_of(replacement), step(replacement, "cancel", "do"), step(replacement, "contact", "write")]
+    pages += [reverse(f"admin:reviews_replacement_{name}", args=[replacement.pk]) for name in ("candidates", "losses", "holders")]
+    pages.append(reverse("admin:reviews_replacement_file", args=[replacement.pk, file.pk]))
+    for url in pages:
+        assert stranger.get(url).status_code == 404, url
+    for url in (step(replacement, "cancel"), step(replacement, "contact", "save")):
+        assert stranger.post(url, {"comment": "No.", "partner": "P1", "kind": "call", "text": "x"}).status_code == 404, url
+    assert state_of(replacement) == S.COMPARED
+    assert "No partner is being replaced." in text_of(stranger.get(reverse(LIST)))

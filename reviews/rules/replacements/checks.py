@@ -45,7 +45,8 @@ def check_ranks(
     Whether what was shown before, with every old offer followed by its successor, is what is shown after, in this order.
 
     Offers that came, or went by their own dates, since are passed over, and so are those that are pinned: they stay where they
-    are whoever goes. catalog: how it is called in a sentence. must_show: whether every successor is to be seen in it.
+    are whoever goes; and those that follow an old offer which was not shown: nobody saw which place it handed on.
+    catalog: how it is called in a sentence. must_show: whether every successor is to be seen in it.
 
     Shape: one line for each fault.
     Source: docs/rules/replacement.md
@@ -55,7 +56,8 @@ def check_ranks(
     news = {new for new in successors.values() if new is not None}
     faults = [f"{catalog}: {new} is not shown" for new in expected if must_show and new in news and new not in shown]
     faults += [f"{catalog}: {old} is still shown" for old in successors if old in shown and old not in news]
-    wanted = [offer for offer in expected if offer in shown and offer not in pinned]
+    unseen = {new for old, new in successors.items() if old not in before}
+    wanted = [offer for offer in expected if offer in shown and offer not in pinned and offer not in unseen]
     kept = set(wanted)
     found = [offer for offer in after if offer in kept]
     wrong = next(((right, other) for right, other in zip(wanted, found, strict=True) if right != other), None)

@@ -14,7 +14,7 @@ FOLLOWED = (ReplacementState.CUT_OVER, ReplacementState.VERIFIED, ReplacementSta
 def read_places(replacement: Replacement, on: date) -> tuple[dict[str, int], dict[str, int]]:
     """
     The places before and after the cutover in everyone's catalog, or in that of the replacement's segment: as they will be by
-    the mapping, or as they were and are once it was carried out. What is not shown has none.
+    the mapping, or as they were and are once it was carried out. What is not shown has none, nor has what will follow it.
 
     Shape: (external id to place before, external id to place after), 1 first.
     """
@@ -23,7 +23,10 @@ def read_places(replacement: Replacement, on: date) -> tuple[dict[str, int], dic
     if replacement.state in FOLLOWED and replacement.before is not None:
         key = str(replacement.segment_id) if replacement.segment_id is not None else ""
         return _number(replacement.before["catalogs"][key]), _number(shown)
-    return _number(shown), _number(succeed(shown, successors_of(read_pairs(replacement))))
+    successors = successors_of(read_pairs(replacement))
+    unseen = {new for old, new in successors.items() if old not in shown}
+    places = _number(succeed(shown, successors))
+    return _number(shown), {offer: place for offer, place in places.items() if offer not in unseen}
 
 
 def _number(shown: list[str]) -> dict[str, int]:
