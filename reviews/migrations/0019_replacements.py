@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
         ("activity", "0009_source_days"),
         ("offers", "0007_audience_exclusions"),
         ("partners", "0005_withdrawn_unlocks"),
-        ("reviews", "0017_lowered_approvals"),
+        ("reviews", "0018_placing"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from plum_site.lib.append_only import protect
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reviews", "0018_replacements")]
+    dependencies = [("reviews", "0019_replacements")]
 
     operations = [
         migrations.AddConstraint(
