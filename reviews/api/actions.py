@@ -263,15 +263,6 @@ class ActionNotesView(OneActionWriting):
         return self.write(request, act)
 
 
-def find_owner(username: str) -> User | None:
-    """The person that a body names; None where it names nobody."""
-    person = User.objects.filter(username=username).first() if username else None
-    if username and person is None:
-        sentence = f"There is nobody called {username!r}. Name somebody with a role in this program."
-        raise InvalidInput("unknown_owner", sentence, {"owner": sentence})
-    return person
-
-
 def take(action_id: int, name: str, comment: str, actor: str, at: datetime) -> None:
     """One step; a revert that is refused shows the three versions."""
     try:

@@ -103,7 +103,7 @@ class LossOutput(serializers.Serializer):
     """What one group of members loses."""
 
     group = serializers.CharField(help_text="As in gaps.")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     members = serializers.IntegerField(allow_null=True, help_text="Of today; null: too few to be told.")
     before = serializers.IntegerField(help_text="Offers that they can choose now.")
     after = serializers.IntegerField(help_text="The same once it is cut over.")
@@ -202,7 +202,7 @@ class ReplacementOutput(ReplacementRow):
 
     def to_representation(self, instance: Replacement) -> dict[str, Any]:
         """With what each group loses, looked at once."""
-        self.losses = find_losses(instance)
+        self.found_losses = find_losses(instance)
         return dict(super().to_representation(instance))
 
     @extend_schema_field(ReplacementTaskOutput(many=True))
@@ -223,14 +223,14 @@ class ReplacementOutput(ReplacementRow):
     @extend_schema_field(LossOutput(many=True, allow_null=True))
     def get_losses(self, replacement: Replacement) -> list[dict[str, Any]] | None:
         """As find_losses."""
-        return self.losses
+        return self.found_losses
 
     @extend_schema_field(GapOutput(many=True, allow_null=True))
     def get_gaps(self, replacement: Replacement) -> list[dict[str, str]] | None:
         """Of what is lost; groups that lose nothing have none."""
-        if self.losses is None:
+        if self.found_losses is None:
             return None
-        return [{"group": loss["group"], "category": category} for loss in self.losses for category in loss["categories"]]
+        return [{"group": loss["group"], "category": category} for loss in self.found_losses for category in loss["categories"]]
 
     @extend_schema_field(GapOutput(many=True))
     def get_accepted_gaps(self, replacement: Replacement) -> list[dict[str, str]]:

@@ -192,7 +192,7 @@ class ReplacementCandidatesView(ReplacementWriting):
 
         def act(given: dict[str, Any]) -> Response:
             replacement = self.find_current()
-            add = add_candidate
+            add: Callable[..., Any] = add_candidate
             if "partner" not in given:
                 check(actor_of(request), MAKES_PARTNERS, self.program_id)
                 add = add_prospect
