@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from partners.models import Program
+from plum_site.lib.models import User
 from tests.factories.action_clients import send
 from tests.factories.actions import AT
+from tests.factories.replacements import lead, open_replacement
 from tests.factories.tokens import TokenClient
 
 
@@ -36,3 +39,8 @@ def taken(client: TokenClient, pk: int, name: str, **given: Any) -> Any:
 def offered(shown: Any) -> list[str]:
     """The names of the steps that an answer offers."""
     return [step["name"] for step in shown["allowed_actions"]]
+
+
+def reach(program: Program, pair: tuple[User, User], state: str, **fields: Any) -> int:
+    """The id of a replacement that services led to a state."""
+    return lead(open_replacement(program, *pair), *pair, state, **fields).pk

@@ -27,8 +27,8 @@ from plum_site.lib.choices import Role, Scope
 from plum_site.lib.clock import now
 from plum_site.lib.models import ApiToken
 from plum_site.reference import PAGES
-from reviews.choices import ActionKind, ActionState, CycleState, ReplacementState
-from reviews.models import ApprovalRequest, CorrectiveAction, Replacement, ReplacementFile, ReviewCycle, Rule
+from reviews.choices import ActionKind, CycleState
+from reviews.models import ApprovalRequest, CorrectiveAction, ReviewCycle, Rule
 from reviews.rules.ladder import LadderRule
 from reviews.selectors import list_rules_in_force
 from reviews.services import hold_on_ladder
@@ -51,7 +51,7 @@ from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.tokens import TokenClient, make_client, make_token
 from tests.factories.worlds import make_world
 from tests.support.addresses import walk
-from tests.support.rows import AT, Rows
+from tests.support.rows import AT, Rows, make_replacements
 
 # What stands for the names in an address: in the caller's own program, in another one, and nowhere.
 OWN, FOREIGN, UNKNOWN = 0, 1, 2
@@ -360,18 +360,7 @@ def make_worlds() -> Program:
         Rows().make(CorrectiveAction, pk=5000 + int(mark), program=program, **waiting)
         Rows().make(ApprovalRequest, pk=7000 + int(mark), program=program)
         make_partner(program, f"C{mark}")
-        for number, state in ((6000, ReplacementState.MAPPED), (6100, ReplacementState.AGREED)):
-            replaced = {"partner": partner, "kind": ActionKind.REPLACE_PARTNER, "params": {}}
-            stamps = {
-                "executed_at": None,
-                "state": ActionState.EXECUTING,
-                "approver": person,
-                "approved_at": AT,
-                "needs_two": False,
-            }
-            action = Rows().make(CorrectiveAction, pk=number + int(mark), program=program, **replaced, **stamps)
-            made = Rows().make(Replacement, pk=action.pk, program=program, action=action, partner=partner, state=state)
-            Rows().make(ReplacementFile, pk=action.pk, replacement=made)
+        make_replacements(partner, person, int(mark))
         [version, *_] = list_rules_in_force(program.pk)
         Rule.objects.filter(pk=version.rule_id).update(code=f"rule{mark}")
         Program.objects.filter(pk=program.pk).update(recorded_stages=["viewed", "unlocked"])  # one rate to compare by

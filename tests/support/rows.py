@@ -14,10 +14,21 @@ from django.db import models
 from activity.models import IngestBatch, MessageBatch, QuarantinedEvent
 from exports.models import Export, WebhookDelivery
 from offers.models import Creative, Offer
-from partners.models import Program
+from partners.models import Partner, Program
 from plum_site.lib.fields import CountryField, CurrencyField
-from plum_site.lib.models import ApiToken, AuditEvent, Outbox
-from reviews.models import ApprovalPolicy, ApprovalRequest, LadderMove, ReplacementOffer, Restatement, ReviewCycle
+from plum_site.lib.models import ApiToken, AuditEvent, Outbox, User
+from reviews.choices import ActionKind, ActionState, ReplacementState
+from reviews.models import (
+    ApprovalPolicy,
+    ApprovalRequest,
+    CorrectiveAction,
+    LadderMove,
+    Replacement,
+    ReplacementFile,
+    ReplacementOffer,
+    Restatement,
+    ReviewCycle,
+)
 from reviews.rules.actions import default_approvals
 
 AT = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
@@ -107,3 +118,13 @@ class Rows:
             case models.IntegerField():
                 return number
         raise NotImplementedError(f"tests/support/rows.py cannot fill {field}")
+
+
+def make_replacements(partner: Partner, approver: User, mark: int) -> None:
+    """Two replacements of a partner, each with a file of the same id: 6000 + mark is mapped, 6100 + mark is agreed."""
+    for number, state in ((6000 + mark, ReplacementState.MAPPED), (6100 + mark, ReplacementState.AGREED)):
+        rows, own = Rows(), {"program": partner.program, "partner": partner}
+        begun = {"state": ActionState.EXECUTING, "needs_two": False, "approver": approver, "approved_at": AT}
+        action = rows.make(CorrectiveAction, pk=number, kind=ActionKind.REPLACE_PARTNER, params={}, **own, **begun)
+        made = rows.make(Replacement, pk=number, action=action, state=state, **own)
+        rows.make(ReplacementFile, pk=number, replacement=made)
