@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from activity.api.serializers import CatalogOffer, CatalogQuery
-from activity.services.browsing import find_attributes
+from activity.services.browsing import find_browser
 from offers.selectors import RankedOffer, day_catalog, get_segment
 from partners.models import Program
 from partners.selectors import get_program_by_id
@@ -62,7 +62,8 @@ ANY_ATTRIBUTE = OpenApiParameter(
 class CatalogView(ListView):
     """
     The ranked catalog of one day, best first: published offers within their dates, open to the member, the segment or the
-    attributes given, without those that their rankings hide. Without any of these, the whole catalog.
+    attributes given, without those that their rankings hide. Without any of these, the whole catalog. While other offers are
+    on trial, a member of the share that tries them is shown those in the places of the old ones; nobody else is.
 
     The answer has an ETag. Send it back as If-None-Match, with the same parameters: 304 says that nothing has changed. Send
     `position` back with the impression and viewed events of what was shown.
@@ -120,7 +121,10 @@ class CatalogView(ListView):
             segment = get_segment(self.program_id, query["segment"])
             return (day, "segment", segment.pk), catalog.for_segment(segment.pk)
         if "member" in query:
-            attributes = find_attributes(program=self.program, external_id=query["member"], at=at)
-        elif not attributes:
+            member = find_browser(program=self.program, external_id=query["member"], at=at)
+            tries = catalog.tried_by(member.key, member.attributes)
+            key = (day, "member", *catalog.key_of(member.attributes), *tries)
+            return key, catalog.for_attributes(member.attributes, tries)
+        if not attributes:
             return (day, "whole"), catalog.whole()
         return (day, "member", *catalog.key_of(attributes)), catalog.for_attributes(attributes)

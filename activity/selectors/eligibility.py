@@ -1,5 +1,6 @@
 """
-Who could have taken part: members active in a period and in the audience of an offer live in it.
+Who could have taken part: members active in a period and in the audience of an offer live in it. An offer that a share of
+members try is not live for that: of those who could not see it, nothing could be expected.
 
 Attributes are those in force at the last instant of the period. People are as they are known now; with a cut-off,
 members that were first heard of after it was sealed are left out.
@@ -129,7 +130,7 @@ def _open_to(
         held = groups.get(key)
         if held is not None and EVERYONE in held:
             continue  # an offer open to everyone makes every other audience of its group pointless
-        found = _in_force(facts.live, of_offer.get(facts.id, ()), span)
+        found = _in_force(facts.for_all, of_offer.get(facts.id, ()), span)
         if found:
             groups.setdefault(key, set()).update(found)
     return {key: frozenset({EVERYONE}) if EVERYONE in ids else frozenset(ids) for key, ids in groups.items()}

@@ -1,5 +1,6 @@
 """Whose catalog it is: what the vault knows of the member who browses."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from activity.models import VaultEntry
@@ -8,17 +9,25 @@ from partners.models import Program
 from plum_site.lib.errors import NotFound
 
 
-def find_attributes(*, program: Program, external_id: str, at: datetime) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A member who browses. attributes: those in force; {} for one of whom nothing is known."""
+
+    key: bytes
+    attributes: dict[str, str]
+
+
+def find_browser(*, program: Program, external_id: str, at: datetime) -> Browser:
     """
-    The attributes of a member that are in force at `at`, in one statement; {} for one of whom nothing is known.
+    A member, with the attributes that are in force at `at`, in one statement.
 
     Raises: NotFound.
     Writes: nothing.
     """
     entry = VaultEntry.objects.filter(program=program, lookup=lookup_of(program.uuid, external_id))
-    versions = entry.order_by("member__versions__id").values_list("member__versions__valid_from", "member__versions__values")
-    rows = list(versions)
+    columns = ("member__key", "member__versions__valid_from", "member__versions__values")
+    rows = list(entry.order_by("member__versions__id").values_list(*columns))
     if not rows:
         raise NotFound("member", external_id)
-    begun = [values for valid_from, values in rows if values is not None and (valid_from is None or valid_from <= at)]
-    return begun[-1] if begun else {}
+    begun = [values for _, valid_from, values in rows if values is not None and (valid_from is None or valid_from <= at)]
+    return Browser(bytes(rows[0][0]), begun[-1] if begun else {})

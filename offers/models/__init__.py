@@ -8,11 +8,14 @@ from offers.models.offers import Audience, AudienceExclusion, Offer, OfferTransi
 from offers.models.rankings import RankingRevision
 from offers.models.segments import Segment
 from offers.models.terms import OfferTerms
+from offers.models.trials import CatalogTrial, CatalogTrialOffer
 
 __all__ = [
     "Audience",
     "AudienceExclusion",
     "CatalogDay",
+    "CatalogTrial",
+    "CatalogTrialOffer",
     "Creative",
     "Listing",
     "ListingDraft",

@@ -1,6 +1,16 @@
 """What an offer row must look like, when an offer is live, who is in a segment, and what an order of offers may be. Pure."""
 
-from offers.rules.lifecycle import Days, Instants, common_days, days_of, held_periods, is_live, is_within, present_state
+from offers.rules.lifecycle import (
+    Days,
+    Instants,
+    common_days,
+    days_of,
+    held_periods,
+    is_live,
+    is_within,
+    leave_out,
+    present_state,
+)
 from offers.rules.offers import (
     OPTIONAL_COLUMNS,
     REQUIRED_COLUMNS,
@@ -34,6 +44,7 @@ from offers.rules.rankings import (
 )
 from offers.rules.segments import check_excluded, check_segment_rule, is_open_to, matches
 from offers.rules.succession import inherit, succeed
+from offers.rules.trials import Trial
 
 __all__ = [
     "OPTIONAL_COLUMNS",
@@ -45,6 +56,7 @@ __all__ = [
     "OfferRow",
     "Order",
     "Step",
+    "Trial",
     "check_currency",
     "check_excluded",
     "check_offer",
@@ -62,6 +74,7 @@ __all__ = [
     "is_open_to",
     "is_within",
     "lay_out",
+    "leave_out",
     "lower",
     "matches",
     "move",

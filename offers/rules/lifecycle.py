@@ -76,6 +76,16 @@ def common_days(left: Iterable[Days], right: Sequence[Days]) -> tuple[Days, ...]
     return tuple(ranges)
 
 
+def leave_out(periods: Iterable[Instants], others: Iterable[tuple[datetime, datetime | None]]) -> list[Instants]:
+    """What is left of some half-open ranges of instants, in order, without some others."""
+    left = list(periods)
+    for since, until in others:
+        before = [(start, min(end or since, since)) for start, end in left if start is None or start < since]
+        after = [(max(start or until, until), end) for start, end in left if until and (end is None or until < end)]
+        left = [*before, *after]
+    return left
+
+
 def is_live(live: Iterable[Days], first: date, last: date) -> bool:
     """Whether ranges of live days hold any day from `first` to `last`, both included."""
     return any((start is None or start <= last) and (end is None or first < end) for start, end in live)

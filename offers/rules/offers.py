@@ -59,6 +59,7 @@ class OfferFacts:
     """
     What ingest and review need to know of an offer. `live`: half-open ranges of program days, in order.
 
+    `for_all`: those of them on which it was more than a trial with a share of members.
     `withdrawn`: when it, or its partner, was paused or retired; half-open ranges of instants, which may overlap.
     """
 
@@ -67,6 +68,7 @@ class OfferFacts:
     partner_id: int
     offer_type: str
     live: tuple[Days, ...]
+    for_all: tuple[Days, ...]
     withdrawn: tuple[Instants, ...] = ()
 
 

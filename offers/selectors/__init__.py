@@ -45,6 +45,7 @@ from offers.selectors.rankings import (
 )
 from offers.selectors.segments import find_segment, get_segment, list_segments
 from offers.selectors.terms import list_terms, list_terms_in_force, terms_in_force, terms_on
+from offers.selectors.trials import list_running_trials, list_trials, read_trial
 
 __all__ = [
     "PUBLISHED",
@@ -87,15 +88,18 @@ __all__ = [
     "list_revisions",
     "list_segments",
     "list_terms",
+    "list_running_trials",
     "list_terms_in_force",
     "list_transitions",
     "list_turned_offers",
+    "list_trials",
     "live_periods",
     "load_catalog",
     "order_of",
     "present_state",
     "read_audiences",
     "read_catalog",
+    "read_trial",
     "say_audience",
     "takes_in",
     "terms_in_force",

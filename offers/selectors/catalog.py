@@ -10,12 +10,13 @@ from uuid import UUID
 
 from offers.choices import PresentState
 from offers.models import Audience, Listing, Offer, RankingRevision
-from offers.rules import Order, lay_out, matches
+from offers.rules import Order, Trial, lay_out, matches
 from offers.selectors.audiences import COUNTRY, attributes_asked, is_for_segment, list_audiences, takes_in
 from offers.selectors.listings import list_newest_listings
 from offers.selectors.offers import list_offers
-from offers.selectors.rankings import find_ranking, list_ranked_segments, order_of
+from offers.selectors.rankings import find_order, find_ranking, list_ranked_segments, order_of
 from offers.selectors.terms import list_terms_in_force
+from offers.selectors.trials import list_running_trials
 from partners.models import Program
 from plum_site.lib.errors import NotFound
 
@@ -56,44 +57,67 @@ class DayCatalog:
     Everything that decides what members see on one program day, as it was decided when it was read.
 
     live: by external id. segments: those with a ranking of their own, the one that holds first. asked: the attributes that
-    make a difference.
+    make a difference. trials: those that run, of other offers with a share of members; whole_orders: while one does, every
+    ranking with all offers, by segment row id (None: everyone's).
     """
 
     live: tuple[LiveOffer, ...]
     everyone: Order
     segments: tuple[SegmentRanking, ...]
     asked: tuple[str, ...]
+    trials: tuple[Trial, ...] = ()
+    whole_orders: Mapping[int | None, Order] = field(default_factory=dict)
     kept: dict[Any, list[RankedOffer]] = field(default_factory=dict)
 
     def whole(self) -> list[RankedOffer]:
         """Every live offer, whomever it is open to, in everyone's order."""
-        return self._keep("whole", lambda: self._rank(self.live, self.everyone, self.everyone.hidden))
+        return self._keep("whole", lambda: self._rank(self.live, self.everyone, self.everyone.hidden | self.kept_from(())))
 
     def for_segment(self, segment_id: int) -> list[RankedOffer]:
         """What is open to one segment or to everyone and does not leave it out, in the segment's order if it has one."""
         own = next((one.order for one in self.segments if one.segment_id == segment_id), None)
         order = own or self.everyone
         offers = [offer for offer in self.live if is_for_segment(offer.audience, segment_id)]
-        return self._keep(segment_id, lambda: self._rank(offers, order, self.everyone.hidden | order.hidden))
+        hidden = self.everyone.hidden | order.hidden | self.kept_from(())
+        return self._keep(segment_id, lambda: self._rank(offers, order, hidden))
 
-    def for_attributes(self, attributes: Mapping[str, str]) -> list[RankedOffer]:
+    def for_attributes(self, attributes: Mapping[str, str], tries: tuple[int, ...] = ()) -> list[RankedOffer]:
         """
-        What is open to a member with these attributes.
+        What is open to a member with these attributes. tries: the trials that the member takes part in, as tried_by says.
 
         The order and the pins are those of the first segment's ranking that the member is in, else everyone's; hidden is what
         everyone's ranking hides and what the ranking of any segment hides that the member is in.
         """
-        return self._keep(self.key_of(attributes), lambda: self._rank_for(dict(attributes)))
+        return self._keep((self.key_of(attributes), tries), lambda: self._rank_for(dict(attributes), tries))
+
+    def tried_by(self, member_key: bytes, attributes: Mapping[str, str]) -> tuple[int, ...]:
+        """The trials, by id, that a member takes part in; nothing is worked out where none runs."""
+        return tuple(trial.id for trial in self.trials if trial.takes(member_key, attributes))
+
+    def kept_from(self, tries: tuple[int, ...]) -> frozenset[int]:
+        """The offers that are not shown to whoever takes part in these trials and in no other."""
+        parts = (trial.olds if trial.id in tries else trial.fresh for trial in self.trials)
+        return frozenset[int]().union(*parts)
 
     def key_of(self, attributes: Mapping[str, str]) -> tuple[str, ...]:
         """What of a member's attributes makes a difference to the catalog."""
         return tuple(attributes.get(name, "") for name in self.asked)
 
-    def _rank_for(self, attributes: dict[str, str]) -> list[RankedOffer]:
-        own = [one.order for one in self.segments if matches(one.rule, attributes)]
-        hidden = self.everyone.hidden.union(*(order.hidden for order in own))
+    def _rank_for(self, attributes: dict[str, str], tries: tuple[int, ...]) -> list[RankedOffer]:
+        everyone, own = self.everyone, [one for one in self.segments if matches(one.rule, attributes)]
+        orders = [one.order for one in own]
+        if tries:
+            everyone, orders = self._as_tried(None, tries), [self._as_tried(one.segment_id, tries) for one in own]
+        hidden = everyone.hidden.union(self.kept_from(tries), *(order.hidden for order in orders))
         offers = [offer for offer in self.live if takes_in(offer.audience, attributes)]
-        return self._rank(offers, own[0] if own else self.everyone, hidden)
+        return self._rank(offers, orders[0] if orders else everyone, hidden)
+
+    def _as_tried(self, segment_id: int | None, tries: tuple[int, ...]) -> Order:
+        """A ranking with the new offers of some trials in the places of the old ones."""
+        order = self.whole_orders[segment_id]
+        for trial in self.trials:
+            order = trial.put_in_place(order) if trial.id in tries else order
+        return order
 
     def _rank(self, offers: Iterable[LiveOffer], order: Order, hidden: frozenset[int]) -> list[RankedOffer]:
         by_id = {offer.id: offer for offer in offers if offer.id not in hidden}
@@ -165,7 +189,10 @@ def read_day_catalog(program_id: int, on: date) -> DayCatalog:
     )
     ranked_by = {condition["attribute"] for one in segments for condition in one.rule}
     asked = ranked_by | attributes_asked(audiences.values()) | {COUNTRY}
-    return DayCatalog(live, order_of(find_ranking(program_id)), segments, tuple(sorted(asked)))
+    trials = list_running_trials(program_id)
+    ranks = [None, *(one.segment_id for one in segments)] if trials else []
+    orders = {segment_id: find_order(program_id, segment_id, on) for segment_id in ranks}
+    return DayCatalog(live, order_of(find_ranking(program_id)), segments, tuple(sorted(asked)), trials, orders)
 
 
 def describe_offer(offer: Offer, listing: Listing | None, terms: str) -> dict[str, Any]:
@@ -204,7 +231,7 @@ def list_ranked(
     The catalog of one day as it is decided now: published offers within their dates, of partners that supply, in order.
 
     attributes: of a member; None for the whole catalog. segment_id: the catalog of a segment instead, its own ranking and the
-    offers open to it or to everyone that do not leave it out. Offers without a place in the ranking follow, by external id.
+    offers open to it or to everyone that do not leave it out. Nobody tries anything here. Offers without a place in the ranking follow, by external id.
 
     Shape: RankedOffers, position from 1 without gaps. Do not change the list.
     """

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from offers.choices import WITHDRAWN, OfferState
 from offers.models import Offer, OfferTransition
-from offers.rules import Days, Instants, OfferFacts, common_days, days_of, held_periods, is_live
+from offers.rules import Days, Instants, OfferFacts, common_days, days_of, held_periods, is_live, leave_out
+from offers.selectors.trials import list_tried_periods
 from partners.choices import SUPPLYING
 from partners.choices import WITHDRAWN as WITHDRAWN_PARTNERS
 from partners.models import PartnerTransition, Program
@@ -70,7 +71,8 @@ def read_catalog(program_id: int, time_zone: str) -> dict[str, OfferFacts]:
     partner_log = PartnerTransition.objects.filter(partner__program_id=program_id).order_by("at", "id")
     of_offers = list(offer_log.values_list("offer_id", "at", "to_state"))
     of_partners = list(partner_log.values_list("partner_id", "at", "to_state"))
-    published, paused = list_held_days(of_offers, PUBLISHED, time_zone), list_held_periods(of_offers, WITHDRAWN)
+    published, paused = list_held_periods(of_offers, PUBLISHED), list_held_periods(of_offers, WITHDRAWN)
+    tried = list_tried_periods(program_id)
     supplying, stopped = list_held_days(of_partners, SUPPLYING, time_zone), list_held_periods(of_partners, WITHDRAWN_PARTNERS)
     offers = Offer.objects.filter(program_id=program_id).order_by("external_id", "id")
     catalog = {}
@@ -78,9 +80,13 @@ def read_catalog(program_id: int, time_zone: str) -> dict[str, OfferFacts]:
         "id", "external_id", "partner_id", "offer_type", "starts_date", "ends_date"
     ):
         dates = [(first, last + ONE_DAY if last else None)]
-        live = common_days(common_days(dates, published.get(pk, [])), supplying.get(partner_id, []))
+        supplied = common_days(dates, supplying.get(partner_id, []))
+        held = published.get(pk, [])
+        live = for_all = common_days(supplied, days_of(held, time_zone))
+        if pk in tried:
+            for_all = common_days(supplied, days_of(leave_out(held, tried[pk]), time_zone))
         withdrawn = (*paused.get(pk, ()), *stopped.get(partner_id, ()))
-        catalog[external_id] = OfferFacts(pk, external_id, partner_id, offer_type, live, withdrawn)
+        catalog[external_id] = OfferFacts(pk, external_id, partner_id, offer_type, live, for_all, withdrawn)
     return catalog
 
 

@@ -10,6 +10,7 @@ from offers.models import Offer, RankingRevision, Segment
 from offers.rules import Difference, Order, compare_orders, lay_out
 from offers.selectors.audiences import is_for_segment, list_audiences
 from offers.selectors.offers import list_offers
+from offers.selectors.trials import list_unseen
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,13 @@ def find_order(program_id: int, segment_id: int | None, on: date) -> Order:
     The ranking of everyone or of a segment as it can be changed: every offer of the program, those without a place at the end.
 
     A segment without a ranking of its own begins with everyone's order and pins, and hides nothing of its own. Absent is what
-    this audience does not see on that day for another reason than this ranking.
+    this audience does not see on that day for another reason than this ranking; what only a share of members try is too.
 
     Shape: one Order, laid out.
     """
     everyone = order = order_of(find_ranking(program_id))
     seen = set(list_offers(program_id).in_present_state(PresentState.LIVE, on).values_list("id", flat=True))
+    seen -= list_unseen(program_id)
     if segment_id is not None:
         own = find_ranking(program_id, segment_id)
         order = order_of(own) if own is not None else replace(everyone, hidden=frozenset())

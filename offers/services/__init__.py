@@ -11,6 +11,7 @@ from offers.services.rankings import change_ranking, order_segment_rankings, res
 from offers.services.segments import save_segment
 from offers.services.states import change_offer_state
 from offers.services.terms import set_terms
+from offers.services.trials import end_trial, start_trial
 
 __all__ = [
     "MOST_BYTES",
@@ -18,6 +19,7 @@ __all__ = [
     "change_draft_state",
     "change_offer_state",
     "change_ranking",
+    "end_trial",
     "leave_out_segment",
     "order_segment_rankings",
     "publish_listing",
@@ -31,6 +33,7 @@ __all__ = [
     "save_segment",
     "set_audience",
     "set_terms",
+    "start_trial",
     "tidy_creatives",
     "turn_day",
     "undo_ranking",

@@ -343,11 +343,11 @@ def _attribute_of(segment: Segment) -> tuple[str, list[str]] | None:
 
 
 def _live_throughout(program: Program, first: date, last: date) -> set[str]:
-    """External ids of the offers that are live on every day from `first` to `last`."""
+    """External ids of the offers that are live on every day from `first` to `last`, and not for a trial alone."""
     return {
         external_id
         for external_id, facts in load_catalog(program.pk).items()
-        if any((start is None or start <= first) and (end is None or end > last) for start, end in facts.live)
+        if any((start is None or start <= first) and (end is None or end > last) for start, end in facts.for_all)
     }
 
 

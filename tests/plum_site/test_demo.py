@@ -217,7 +217,7 @@ def test_nobody_sees_an_offer_that_is_not_live() -> None:
     assert list(draw_journeys(world, 500)) == []
 
 
-NO_DAYS = OfferFacts(1, "x", 1, "discount", ())
+NO_DAYS = OfferFacts(1, "x", 1, "discount", (), ())
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.4, 3.0])
