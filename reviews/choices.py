@@ -249,6 +249,7 @@ class ReplacementState(models.TextChoices):
     AGREED = "agreed", "Terms agreed"
     MAPPED = "mapped", "Offers mapped"
     APPROVED = "approved", "Approved"
+    TRIALLING = "trialling", "On trial"
     SCHEDULED = "scheduled", "Cutover scheduled"
     CUT_OVER = "cut_over", "Cut over"
     VERIFIED = "verified", "Verified"

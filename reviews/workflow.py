@@ -105,8 +105,8 @@ APPROVAL_REQUEST_SYSTEM_TRANSITIONS = make_table(
     Transition("lapse", frozenset({R.ASKED}), R.WITHDRAWN, EDIT, "Lapsed"),
 )
 
-# Before the cutover nothing has changed for members: every step can be gone back to.
-BEFORE_CUTOVER = (P.OPENED, P.COMPARED, P.CHOSEN, P.AGREED, P.MAPPED, P.APPROVED, P.SCHEDULED)
+# Before the cutover nothing has changed for members, but for those of a trial: every step can be gone back to.
+BEFORE_CUTOVER = (P.OPENED, P.COMPARED, P.CHOSEN, P.AGREED, P.MAPPED, P.APPROVED, P.TRIALLING, P.SCHEDULED)
 AFTER_CUTOVER = frozenset({P.CUT_OVER, P.VERIFIED, P.COMPLETED})
 ENDED_REPLACEMENTS = frozenset({P.COMPLETED, P.CANCELLED})
 
@@ -116,7 +116,8 @@ def _from_beyond(state: P) -> frozenset[str]:
     return frozenset({*BEFORE_CUTOVER[BEFORE_CUTOVER.index(state) + 1 :], P.ROLLED_BACK})
 
 
-# What people do in the replacement of a partner. Going back voids an approval; the files and the log of contacts stay.
+# What people do in the replacement of a partner. Going back voids an approval and ends a trial; the files and the log of
+# contacts stay. A trial that runs when the cutover is scheduled goes on until then.
 REPLACEMENT_TRANSITIONS = make_table(
     Transition("compare", frozenset({P.OPENED, P.COMPARED}), P.COMPARED, PROPOSE, "Compare the candidates"),
     Transition("choose", frozenset({P.COMPARED}), P.CHOSEN, PROPOSE, "Choose the candidate"),
@@ -126,7 +127,9 @@ REPLACEMENT_TRANSITIONS = make_table(
     Transition("map", frozenset({P.AGREED}), P.MAPPED, PROPOSE, "Offers are mapped"),
     Transition("approve", frozenset({P.MAPPED}), P.APPROVED, APPROVE, "Approve"),
     Transition("send_back", frozenset({P.MAPPED}), P.AGREED, APPROVE, "Send back", needs_comment=True),
-    Transition("schedule", frozenset({P.APPROVED, P.SCHEDULED}), P.SCHEDULED, APPROVE, "Schedule the cutover"),
+    Transition("start_trial", frozenset({P.APPROVED}), P.TRIALLING, APPROVE, "Try it with a share of members"),
+    Transition("end_trial", frozenset({P.TRIALLING}), P.APPROVED, APPROVE, "End the trial"),
+    Transition("schedule", frozenset({P.APPROVED, P.TRIALLING, P.SCHEDULED}), P.SCHEDULED, APPROVE, "Schedule the cutover"),
     Transition("verify", frozenset({P.CUT_OVER, P.VERIFIED}), P.VERIFIED, PROPOSE, "Verify"),
     Transition("complete", frozenset({P.VERIFIED}), P.COMPLETED, APPROVE, "Complete"),
     Transition("roll_back", AFTER_CUTOVER, P.ROLLED_BACK, APPROVE, "Roll back", needs_comment=True),

@@ -231,7 +231,8 @@ def list_ranked(
     The catalog of one day as it is decided now: published offers within their dates, of partners that supply, in order.
 
     attributes: of a member; None for the whole catalog. segment_id: the catalog of a segment instead, its own ranking and the
-    offers open to it or to everyone that do not leave it out. Nobody tries anything here. Offers without a place in the ranking follow, by external id.
+    offers open to it or to everyone that do not leave it out. Offers without a place in the ranking follow, by external id.
+    What is on trial with a share of members is in none of these.
 
     Shape: RankedOffers, position from 1 without gaps. Do not change the list.
     """

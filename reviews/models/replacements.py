@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from activity.models import Member
-from offers.models import Offer, Segment
+from offers.models import CatalogTrial, Offer, Segment
 from partners.models import Partner, Program
 from reviews.choices import ContactKind, HolderState, ReplacementState, ReplacementStep
 from reviews.models.actions import CorrectiveAction
@@ -26,7 +26,9 @@ class Replacement(models.Model):
     category: of the old partner's offers; empty: all of them. segment: whose members get the successor; empty: everyone.
     comparison: the candidates' figures when they were compared. is_without: it ends without a successor. accepted_gaps: what
     nobody offers any more afterwards, by the keys of reviews.rules.replacements.Gap, as somebody accepted it.
-    mapper: who said last that the offers are mapped; another one approves. before, after: what the cutover found and left.
+    mapper: who said last that the offers are mapped; another one approves. trial: the newest trial with a share of members;
+    trial_before: what it found. before, after: what the cutover found and left; where a trial ran until then, the new offers
+    and the successor are in before as the trial found them, so that a rollback takes both back.
     """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="replacements")
@@ -52,6 +54,8 @@ class Replacement(models.Model):
     is_solo = models.BooleanField(default=False)
     approver = models.ForeignKey(PERSON, null=True, on_delete=models.PROTECT, related_name="+")
     approved_at = models.DateTimeField(null=True)
+    trial = models.ForeignKey(CatalogTrial, null=True, on_delete=models.PROTECT, related_name="+")
+    trial_before = models.JSONField(null=True)
     scheduled_at = models.DateTimeField(null=True)
     cut_over_at = models.DateTimeField(null=True)
     last_activation_date = models.DateField(null=True, help_text="Last program day on which holders activate old offers.")
@@ -79,6 +83,10 @@ class Replacement(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=(*UNAPPROVED, S.ROLLED_BACK)) | Q(approver__isnull=False),
                 name="reviews_replacement_nothing_unapproved_goes_on",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=S.TRIALLING) | Q(trial__isnull=False, trial_before__isnull=False),
+                name="reviews_replacement_on_trial_has_trial",
             ),
             # The second person is another than whoever mapped the offers.
             models.CheckConstraint(

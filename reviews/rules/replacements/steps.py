@@ -14,6 +14,7 @@ STEP_OF_STATE: Mapping[str, Step] = {
     S.AGREED: Step.MAP,
     S.MAPPED: Step.APPROVE,
     S.APPROVED: Step.CUT_OVER,
+    S.TRIALLING: Step.CUT_OVER,
     S.SCHEDULED: Step.CUT_OVER,
     S.CUT_OVER: Step.VERIFY,
     S.VERIFIED: Step.COMPLETE,

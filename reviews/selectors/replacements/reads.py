@@ -15,7 +15,7 @@ from reviews.models import (
 )
 from reviews.rules.replacements import STEP_OF_STATE, step_of
 
-RELATED = ("program", "partner__category", "segment", "successor__category", "owner", "mapper", "approver", "action")
+RELATED = ("program", "partner__category", "segment", "successor__category", "owner", "mapper", "approver", "action", "trial")
 FOLLOWED = (ReplacementState.CUT_OVER, ReplacementState.VERIFIED, ReplacementState.COMPLETED)
 
 

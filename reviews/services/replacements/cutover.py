@@ -10,17 +10,9 @@ from typing import Any
 from django.db import transaction
 
 from offers.choices import OfferState
-from offers.models import Offer
 from offers.rules import Order, inherit
 from offers.selectors import find_order, find_ranking, list_ranked_segments, read_audiences
-from offers.services import (
-    change_offer_state,
-    leave_out_segment,
-    restore_audiences,
-    restore_ranking,
-    save_ranking,
-    set_audience,
-)
+from offers.services import leave_out_segment, restore_audiences, restore_ranking, save_ranking
 from partners.choices import PartnerState
 from partners.models import Program
 from partners.services import change_partner_state
@@ -41,21 +33,15 @@ from reviews.services.replacements.log import UNAPPROVED, lock_replacement, take
 from reviews.services.replacements.mapping import check_saved
 from reviews.services.replacements.notices import tell_of_failed_cutover, tell_partners
 from reviews.services.replacements.opening import source_ref
-
-# What brings an offer into the catalog from each of its states.
-GO_LIVE = {
-    OfferState.DRAFT: ("submit", "publish"),
-    OfferState.IN_REVIEW: ("publish",),
-    OfferState.PAUSED: ("resume",),
-    OfferState.PUBLISHED: (),
-}
-JOIN = {PartnerState.PROSPECT: ("onboard", "activate"), PartnerState.ONBOARDING: ("activate",)}
+from reviews.services.replacements.placing import JOIN, bring_in, restore_offer, say_why, take_step
+from reviews.services.replacements.trying import close_trial, finish_trial
 
 
 def cut_over(*, replacement_id: int, revision: int, at: datetime) -> Replacement:
     """
     Carry out a scheduled cutover, if it still waits as it was scheduled: everything is one transaction, so that any number of
-    runs, and a crash anywhere, leave one cutover. What cannot be carried out fails with a reason, and changes nothing.
+    runs, and a crash anywhere, leave one cutover. What cannot be carried out fails with a reason, and changes nothing. A trial
+    that still runs ends in it, either way.
 
     Raises: NotFound.
     Writes: offers_offer, offers_offertransition, offers_audience, offers_rankingrevision, partners_partner,
@@ -74,6 +60,7 @@ def cut_over(*, replacement_id: int, revision: int, at: datetime) -> Replacement
         except DomainError as error:
             replacement.refresh_from_db()
             take_by_itself(replacement, "fail", at, error.detail, failure=error.detail, **UNAPPROVED)
+            close_trial(replacement=replacement, actor=audit.SYSTEM, at=at)
             tell_of_failed_cutover(replacement=replacement, at=at)
         crashpoint("replacement.before_commit")
     crashpoint("replacement.committed")
@@ -89,7 +76,8 @@ def _cut_over(replacement: Replacement, at: datetime) -> None:
     before = read_state(replacement, today) | seen
     design = design_against_others(replacement.action, at)
     orders = _plan_orders(replacement, today)
-    _bring_in(replacement, today, at)
+    before |= finish_trial(replacement=replacement, before=before, at=at)
+    bring_in(replacement, today, at)
     _take_out(replacement, today, at)
     crashpoint("replacement.offers_changed")
     for segment_id, order in orders.items():
@@ -101,7 +89,7 @@ def _cut_over(replacement: Replacement, at: datetime) -> None:
             hidden=order.hidden,
             actor=audit.SYSTEM,
             at=at,
-            comment=_why(replacement),
+            comment=say_why(replacement),
             source_ref=source_ref(replacement),
         )
     crashpoint("replacement.ranked")
@@ -140,7 +128,7 @@ def undo_cutover(*, replacement: Replacement, actor: User | str, at: datetime) -
         raise ChangedSince(sentence, {name: before[name] for name in after}, after, now)
     offers = {offer.external_id: offer for offer in list_mapped_offers(replacement)}
     for name, offer in offers.items():
-        _restore_offer(replacement, offer, before["offers"][name], actor, at)
+        restore_offer(replacement, offer, before["offers"][name], actor, at)
         if before["audiences"][name] != after["audiences"][name]:
             restore_audiences(offer_id=offer.pk, earlier=before["audiences"][name], starts_date=today, actor=actor, at=at)
     for key, number in after["rankings"].items():
@@ -176,29 +164,6 @@ def _plan_orders(replacement: Replacement, today: date) -> dict[int | None, Orde
     return orders
 
 
-def _bring_in(replacement: Replacement, today: date, at: datetime) -> None:
-    """The successor supplies, and its mapped offers are published; those new to the catalog are open to the segment alone."""
-    successor = replacement.successor
-    if successor is None:
-        return
-    for name in JOIN.get(PartnerState(successor.state), ()):
-        change_partner_state(
-            partner_id=successor.pk,
-            name=name,
-            actor=audit.SYSTEM,
-            at=at,
-            comment=_why(replacement),
-            source_ref=source_ref(replacement),
-        )
-    news = {row.new for row in replacement.offers.filter(new__isnull=False).select_related("new") if row.new is not None}
-    for offer in sorted(news, key=lambda offer: offer.external_id):
-        is_new = offer.state in (OfferState.DRAFT, OfferState.IN_REVIEW)
-        for name in GO_LIVE[OfferState(offer.state)]:
-            _step(replacement, offer, name, audit.SYSTEM, at)
-        if is_new and replacement.segment_id is not None and not offer.audiences.exists():
-            set_audience(offer_id=offer.pk, segment_id=replacement.segment_id, starts_date=today, actor=audit.SYSTEM, at=at)
-
-
 def _take_out(replacement: Replacement, today: date, at: datetime) -> None:
     """Old offers take no new unlocks: paused, or closed to the segment where others keep them."""
     segment_id = replacement.segment_id
@@ -210,20 +175,7 @@ def _take_out(replacement: Replacement, today: date, at: datetime) -> None:
         if not is_for_all and segment_id is not None:
             leave_out_segment(offer_id=old.pk, segment_id=segment_id, starts_date=today, actor=audit.SYSTEM, at=at)
         elif old.state == OfferState.PUBLISHED:
-            _step(replacement, old, "pause", audit.SYSTEM, at)
-
-
-def _restore_offer(replacement: Replacement, offer: Offer, state: str, actor: User | str, at: datetime) -> None:
-    """An offer in the state from before; a draft that went live cannot become one again, and is paused."""
-    if state == offer.state:
-        return
-    if offer.state == OfferState.RETIRED:
-        _step(replacement, offer, "reinstate", actor, at)
-        offer.refresh_from_db(fields=["state"])
-    if state == OfferState.PUBLISHED and offer.state == OfferState.PAUSED:
-        _step(replacement, offer, "resume", actor, at)
-    elif state != OfferState.PUBLISHED and offer.state == OfferState.PUBLISHED:
-        _step(replacement, offer, "pause", actor, at)
+            take_step(replacement, old, "pause", audit.SYSTEM, at)
 
 
 def _restore_partners(replacement: Replacement, before: State, actor: User | str, at: datetime) -> None:
@@ -237,14 +189,3 @@ def _restore_partners(replacement: Replacement, before: State, actor: User | str
         change_partner_state(
             partner_id=replacement.successor_id, name="pause", actor=actor, at=at, comment=comment, source_ref=reference
         )
-
-
-def _step(replacement: Replacement, offer: Offer, name: str, actor: User | str, at: datetime) -> None:
-    change_offer_state(
-        offer_id=offer.pk, name=name, actor=actor, at=at, comment=_why(replacement), source_ref=source_ref(replacement)
-    )
-
-
-def _why(replacement: Replacement) -> str:
-    what = f"by {replacement.successor}" if replacement.successor else "without a successor"
-    return f"Replacement {replacement.pk} of {replacement.partner} {what}."

@@ -26,6 +26,7 @@ from reviews.services.replacements.holders import recall_holders
 from reviews.services.replacements.log import UNAPPROVED, lock_replacement, take
 from reviews.services.replacements.notices import tell_partners
 from reviews.services.replacements.opening import UnableToReplace, is_whole, source_ref
+from reviews.services.replacements.trying import close_trial
 
 BACK = ("back_to_candidates", "back_to_terms", "back_to_mapping")
 
@@ -127,12 +128,12 @@ def take_back(*, replacement: Replacement, actor: User | str, at: datetime, comm
 @transaction.atomic
 def go_back(*, replacement_id: int, name: str, actor: User | str, at: datetime, comment: str) -> Replacement:
     """
-    Go back to an earlier step while members see nothing of it: before the cutover, or after it was rolled back. An approval is
-    void. name: of BACK.
+    Go back to an earlier step before the cutover, or after it was rolled back. An approval is void, and a trial ends. name: of
+    BACK.
 
     Raises: NotFound; NotAllowed; DomainError - transition_refused; InvalidInput - comment_required, no_successor;
     UnableToReplace - ended.
-    Writes: reviews_replacement, reviews_replacementtransition, plum_auditevent, what listeners write.
+    Writes: as close_trial, and reviews_replacement, reviews_replacementtransition, what listeners write.
     Source: docs/rules/replacement.md
     """
     replacement = lock_replacement(replacement_id)
@@ -144,21 +145,23 @@ def go_back(*, replacement_id: int, name: str, actor: User | str, at: datetime, 
     if name != "back_to_candidates":
         refuse_without(replacement)
     take(replacement, name, actor, at, comment, **changes)
+    close_trial(replacement=replacement, actor=actor, at=at)
     return replacement
 
 
 @transaction.atomic
 def cancel_replacement(*, replacement_id: int, actor: User | str, at: datetime, comment: str) -> Replacement:
     """
-    Call a replacement off before its cutover, or after a rollback: the partner stays.
+    Call a replacement off before its cutover, or after a rollback: the partner stays, and a trial ends.
 
     Raises: NotFound; NotAllowed; DomainError - transition_refused; InvalidInput - comment_required.
-    Writes: reviews_replacement, reviews_replacementtransition, reviews_correctiveaction, reviews_actiontransition,
-    partners_partner, partners_partnertransition, plum_auditevent, plum_outbox, what listeners write.
+    Writes: as close_trial, and reviews_replacement, reviews_replacementtransition, reviews_correctiveaction,
+    reviews_actiontransition, plum_outbox, what listeners write.
     Source: docs/rules/replacement.md
     """
     replacement = lock_replacement(replacement_id)
     take(replacement, "cancel", actor, at, comment, ended_at=at, revision=replacement.revision + 1, scheduled_at=None)
+    close_trial(replacement=replacement, actor=actor, at=at)
     return_partner(replacement, actor, at, comment)
     fail_action(action_id=replacement.action_id, reason=f"The replacement was called off: {comment}", at=at)
     return replacement
