@@ -178,10 +178,47 @@ def read_effect(
     Source: docs/rules/effects.md
     """
     if design.method == HOLD_OUT:
-        return _read_hold_out(program, design, starts_date, members, silences, cutoff)
+        arms = split_members(program, design, members)
+        return read_arms(program=program, design=design, starts_date=starts_date, arms=arms, silences=silences, cutoff=cutoff)
     if design.method == MATCHED:
         return _read_matched(program, design, starts_date, others, silences, cutoff)
     return measure_effect(design)
+
+
+def read_arms(
+    *,
+    program: Program,
+    design: EffectDesign,
+    starts_date: date,
+    arms: Mapping[str, BitMap],
+    silences: Sequence[Silence] = (),
+    cutoff: int | None = None,
+) -> Effect:
+    """
+    The effect on members of whom some were held out, over the days of the window on which nothing was missing.
+
+    arms: TREATED and HELD_OUT to the row ids of members. silences, cutoff: as read_effect.
+    Shape: one Effect.
+    Raises: as summarise.
+    Source: docs/rules/effects.md
+    """
+    where = dict(design.where)
+    found = silences_about(silences, design.metric, where.get("offer", ()))
+    kept = keep_days(starts_date, design.window_days, 0, found)
+    if kept.fault:
+        return cannot_tell(kept.fault, days_left_out=_plain_days(kept))
+    counted = count_arms(
+        program=program,
+        arms=arms,
+        kind=KINDS[design.metric],
+        starts_date=starts_date,
+        window_days=design.window_days,
+        where=where,
+        without=kept.left_out,
+        cutoff=cutoff,
+    )
+    effect = measure_effect(design, strata=list(zip(counted[TREATED], counted[HELD_OUT], strict=True)))
+    return _say_more(effect, say_left_out(kept), days_left_out=_plain_days(kept))
 
 
 def list_alike(program: Program, offers: Sequence[str], first: date, last: date) -> list[str]:
@@ -242,34 +279,6 @@ def _keep(
     of_treated = about(treated)
     lacking = {key for key in controls if any(one not in of_treated for one in about([key]))}
     return keep_days(starts_date, facts.window_days, periods, of_treated), lacking
-
-
-def _read_hold_out(
-    program: Program,
-    design: EffectDesign,
-    starts_date: date,
-    members: Collection[int],
-    silences: Sequence[Silence],
-    cutoff: int | None,
-) -> Effect:
-    """Both arms, over the days of the window on which nothing was missing."""
-    where = dict(design.where)
-    found = silences_about(silences, design.metric, where.get("offer", ()))
-    kept = keep_days(starts_date, design.window_days, 0, found)
-    if kept.fault:
-        return cannot_tell(kept.fault, days_left_out=_plain_days(kept))
-    counted = count_arms(
-        program=program,
-        arms=split_members(program, design, members),
-        kind=KINDS[design.metric],
-        starts_date=starts_date,
-        window_days=design.window_days,
-        where=where,
-        without=kept.left_out,
-        cutoff=cutoff,
-    )
-    effect = measure_effect(design, strata=list(zip(counted[TREATED], counted[HELD_OUT], strict=True)))
-    return _say_more(effect, say_left_out(kept), days_left_out=_plain_days(kept))
 
 
 def _read_matched(

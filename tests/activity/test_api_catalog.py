@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from activity.api.serializers import CatalogListing, CatalogOffer
 from activity.selectors.positions import BUCKETS, count_by_position
 from activity.services import MemberRow, Person, apply_people, seal_ledger
-from offers.services import change_offer_state, publish_listing, save_ranking
+from offers.services import change_offer_state, end_trial, publish_listing, save_ranking, start_trial
 from partners.models import Program
 from tests.factories.events import make_event
 from tests.factories.ledger import make_stocked_program
-from tests.factories.offers import make_segment
+from tests.factories.offers import make_offer, make_segment
 from tests.factories.programs import CREATED_AT
 from tests.factories.tokens import TokenClient, make_client
 
@@ -152,6 +152,36 @@ class TestCatalog:
         with CaptureQueriesContext(connection) as queries:
             get(client, "catalog?member=M1")
         assert len(queries) == 2, [query["sql"] for query in queries]  # the program, and the member's attributes
+
+    def test_a_trial_is_seen_by_those_who_are_drawn(self, client: TokenClient, program: Program) -> None:
+        names = [f"T{number}" for number in range(40)]
+        rows = [MemberRow(Person(name), {"business_unit": "loans", "region": "south"}) for name in names]
+        apply_people(program=program, source="file", rows=rows, actor="system", at=CREATED_AT)
+        [fresh, old] = [make_offer(program, "N1", "draft").pk, *ids(program, "O1")]
+        queries = ["", "?segment=cards", "?business_unit=loans&region=south"]
+        before = [get(client, f"catalog{query}").body for query in queries]
+        share = {"share_percent": 50, "salt": "trial", "actor": "system", "at": CREATED_AT}
+        trial = start_trial(program_id=program.pk, pairs=[(old, fresh)], **share)  # type: ignore[arg-type] # as they are
+        for step in ("submit", "publish"):
+            change_offer_state(offer_id=fresh, name=step, actor="system", at=CREATED_AT)
+
+        assert [get(client, f"catalog{query}").body for query in queries] == before, "nobody is drawn there"
+        answers = {name: get(client, f"catalog?member={name}") for name in names}
+        shown = {name: tuple(row["offer"] for row in answer.body["data"]) for name, answer in answers.items()}
+        assert set(shown.values()) == {("O3", "O1", "O2"), ("O3", "N1", "O2")}
+        tags = {(shown[name], answer["ETag"]) for name, answer in answers.items()}
+        assert len(tags) == 2, "one tag for each arm"
+        assert {
+            name: tuple(row["offer"] for row in get(client, f"catalog?member={name}").body["data"]) for name in names
+        } == shown
+        with CaptureQueriesContext(connection) as queried:
+            again = client.get("/api/v1/catalog?member=T1", HTTP_IF_NONE_MATCH=answers["T1"]["ETag"])
+        assert (again.status_code, len(queried)) == (304, 2)
+
+        end_trial(trial_id=trial.pk, actor="system", at=CREATED_AT)
+        change_offer_state(offer_id=fresh, name="pause", actor="system", at=CREATED_AT, comment="the trial is over")
+        assert {len(get(client, f"catalog?member={name}").body["data"]) for name in names} == {3}
+        assert get(client, "catalog?member=T1")["ETag"] != answers["T1"]["ETag"]
 
     def test_every_field_that_is_described(self, client: TokenClient) -> None:
         [row, *_] = get(client, "catalog").body["data"]

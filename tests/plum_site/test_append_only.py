@@ -20,7 +20,16 @@ from activity.models import (
 from exports.choices import ExportState
 from exports.models import Export, ExportDownload
 from offers.choices import DraftState
-from offers.models import CatalogDay, Listing, ListingDraft, ListingDraftTransition, OfferTerms, OfferTransition, RankingRevision
+from offers.models import (
+    CatalogDay,
+    CatalogTrialOffer,
+    Listing,
+    ListingDraft,
+    ListingDraftTransition,
+    OfferTerms,
+    OfferTransition,
+    RankingRevision,
+)
 from partners.models import PartnerTransition
 from plum_site.lib import append_only
 from plum_site.lib.models import AuditEvent, User
@@ -63,6 +72,7 @@ ALWAYS: dict[type[models.Model], dict[str, object]] = {
     ListingDraftTransition: {"to_state": "published"},
     OfferTerms: {"text": "other"},
     CatalogDay: {"started_count": 0},
+    CatalogTrialOffer: {"is_fresh": True},
     RankingRevision: {"offer_ids": [2, 1]},
     IngestBatch: {"root": b"r" * 32},
     Seal: {"chain": b"c" * 32},

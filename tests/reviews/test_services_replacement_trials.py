@@ -21,6 +21,7 @@ from reviews.models import Replacement
 from reviews.rules.actions import ApprovalSpec, default_approvals
 from reviews.rules.replacements import Pair
 from reviews.services.actions import save_approvals
+from reviews.services.replacements import trying
 from reviews.services.replacements.approving import schedule_cutover
 from reviews.services.replacements.candidates import add_prospect
 from reviews.services.replacements.cutover import cut_over
@@ -222,6 +223,36 @@ def test_the_replacement_of_one_segment_is_tried_by_its_members_alone(program: P
     shown = [one.offer.external_id for one in catalog.for_attributes({"region": "north"}, (trial.id,))]
     assert shown == ["N1", "N2", "O4", "O9"]
     assert seen_by_all(program, north.pk) == ["O1", "O2", "O3", "O4", "O9"]
+
+
+class KilledError(Exception):
+    """The process ended here."""
+
+
+@pytest.mark.parametrize("point", ["trial.started", "trial.brought_in", "trial.taken_out", "trial.ended"])
+def test_a_death_anywhere_leaves_all_of_it_or_nothing(
+    program: Program, approved: Replacement, pair: tuple[User, User], monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    def die(name: str) -> None:
+        if name == point:
+            raise KilledError
+
+    def stands() -> tuple[str, str, int]:
+        state = str(Replacement.objects.get(pk=approved.pk).state)
+        return state, state_of("N1"), CatalogTrial.objects.filter(ended_at__isnull=True).count()
+
+    steps = [start, end]
+    if point in ("trial.taken_out", "trial.ended"):
+        steps.pop(0)(approved, pair[1])
+    before = stands()
+    with monkeypatch.context() as patch:
+        patch.setattr(trying, "crashpoint", die)
+        with pytest.raises(KilledError):
+            steps[0](approved, pair[1])
+    assert stands() == before
+    for step in steps:
+        step(approved, pair[1])
+    assert stands() == (S.APPROVED, OfferState.PAUSED, 0)
 
 
 def test_what_only_some_try_counts_as_live_for_nobody_else(

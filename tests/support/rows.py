@@ -13,7 +13,7 @@ from django.db import models
 
 from activity.models import IngestBatch, MessageBatch, QuarantinedEvent
 from exports.models import Export, WebhookDelivery
-from offers.models import Creative, Offer
+from offers.models import CatalogTrial, CatalogTrialOffer, Creative, Offer
 from partners.models import Partner, Program
 from plum_site.lib.fields import CountryField, CurrencyField
 from plum_site.lib.models import ApiToken, AuditEvent, Outbox, User
@@ -42,6 +42,8 @@ VALID: dict[type[models.Model], dict[str, Any]] = {
     ApprovalPolicy: {"approvals": dict(default_approvals().approvals), "push_limit": 0},
     ApprovalRequest: {"approvals": dict(default_approvals().approvals), "replaces": 0, "due_at": LATER},
     AuditEvent: {"object_ref": "partners.Partner:1"},
+    CatalogTrial: {"share_percent": 10},
+    CatalogTrialOffer: {"old": lambda rows: rows.the(Offer)},
     Creative: {"extension": "jpg"},
     IngestBatch: OUTCOMES,
     MessageBatch: OUTCOMES,

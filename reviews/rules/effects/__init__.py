@@ -18,7 +18,7 @@ from reviews.rules.effects.hold_out import Stratum
 from reviews.rules.effects.matched import UnitCounts
 from reviews.rules.effects.measure import measure_effect
 from reviews.rules.effects.propose import Facts, propose_design, usual_metric
-from reviews.rules.effects.sentences import say_change, say_metric, say_names
+from reviews.rules.effects.sentences import say_change, say_difference, say_effect, say_metric, say_names
 from reviews.rules.effects.summary import (
     ALL,
     BY_CATEGORY,
@@ -68,6 +68,8 @@ __all__ = [
     "measure_effect",
     "propose_design",
     "say_change",
+    "say_difference",
+    "say_effect",
     "say_left_out",
     "say_metric",
     "say_names",

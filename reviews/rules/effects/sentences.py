@@ -16,12 +16,17 @@ OUTCOMES: dict[str, str] = {
 
 def say_effect(design: EffectDesign, verdict: str, estimate: float | None, low: float | None, high: float | None) -> str:
     """One sentence on what was measured, the verdict first."""
-    name = say_metric(design.metric)
     than = "those held out" if design.hold_out_share else "the comparison"
+    return f"{OUTCOMES[verdict]} {say_difference(design.metric, than, estimate, low, high)}"
+
+
+def say_difference(metric: str, than: str, estimate: float | None, low: float | None, high: float | None) -> str:
+    """The relative change of a metric against somebody, with its interval, as one sentence."""
+    name = say_metric(metric)
     if estimate is None:
-        return f"{OUTCOMES[verdict]} {name}: nobody among {than}, so that there is no relative change."
+        return f"{name}: nobody among {than}, so that there is no relative change."
     most = "with no upper end" if high is None else f"to {say_change(high)}"
-    return f"{OUTCOMES[verdict]} {name}: {say_change(estimate)} against {than} (95 % interval {say_change(low or 0.0)} {most})."
+    return f"{name}: {say_change(estimate)} against {than} (95 % interval {say_change(low or 0.0)} {most})."
 
 
 def say_metric(metric: str) -> str:

@@ -27,11 +27,16 @@ from reviews.selectors.replacements.worklist import (
     list_replacements_waiting_for,
     with_present_step,
 )
+from reviews.selectors.replacements.trials import TrialArm, TrialComparison, TrialFigure, compare_arms
 
 __all__ = [
     "Holding",
     "Loss",
+    "TrialArm",
+    "TrialComparison",
+    "TrialFigure",
     "check_replacement",
+    "compare_arms",
     "compare_candidates",
     "count_holder_states",
     "count_holders",

@@ -103,8 +103,8 @@ def close_trial(*, replacement: Replacement, actor: User | str, at: datetime) ->
             take_step(replacement, offer, "pause", actor, at)
     crashpoint("trial.taken_out")
     _end(replacement, actor, at)
-    successor = Partner.objects.filter(pk=replacement.successor_id, state__in=SUPPLYING).first()
-    offers_more = Offer.objects.filter(partner=replacement.successor_id, state=OfferState.PUBLISHED).exists()
+    successor = Partner.objects.filter(pk=replacement.successor_id or 0, state__in=SUPPLYING).first()
+    offers_more = Offer.objects.filter(partner=successor, state=OfferState.PUBLISHED).exists()
     if successor is not None and before["successor"] in JOIN and not offers_more:
         change_partner_state(
             partner_id=successor.pk,
