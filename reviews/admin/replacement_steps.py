@@ -12,7 +12,7 @@ from plum_site.lib.errors import DomainError
 from plum_site.lib.workflow import available
 from reviews.admin.replacement_views import look_at
 from reviews.choices import ActionKind, ActionState, ReplacementState
-from reviews.forms.replacements import AgreeForm, ChooseForm, GapsForm, ScheduleForm, StepForm, suggest_time
+from reviews.forms.replacements import AgreeForm, ChooseForm, GapsForm, ScheduleForm, StepForm, TrialForm, suggest_time
 from reviews.models import Replacement
 from reviews.pages.replacement_tables import make_state_versions
 from reviews.pages.replacements import say_replacement
@@ -34,6 +34,7 @@ from reviews.services.replacements.ending import (
 from reviews.services.replacements.gaps import say_gap
 from reviews.services.replacements.mapping import map_offers
 from reviews.services.replacements.terms import agree_terms
+from reviews.services.replacements.trying import end_replacement_trial, start_replacement_trial
 from reviews.workflow import REPLACEMENT_TRANSITIONS
 
 LOOK = "look"  # the button that shows the page again for what was written, and saves nothing
@@ -42,6 +43,7 @@ FORMS: Mapping[str, type[StepForm]] = {
     "go_without": GapsForm,
     "agree": AgreeForm,
     "map": GapsForm,
+    "start_trial": TrialForm,
     "schedule": ScheduleForm,
 }
 STEPS: Mapping[str, Callable[..., Replacement]] = {
@@ -53,13 +55,20 @@ STEPS: Mapping[str, Callable[..., Replacement]] = {
     "map": map_offers,
     "approve": approve_replacement,
     "send_back": send_back,
+    "start_trial": start_replacement_trial,
+    "end_trial": end_replacement_trial,
     "schedule": schedule_cutover,
     "verify": verify_replacement,
     "complete": complete_replacement,
     "roll_back": roll_back_replacement,
     "cancel": cancel_replacement,
 }
-WITH_REVISION = ("go_without", "map", "approve")  # steps that are refused where somebody has changed what was looked at
+WITH_REVISION = (
+    "go_without",
+    "map",
+    "approve",
+    "start_trial",
+)  # steps that are refused where somebody has changed what was looked at
 INTROS = {
     "compare": "The figures of the last whole months are read now and kept, so that everybody chooses by the same ones.",
     "choose": "Terms are agreed with this partner next. Another choice stays possible until the cutover.",
@@ -69,6 +78,10 @@ INTROS = {
     "map": "What you see below is put forward: somebody else approves it as it stands.",
     "approve": "What you see below is what you approve. Nothing changes for members before the cutover.",
     "send_back": "It is mapped anew by whoever put it forward. Say what should be different.",
+    "start_trial": "From now on a share of members see the new offers in the places of the old ones; everybody else sees what "
+    "they saw. Who they are is drawn by chance and stays the same. It can be ended at any time.",
+    "end_trial": "Everybody sees the old offers again; the new ones are paused. What members hold of them is honoured. It stays "
+    "approved.",
     "schedule": "At this time the new offers take the places of the old ones, at once. Until then it can be moved or called off.",
     "verify": "Everything that has to hold after a cutover is looked at anew.",
     "complete": "The old offers are retired where they go for everyone, and the partner where all of it goes. What members hold "
@@ -89,6 +102,8 @@ SAID = {
     "map": "The mapping is put forward: somebody approves it next.",
     "approve": "Approved. Say when the cutover is.",
     "send_back": "Sent back: it is mapped anew.",
+    "start_trial": "The trial has begun.",
+    "end_trial": "The trial has ended: everybody sees the old offers again.",
     "schedule": "The cutover has its time.",
     "verify": "Everything holds.",
     "complete": "Completed.",
@@ -217,6 +232,8 @@ def fits(name: str, row: Replacement, person_id: int) -> bool:
         return not needs_two_people(spec, ActionKind.REPLACE_PARTNER) or spec.solo_mode
     if name == "map":
         return row.offers.exists()
+    if name == "start_trial":
+        return row.offers.filter(new__isnull=False).exists()
     if row.is_without and name in ("send_back", "back_to_terms", "back_to_mapping"):
         return False
     if row.state == ReplacementState.ROLLED_BACK:

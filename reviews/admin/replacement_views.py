@@ -25,12 +25,14 @@ from reviews.pages.replacement_tables import (
     make_state_versions,
     make_told,
 )
+from reviews.pages.replacement_trials import make_trial
 from reviews.rules.actions import SOLO_HOURS
 from reviews.rules.replacements import Pair
 from reviews.selectors.actions import read_approvals
 from reviews.selectors.letters import list_recipients
 from reviews.selectors.replacements import (
     check_replacement,
+    compare_arms,
     count_holder_states,
     count_holders,
     list_contact_log,
@@ -57,7 +59,7 @@ def list_tables(row: Replacement, at: datetime) -> list[Table]:
         case S.OPENED | S.COMPARED | S.CHOSEN | S.AGREED:
             tables = [mapping, candidates] if row.state == S.AGREED else [candidates]
             tables += [make_losses(row, list_losses(row, at)), show_holdings(row)]
-        case S.MAPPED | S.APPROVED | S.SCHEDULED:
+        case S.MAPPED | S.APPROVED | S.TRIALLING | S.SCHEDULED:
             tables = [mapping, make_gaps(row.accepted_gaps), make_losses(row, list_losses(row, at)), show_holdings(row)]
         case S.CUT_OVER:
             tables = [make_checks([check.as_json() for check in check_replacement(row, at)]), mapping, told]
@@ -66,6 +68,9 @@ def list_tables(row: Replacement, at: datetime) -> list[Table]:
             tables = [make_checks(row.checks or (), title), mapping, make_gaps(row.accepted_gaps), told]
         case _:
             tables = [mapping, told] if row.cut_over_at else [mapping]
+    compared = compare_arms(row, at)
+    if compared is not None:
+        tables.insert(0 if row.state == S.TRIALLING else 1, make_trial(compared))
     if row.state not in CHOOSING and row.comparison:
         tables.append(candidates)
     log = log_rows(list_replacement_steps(row.pk), dict(ReplacementState.choices))

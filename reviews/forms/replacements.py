@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 from django import forms
 from django.utils import timezone
 
+from offers.models.trials import LARGEST_SHARE
 from plum_site.lib.admin import SuggestInput
 from plum_site.lib.models import User
 from reviews.choices import ContactKind, ReplacementStep
@@ -83,6 +84,19 @@ class GapsForm(StepForm):
 
     def fields_to_pass(self) -> dict[str, Any]:
         return {"gaps": [unquote(key) for key in self.cleaned_data.get("gaps", ())]}
+
+
+class TrialForm(StepForm):
+    """How many try it."""
+
+    share_percent = forms.IntegerField(
+        label="Share of members in percent",
+        initial=10,
+        min_value=1,
+        max_value=LARGEST_SHARE,
+        help_text=f"1 to {LARGEST_SHARE}. A small share risks little, a large one tells sooner which offers do better.",
+    )
+    field_order = ["share_percent", "comment"]
 
 
 class ScheduleForm(StepForm):

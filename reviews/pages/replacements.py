@@ -24,6 +24,7 @@ STATE_TONES = {
     S.AGREED: "info",
     S.MAPPED: "info",
     S.APPROVED: "fair",
+    S.TRIALLING: "fair",
     S.SCHEDULED: "fair",
     S.CUT_OVER: "warn",
     S.VERIFIED: "good",
@@ -45,8 +46,9 @@ WAY: tuple[tuple[ReplacementState, ReplacementStep | None], ...] = (
     (S.COMPLETED, ReplacementStep.COMPLETE),
 )
 PLACES = {state: place for place, (state, _step) in enumerate(WAY)}
+PLACES[S.TRIALLING] = PLACES[S.APPROVED]  # a trial is on the way of those who want one
 WITH_A_SUCCESSOR = (S.CHOSEN, S.AGREED)  # states that are passed over where nobody takes the place
-BEFORE_CUTOVER = frozenset(state for state, _step in WAY[: PLACES[S.CUT_OVER]])
+BEFORE_CUTOVER = frozenset(state for state, place in PLACES.items() if place < PLACES[S.CUT_OVER])
 FOLLOWED = frozenset(PLACES) - BEFORE_CUTOVER
 
 
@@ -97,9 +99,13 @@ def say_what_next(replacement: Replacement, at: datetime) -> str:
             return f"It waits for somebody{others} to approve it. Nothing is done before."
         case S.APPROVED:
             wait = f" One person approved it alone: not before {SOLO_HOURS} hours are over." if replacement.is_solo else ""
-            return f"Say when the cutover is.{wait} Members see no difference before."
+            return f"Say when the cutover is, or try it with a share of members first.{wait} Members see no difference before."
+        case S.TRIALLING:
+            return f"{_say_share(replacement)} Look at how both arms do, then say when the cutover is, or end the trial."
         case S.SCHEDULED:
-            return "The cutover happens by itself at its time. Until then it can be moved, gone back on, or called off."
+            trial = _say_share(replacement)
+            more = f" {trial}" if trial else ""
+            return f"The cutover happens by itself at its time. Until then it can be moved, gone back on, or called off.{more}"
         case S.CUT_OVER:
             return "Verify that nobody is stranded and that everything stands in its place."
         case S.VERIFIED:
@@ -111,6 +117,14 @@ def say_what_next(replacement: Replacement, at: datetime) -> str:
         case S.ROLLED_BACK:
             return "Members see what they saw before, and it is over. Propose another replacement if one is needed."
     return "It is over. Propose another replacement if one is needed."
+
+
+def _say_share(replacement: Replacement) -> str:
+    trial = replacement.trial
+    if trial is None or trial.ended_at is not None:
+        return ""
+    of_whom = f" of {replacement.segment.name}" if replacement.segment else ""
+    return f"{trial.share_percent} % of members{of_whom} see the new offers already, everybody else the old ones."
 
 
 def _say_until(replacement: Replacement, at: datetime) -> str:

@@ -22,6 +22,7 @@ from exports.models import Export, ExportDownload
 from offers.choices import DraftState
 from offers.models import (
     CatalogDay,
+    CatalogTrial,
     CatalogTrialOffer,
     Listing,
     ListingDraft,
@@ -126,10 +127,12 @@ ONCE_DISCARDED: dict[type[models.Model], dict[str, object]] = {ListingDraft: {"t
 ONCE_SETTLED: dict[type[models.Model], dict[str, object]] = {
     PushRecipient: {"settled_at": LATER},
     LadderHold: {"reason": "other"},
+    CatalogTrial: {"share_percent": 20},
 }
 SETTLED: dict[type[models.Model], dict[str, object]] = {
     PushRecipient: {"state": "queued", "settled_at": AT},
     LadderHold: {"ended_at": AT, "ended_by": "user:1"},
+    CatalogTrial: {"ended_at": AT, "ended_by": "user:1"},
 }
 PROTECTED = ALWAYS | ONCE_SETTLED | UNLESS_PERMITTED | ONCE_CLOSED | ONCE_EXPIRED | ONCE_ANSWERED | ONCE_IN_FORCE | ONCE_DISCARDED
 

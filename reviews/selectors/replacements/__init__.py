@@ -21,13 +21,13 @@ from reviews.selectors.replacements.reads import (
 )
 from reviews.selectors.replacements.scope import list_new_offers, list_old_offers, read_pairs, successors_of
 from reviews.selectors.replacements.told import count_holder_states, list_holders
+from reviews.selectors.replacements.trials import TrialArm, TrialComparison, TrialFigure, compare_arms
 from reviews.selectors.replacements.worklist import (
     find_replacement_of_action,
     list_replacements_about,
     list_replacements_waiting_for,
     with_present_step,
 )
-from reviews.selectors.replacements.trials import TrialArm, TrialComparison, TrialFigure, compare_arms
 
 __all__ = [
     "Holding",
