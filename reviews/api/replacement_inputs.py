@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from offers.models.trials import LARGEST_SHARE
 from plum_site.lib.api_writes import Body, TransitionInput
 from reviews.choices import ContactKind
 from reviews.rules.replacements import LARGEST_FILE
@@ -14,12 +15,18 @@ from reviews.rules.replacements import LARGEST_FILE
 LARGEST_TEXT = (LARGEST_FILE + 2) // 3 * 4
 REVISION = "The one that you looked at; another one is refused."
 # What a step takes beside its comment: those that it needs, and those that it can do without.
-NEEDED: Mapping[str, tuple[str, ...]] = {"choose": ("partner",), "agree": ("terms",), "schedule": ("scheduled_at",)}
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "choose": ("partner",),
+    "agree": ("terms",),
+    "start_trial": ("share_percent",),
+    "schedule": ("scheduled_at",),
+}
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "go_without": ("gaps", "revision"),
     "agree": ("last_activation_days",),
     "map": ("gaps", "revision"),
     "approve": ("revision",),
+    "start_trial": ("revision",),
     "schedule": ("tells_partners",),
 }
 
@@ -34,7 +41,8 @@ class GapInput(Body):
 class ReplacementTransitionInput(TransitionInput):
     """
     One named step of a replacement, with what it takes: `choose` a `partner`; `agree` `terms` and `last_activation_days`;
-    `map` and `go_without` `gaps` and `revision`; `approve` a `revision`; `schedule` `scheduled_at` and `tells_partners`.
+    `map` and `go_without` `gaps` and `revision`; `approve` a `revision`; `start_trial` a
+    `share_percent` and `revision`; `schedule` `scheduled_at` and `tells_partners`.
     """
 
     revision = serializers.IntegerField(required=False, min_value=1, help_text=REVISION)
@@ -45,6 +53,12 @@ class ReplacementTransitionInput(TransitionInput):
     )
     gaps = serializers.ListField(
         child=GapInput(), required=False, help_text="Those that you saw in `gaps` and accept, all of them; without it none."
+    )
+    share_percent = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=LARGEST_SHARE,
+        help_text="How many percent of members are shown the new offers in the trial.",
     )
     scheduled_at = serializers.DateTimeField(required=False, help_text="When the cutover is; at the earliest now.")
     tells_partners = serializers.BooleanField(

@@ -48,6 +48,7 @@ from reviews.services.replacements.ending import (
 from reviews.services.replacements.mapping import map_offers, save_mapping
 from reviews.services.replacements.planning import plan_step
 from reviews.services.replacements.terms import agree_terms
+from reviews.services.replacements.trying import end_replacement_trial, start_replacement_trial
 from reviews.workflow import REPLACEMENT_TRANSITIONS
 
 STEPS: Mapping[str, Callable[..., Replacement]] = {
@@ -59,6 +60,8 @@ STEPS: Mapping[str, Callable[..., Replacement]] = {
     "map": map_offers,
     "approve": approve_replacement,
     "send_back": send_back,
+    "start_trial": start_replacement_trial,
+    "end_trial": end_replacement_trial,
     "schedule": schedule_cutover,
     "verify": verify_replacement,
     "complete": complete_replacement,
