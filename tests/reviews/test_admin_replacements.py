@@ -247,3 +247,21 @@ def test_a_replacement_of_another_program_is_an_unknown_one(program: Program, pa
         assert stranger.post(url, {"comment": "No.", "partner": "P1", "kind": "call", "text": "x"}).status_code == 404, url
     assert state_of(replacement) == S.COMPARED
     assert "No partner is being replaced." in text_of(stranger.get(reverse(LIST)))
+
+
+def test_a_trial_is_started_looked_at_and_ended_on_its_pages(
+    replacement: Replacement, pair: tuple[User, User], anna: Client, ben: Client
+) -> None:
+    lead(replacement, *pair, S.APPROVED)
+    asked = ben.get(step(replacement, "start_trial", "do")).content.decode()
+    assert "Share of members in percent" in asked
+    revision = Replacement.objects.get(pk=replacement.pk).revision
+    refused = ben.post(step(replacement, "start_trial"), {"share_percent": "51", "comment": "", "replaces": revision})
+    assert "less than or equal to 50" in refused.content.decode()
+    ben.post(step(replacement, "start_trial"), {"share_percent": "20", "comment": "", "replaces": revision})
+    assert state_of(replacement) == S.TRIALLING
+    shown = text_of(anna.get(page_of(replacement)))
+    assert "20 % of members see the new offers already" in shown
+    assert "The trial has no whole day yet" in shown
+    ben.post(step(replacement, "end_trial"), {"comment": ""})
+    assert state_of(replacement) == S.APPROVED
