@@ -11,15 +11,14 @@ from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.workflow import available
 from reviews.admin.replacement_views import look_at
-from reviews.choices import ActionKind, ActionState, ReplacementState
 from reviews.forms.replacements import AgreeForm, ChooseForm, GapsForm, ScheduleForm, StepForm, TrialForm, suggest_time
 from reviews.models import Replacement
 from reviews.pages.replacement_tables import make_state_versions
 from reviews.pages.replacements import say_replacement
-from reviews.rules.actions import UNDO_DAYS, needs_two_people
+from reviews.rules.actions import UNDO_DAYS
 from reviews.rules.replacements import Pair
 from reviews.selectors.actions import read_approvals
-from reviews.selectors.replacements import find_gaps_left, find_task, list_old_offers, list_possible, read_pairs
+from reviews.selectors.replacements import find_gaps_left, find_task, is_open, list_old_offers, list_possible, read_pairs
 from reviews.services.actions import ChangedSince
 from reviews.services.replacements.approving import approve_replacement, schedule_cutover, send_back
 from reviews.services.replacements.candidates import choose_candidate, compare_replacement, go_without, refuse_terms
@@ -122,9 +121,12 @@ class ReplacementStepsMixin(TransitionsMixin):
 
     def step_buttons(self, request: HttpRequest, row: Replacement) -> list[Button]:
         """One button for each step that may begin here, now, by this person; what leads on comes first."""
-        buttons = []
+        buttons, person_id, at = [], person_of(request).pk, now()
+        spec = read_approvals(row.program_id).spec
+        is_mapped = row.offers.exists()
         for step in available(REPLACEMENT_TRANSITIONS, row.state):
-            if allowed(request, step.operation) and fits(step.name, row, person_of(request).pk):
+            possible = is_open(row, step.name, person_id, spec, at) and (is_mapped or step.name != "map")
+            if possible and allowed(request, step.operation):
                 url = reverse("admin:reviews_replacement_do", args=[row.pk, step.name])
                 buttons.append(Button(f"{step.label}…", url, is_primary=step.name in FIRST and step.target != row.state))
         return sorted(buttons, key=lambda button: not button.is_primary)
@@ -223,26 +225,3 @@ def list_choices(row: Replacement) -> list[tuple[str, str]]:
     compared = [one["partner"] for one in (row.comparison or {}).get("candidates", ())]
     order = [name for name in compared if name in possible] + [name for name in possible if name not in compared]
     return [(name, possible[name]) for name in order]
-
-
-def fits(name: str, row: Replacement, person_id: int) -> bool:
-    """Whether a step that begins in this state makes sense here, so that nobody is offered what would be refused."""
-    if name == "approve" and row.mapper_id == person_id:
-        spec = read_approvals(row.program_id).spec
-        return not needs_two_people(spec, ActionKind.REPLACE_PARTNER) or spec.solo_mode
-    if name == "map":
-        return row.offers.exists()
-    if name == "start_trial":
-        return row.offers.filter(new__isnull=False).exists()
-    if row.is_without and name in ("send_back", "back_to_terms", "back_to_mapping"):
-        return False
-    if row.state == ReplacementState.ROLLED_BACK:
-        if row.action.state != ActionState.EXECUTING:
-            return False
-        return row.successor_id is not None or name not in ("back_to_terms", "back_to_mapping")
-    return not (name == "roll_back" and is_too_late(row))
-
-
-def is_too_late(row: Replacement) -> bool:
-    """Whether a cutover cannot be rolled back any more."""
-    return row.cut_over_at is not None and (now() - row.cut_over_at).days >= UNDO_DAYS

@@ -33,8 +33,8 @@ from reviews.selectors.letters import list_recipients
 from reviews.selectors.replacements import (
     check_replacement,
     compare_arms,
-    count_holder_states,
     count_holders,
+    count_notices,
     list_contact_log,
     list_files,
     list_losses,
@@ -54,7 +54,7 @@ def list_tables(row: Replacement, at: datetime) -> list[Table]:
     """What stands on the page of a replacement, what is worked on first."""
     today = local_date(at, row.program.time_zone)
     candidates, mapping = show_candidates(row), make_mapping(row, read_places(row, today), today)
-    told = make_told(row, count_holder_states(row))
+    told = make_told(row, count_notices(row.pk))
     match row.state:
         case S.OPENED | S.COMPARED | S.CHOSEN | S.AGREED:
             tables = [mapping, candidates] if row.state == S.AGREED else [candidates]
@@ -127,7 +127,7 @@ def look_at(row: Replacement, name: str, at: datetime, when: datetime | None) ->
         case "roll_back" if row.before is not None and row.after is not None:
             versions = {"Now, if nobody changed it": row.after, "After the rollback": row.before}
             changes = make_state_versions(row, versions, "What is put back")
-            return {"changes": [changes, make_told(row, count_holder_states(row))]}
+            return {"changes": [changes, make_told(row, count_notices(row.pk))]}
     return {}
 
 

@@ -36,8 +36,8 @@ from reviews.pages.replacements import (
 )
 from reviews.rules.replacements import STEP_OF_STATE
 from reviews.selectors.replacements import (
-    list_holders,
     list_losses,
+    list_notices,
     list_replacement_steps,
     list_replacements_waiting_for,
     list_tasks,
@@ -233,7 +233,8 @@ class ReplacementAdmin(ReplacementStepsMixin, ReplacementWorkMixin, ReadOnlyMode
         """The unlocked offers that members held at the cutover, page by page; who they are is not shown."""
         row, wanted = self.row_or_404(request, pk), request.GET.get("state", "")
         state = wanted if wanted in HolderState.values else ""
-        page = Paginator(list_holders(row.pk, state), HOLDERS_A_PAGE).get_page(request.GET.get("page"))
+        rows = list_notices(row.pk).filter(state=state) if state else list_notices(row.pk)
+        page = Paginator(rows, HOLDERS_A_PAGE).get_page(request.GET.get("page"))
         lines = [
             [
                 one.offer.external_id,

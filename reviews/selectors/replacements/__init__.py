@@ -2,7 +2,7 @@
 
 from reviews.selectors.replacements.candidates import compare_candidates, list_possible
 from reviews.selectors.replacements.checks import check_replacement
-from reviews.selectors.replacements.holders import Holding, count_holders, list_holdings
+from reviews.selectors.replacements.holders import Holding, count_holders, count_notices, list_holdings, list_notices
 from reviews.selectors.replacements.losses import Loss, find_gaps_left, list_losses
 from reviews.selectors.replacements.places import read_places
 from reviews.selectors.replacements.reads import (
@@ -20,7 +20,7 @@ from reviews.selectors.replacements.reads import (
     list_tasks,
 )
 from reviews.selectors.replacements.scope import list_new_offers, list_old_offers, read_pairs, successors_of
-from reviews.selectors.replacements.told import count_holder_states, list_holders
+from reviews.selectors.replacements.steps import is_open
 from reviews.selectors.replacements.trials import TrialArm, TrialComparison, TrialFigure, compare_arms
 from reviews.selectors.replacements.worklist import (
     find_replacement_of_action,
@@ -38,22 +38,23 @@ __all__ = [
     "check_replacement",
     "compare_arms",
     "compare_candidates",
-    "count_holder_states",
     "count_holders",
+    "count_notices",
     "find_gaps_left",
     "find_open_replacement",
     "find_replacement",
     "find_replacement_of_action",
     "find_task",
     "get_replacement",
+    "is_open",
     "list_contact_log",
     "list_due_replacements",
     "list_files",
     "list_followed",
-    "list_holders",
     "list_holdings",
     "list_losses",
     "list_new_offers",
+    "list_notices",
     "list_old_offers",
     "list_possible",
     "list_replacement_steps",
