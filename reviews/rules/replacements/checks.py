@@ -9,12 +9,16 @@ from offers.rules import succeed
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold. faults: what does not, one line each; counted: how much was looked at."""
+    """
+    One thing that must hold. faults: what does not, one line each; counted: how much was looked at. is_needed: whether a
+    replacement goes on only where it holds.
+    """
 
     name: str
     sentence: str
     counted: int = 0
     faults: tuple[str, ...] = ()
+    is_needed: bool = True
 
     @property
     def holds(self) -> bool:
@@ -68,8 +72,8 @@ def check_ranks(
 
 def say_checks(checks: Iterable[Check]) -> str:
     """
-    What does not hold, in one text; "" where all does.
+    What does not hold and is needed to go on, in one text; "" where all that does.
 
     Shape: text.
     """
-    return " ".join(f"{check.sentence} {'; '.join(check.faults)}." for check in checks if not check.holds)
+    return " ".join(f"{check.sentence} {'; '.join(check.faults)}." for check in checks if check.is_needed and not check.holds)

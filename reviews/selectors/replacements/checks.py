@@ -160,7 +160,8 @@ def _check_way_back(replacement: Replacement, today: date, at: datetime) -> Chec
         return _checked("rollback_intact", f"The {UNDO_DAYS} days in which it could be rolled back are over.", 0, ())
     after, now = replacement.after or {}, read_state(replacement, today)
     faults = [f"{name} was changed since" for name in after if after[name] != now[name]]
-    return _checked("rollback_intact", "The cutover can be rolled back.", len(after), faults)
+    sentence = "The cutover can be rolled back, as far as nobody has changed since what it left."
+    return Check("rollback_intact", sentence, len(after), tuple(faults), is_needed=False)
 
 
 def _old_ids(replacement: Replacement) -> list[int]:

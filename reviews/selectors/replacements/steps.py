@@ -7,7 +7,7 @@ from reviews.models import Replacement
 from reviews.rules.actions import UNDO_DAYS, ApprovalSpec, needs_two_people
 
 WITH_ITS_ACTION = ("back_to_candidates", "back_to_terms", "back_to_mapping", "cancel")
-WITH_A_SUCCESSOR = ("back_to_terms", "back_to_mapping", "send_back")
+WITH_A_SUCCESSOR = ("back_to_terms", "back_to_mapping", "send_back", "start_trial")
 
 
 def needs_another(replacement: Replacement, spec: ApprovalSpec) -> bool:

@@ -37,7 +37,7 @@ def verify_replacement(*, replacement_id: int, actor: User | str, at: datetime, 
     Look whether everything holds that has to after a cutover: nobody stranded, ranks continuous, the way back intact.
 
     Raises: NotFound; NotAllowed; DomainError - transition_refused; UnableToReplace - not_verified, which says what does not
-    hold; it is kept with the replacement all the same.
+    hold.
     Writes: reviews_replacement, reviews_replacementtransition, plum_auditevent, what listeners write.
     Source: docs/rules/replacement.md
     """

@@ -14,7 +14,7 @@ from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import User
 from plum_site.lib.people import list_admins, list_insiders, may_be_told
 from plum_site.lib.periods import local_date
-from reviews.choices import ReplacementState
+from reviews.choices import ReplacementState, ReplacementStep
 from reviews.models import Replacement, ReplacementTask
 from reviews.selectors.letters import list_recipients
 from reviews.selectors.replacements.reads import list_due_replacements
@@ -99,7 +99,7 @@ def remind_of_replacements(*, program_id: int, at: datetime) -> int:
     insiders, admins = list_insiders(program_id), list_admins(program_id)
     by_person: dict[User, list[tuple[Replacement, ReplacementTask]]] = defaultdict(list)
     for replacement, task in list_due_replacements(program_id, today):
-        owner = task.owner or replacement.owner
+        owner = task.owner or (None if task.step == ReplacementStep.APPROVE else replacement.owner)
         people = [owner] if owner is not None and may_be_told(owner, insiders) else []
         if not people or (task.due_date is not None and today - task.due_date >= ESCALATES_AFTER):
             people += [person for person in admins if may_be_told(person, insiders)]

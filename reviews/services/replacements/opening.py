@@ -13,6 +13,7 @@ from partners.services import change_partner_state
 from plum_site.lib import audit
 from plum_site.lib.errors import DomainError
 from plum_site.lib.periods import local_date
+from reviews.choices import ReplacementStep
 from reviews.models import CorrectiveAction, Replacement, ReplacementTask
 from reviews.rules.replacements import plan_days
 from reviews.selectors.replacements import find_open_replacement, list_old_offers
@@ -71,7 +72,14 @@ def open_replacement(*, action: CorrectiveAction, at: datetime) -> Replacement:
     )
     days = plan_days(local_date(at, action.program.time_zone))
     ReplacementTask.objects.bulk_create(
-        ReplacementTask(replacement=replacement, step=step, owner=action.owner, due_date=day) for step, day in days.items()
+        # Whoever owns it often maps the offers, and then cannot approve: that is for whoever may.
+        ReplacementTask(
+            replacement=replacement,
+            step=step,
+            owner=None if step == ReplacementStep.APPROVE else action.owner,
+            due_date=day,
+        )
+        for step, day in days.items()
     )
     if is_whole(replacement) and replacement.partner.state != PartnerState.REPLACING:
         change_partner_state(
