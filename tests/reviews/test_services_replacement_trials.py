@@ -20,14 +20,13 @@ from reviews.choices import ReplacementState
 from reviews.models import Replacement
 from reviews.rules.actions import ApprovalSpec, default_approvals
 from reviews.rules.replacements import Pair
-from reviews.services.actions import save_approvals
 from reviews.services.replacements import trying
 from reviews.services.replacements.approving import schedule_cutover
 from reviews.services.replacements.candidates import add_prospect
 from reviews.services.replacements.cutover import cut_over
 from reviews.services.replacements.ending import cancel_replacement, go_back, roll_back_replacement
 from reviews.services.replacements.trying import end_replacement_trial, start_replacement_trial
-from tests.factories.actions import AT
+from tests.factories.actions import AT, lower_approvals
 from tests.factories.offers import make_offer, make_segment
 from tests.factories.people import make_member_of_staff
 from tests.factories.replacements import CUT_OVER_AT, happens, lead, make_pair, make_replaceable_program, open_replacement
@@ -300,7 +299,7 @@ def test_without_a_successor_nothing_is_tried(program: Program, pair: tuple[User
 
 def test_one_person_alone_waits_a_day_for_the_trial_too(program: Program, pair: tuple[User, User]) -> None:
     spec = ApprovalSpec(default_approvals().approvals, solo_mode=True)
-    save_approvals(program_id=program.pk, spec=spec, actor="system", at=AT)
+    lower_approvals(program, spec)
     anna = pair[0]
     approved = lead(open_replacement(program, *pair), anna, anna, S.APPROVED)
     assert approved.is_solo

@@ -15,11 +15,10 @@ from plum_site.lib.errors import DomainError, InvalidInput, NotAllowed
 from plum_site.lib.models import Job, Outbox, User
 from plum_site.lib.workflow import available
 from reviews.choices import ActionState, HolderState, ReplacementState
-from reviews.models import ApprovalPolicy, CorrectiveAction, Replacement, ReplacementTransition
+from reviews.models import CorrectiveAction, Replacement, ReplacementTransition
 from reviews.rules.actions import ApprovalSpec, default_approvals
 from reviews.rules.replacements import Pair
 from reviews.selectors.replacements import check_replacement, list_holdings, list_losses, read_pairs
-from reviews.services.actions import save_approvals
 from reviews.services.actions.kinds import HANDLINGS, UnableToExecute
 from reviews.services.actions.people import UnableToDecideAction
 from reviews.services.replacements.approving import approve_replacement, schedule_cutover
@@ -42,7 +41,7 @@ from reviews.services.replacements.mapping import map_offers, save_mapping
 from reviews.services.replacements.opening import UnableToReplace
 from reviews.services.replacements.terms import add_contact, add_file, agree_terms, read_file
 from reviews.workflow import REPLACEMENT_TRANSITIONS
-from tests.factories.actions import AT, carry_out, propose
+from tests.factories.actions import AT, carry_out, lower_approvals, propose
 from tests.factories.offers import make_offer, make_segment
 from tests.factories.people import make_member_of_staff
 from tests.factories.replacements import (
@@ -293,15 +292,7 @@ def test_one_replacement_of_the_same_offers_at_a_time(program: Program, opened: 
 
 
 def test_solo_mode_waits_a_day(program: Program, opened: Replacement, anna: User, ben: User) -> None:
-    ApprovalPolicy.objects.create(
-        program=program,
-        number=1,
-        approvals=dict(default_approvals().approvals),
-        push_limit=1000,
-        solo_mode=True,
-        made_by="system",
-        made_at=AT,
-    )
+    lower_approvals(program, ApprovalSpec(default_approvals().approvals, solo_mode=True))
     done = lead(opened, anna, anna, S.APPROVED)
     assert done.is_solo
     with pytest.raises(InvalidInput) as refused:
@@ -376,5 +367,5 @@ def test_every_state_says_what_can_be_done(opened: Replacement, anna: User) -> N
 
 def test_approvals_of_one_person_let_the_mapper_approve(program: Program, opened: Replacement, anna: User, ben: User) -> None:
     one = dict.fromkeys(default_approvals().approvals, "one")
-    save_approvals(program_id=program.pk, spec=ApprovalSpec(one), actor="system", at=AT)
+    lower_approvals(program, ApprovalSpec(one))
     assert lead(opened, anna, anna, S.APPROVED).approver == anna

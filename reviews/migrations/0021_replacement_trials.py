@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("offers", "0008_catalog_trials"),
         ("partners", "0005_withdrawn_unlocks"),
-        ("reviews", "0019_replacement_constraints"),
+        ("reviews", "0020_replacement_constraints"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
