@@ -6,17 +6,18 @@ import pytest
 
 from offers.models import Offer
 from offers.rules import Step
+from offers.selectors import list_ranked
 from offers.services import change_ranking
 from partners.choices import PartnerState
 from partners.models import Partner, Program
-from partners.services import save_contact
-from plum_site.lib.errors import DomainError
+from partners.services import change_partner_state, save_contact
+from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import Job, Outbox, User
 from reviews.choices import ActionState, ReplacementState
 from reviews.models import CorrectiveAction, Replacement
-from reviews.services.actions import revert_action
-from reviews.services.actions.kinds import ChangedSince
-from reviews.services.replacements.approving import send_back
+from reviews.services.actions import retry_action, revert_action
+from reviews.services.actions.kinds import ChangedSince, UnableToExecute
+from reviews.services.replacements.approving import approve_replacement, send_back
 from reviews.services.replacements.cutover import cut_over
 from reviews.services.replacements.ending import (
     cancel_replacement,
@@ -27,6 +28,7 @@ from reviews.services.replacements.notices import remind_of_replacements
 from reviews.services.replacements.opening import UnableToReplace
 from reviews.services.replacements.planning import plan_step
 from tests.factories.actions import AT
+from tests.factories.offers import make_segment
 from tests.factories.replacements import (
     CUT_OVER_AT,
     catalog,
@@ -185,3 +187,31 @@ def test_whoever_has_a_step_is_reminded_once_a_day(program: Program, opened: Rep
     assert Outbox.objects.filter(dedup_key__startswith="replacements_due").count() == 1
     lead(opened, anna, ben, S.COMPARED)
     assert remind_of_replacements(program_id=program.pk, at=AT) == 0, "the next step is not due yet"
+
+
+def test_a_segment_that_is_cut_over_again_keeps_the_new_offers_to_itself(program: Program, anna: User, ben: User) -> None:
+    north = make_segment(program, "north", "region", ("north",))
+    done = lead(open_replacement(program, anna, ben, segment="north"), anna, ben, S.CUT_OVER)
+    roll_back_replacement(replacement_id=done.pk, actor=ben, at=CUT_OVER_AT, comment="Not yet.")
+    go_back(replacement_id=done.pk, name="back_to_mapping", actor=anna, at=CUT_OVER_AT, comment="Now.")
+    done.refresh_from_db()
+    later = CUT_OVER_AT + timedelta(days=1)
+    lead(done, anna, ben, S.CUT_OVER, at=CUT_OVER_AT, cut_over_at=later)
+    assert catalog(program, north.pk, later)[:2] == ["N1", "N2"]
+    south = [one.offer.external_id for one in list_ranked(program.pk, {"region": "south"}, later.date())]
+    assert not {"N1", "N2"} & set(south)
+
+
+def test_an_action_whose_replacement_was_called_off_is_not_tried_again(opened: Replacement, anna: User, ben: User) -> None:
+    cancel_replacement(replacement_id=opened.pk, actor=anna, at=AT, comment="They do better now.")
+    with pytest.raises(UnableToExecute) as refused:
+        retry_action(action_id=opened.action_id, actor=ben, at=AT)
+    assert code_of(refused) == "opened_already"
+
+
+def test_a_successor_that_was_retired_meanwhile_cannot_take_the_place(opened: Replacement, anna: User, ben: User) -> None:
+    done = lead(opened, anna, ben, S.MAPPED)
+    assert done.successor_id is not None
+    change_partner_state(partner_id=done.successor_id, name="retire", actor=anna, at=AT, comment="They closed.")
+    with pytest.raises(InvalidInput, match="cannot take the place"):
+        approve_replacement(replacement_id=done.pk, actor=ben, at=AT)

@@ -71,7 +71,7 @@ def complete_replacement(*, replacement_id: int, actor: User | str, at: datetime
         for row in replacement.offers.filter(old__isnull=False).select_related("old"):
             if row.old is not None and row.old.state != OfferState.RETIRED:
                 change_offer_state(offer_id=row.old.pk, name="retire", actor=actor, at=at, comment=why, source_ref=reference)
-    if is_whole(replacement):
+    if is_whole(replacement) and Partner.objects.get(pk=replacement.partner_id).state != PartnerState.RETIRED:
         change_partner_state(
             partner_id=replacement.partner_id, name="retire", actor=actor, at=at, comment=why, source_ref=reference
         )

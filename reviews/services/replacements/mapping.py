@@ -1,12 +1,12 @@
 """Which offer follows which: saved as often as needed, then put forward to be approved."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import transaction
 
-from offers.choices import OfferState
 from offers.models import Offer
+from partners.choices import PartnerState
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.models import User
 from plum_site.lib.periods import local_date
@@ -17,6 +17,8 @@ from reviews.selectors.replacements import list_new_offers, list_old_offers, rea
 from reviews.services.replacements.gaps import accept_gaps
 from reviews.services.replacements.log import UNAPPROVED, lock_replacement, may_work, note_change, take
 from reviews.workflow import REPLACEMENT_TRANSITIONS
+
+GONE = (PartnerState.RETIRED, PartnerState.REJECTED, PartnerState.REPLACING)
 
 
 @transaction.atomic
@@ -84,6 +86,10 @@ def check_saved(replacement: Replacement, at: datetime) -> list[Pair]:
     Raises: InvalidInput - invalid_mapping.
     Writes: nothing.
     """
+    successor = replacement.successor
+    if successor is not None and successor.state in GONE:
+        sentence = f"{successor} is {successor.get_state_display().lower()}, and cannot take the place. Nothing was changed."
+        raise InvalidInput("invalid_mapping", f"{sentence} Go back to the candidates.")
     pairs = read_pairs(replacement)
     olds, news = _offers_of(replacement)
     check_mapping(pairs, olds, news)
@@ -104,13 +110,11 @@ def _offers_of(replacement: Replacement) -> tuple[dict[str, Offer], dict[str, Of
     return {offer.external_id: offer for offer in olds}, {offer.external_id: offer for offer in news}
 
 
-def _fault_of(offer: Offer, today: object) -> str:
+def _fault_of(offer: Offer, today: date) -> str:
     """Why an offer could not go live; "" where it can."""
     titles = [listing.title for listing in offer.newest_listings]  # type: ignore[attr-defined]
     if not titles or not titles[0]:
         return "It has no listing: members would have nothing to read. Write one first."
-    if offer.state == OfferState.PUBLISHED and offer.ends_date and offer.ends_date < today:  # type: ignore[operator]
-        return f"It ended on {offer.ends_date}."
-    if offer.ends_date and offer.ends_date < today:  # type: ignore[operator]
+    if offer.ends_date and offer.ends_date < today:
         return f"Its last day, {offer.ends_date}, is over."
     return ""

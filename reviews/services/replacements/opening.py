@@ -30,9 +30,13 @@ def check_opening(action: CorrectiveAction) -> tuple[str, Segment | None]:
     """
     What the replacement would be about that an action asks for: category and segment; of a country its segment, if there is one.
 
-    Raises: UnableToReplace - not_supplying, no_offers, replaced_already.
+    Raises: UnableToReplace - not_supplying, no_offers, replaced_already, opened_already.
     Writes: nothing.
     """
+    known = Replacement.objects.filter(action=action.pk).first() if action.pk else None
+    if known is not None:
+        sentence = f"This action had its replacement already ({known.pk}). Nothing was opened: propose another one."
+        raise UnableToReplace("opened_already", sentence)
     partner = Partner.objects.select_related("program").get(pk=action.partner_id)
     category = action.params.get("category", "")
     if partner.state in GONE:
@@ -54,7 +58,8 @@ def open_replacement(*, action: CorrectiveAction, at: datetime) -> Replacement:
     """
     Open the replacement that an approved action asks for. The partner is `replacing` from now on where all of it goes.
 
-    Raises: UnableToReplace - not_supplying, no_offers, replaced_already; InvalidInput where the program keeps no country.
+    Raises: UnableToReplace - not_supplying, no_offers, replaced_already, opened_already; InvalidInput where the program keeps no
+    country.
     Writes: reviews_replacement, reviews_replacementtask, reviews_replacementtransition, partners_partner,
     partners_partnertransition, offers_segment, plum_auditevent, what listeners write; in the caller's transaction.
     Source: docs/rules/replacement.md

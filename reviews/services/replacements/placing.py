@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from offers.choices import OfferState
 from offers.models import Offer
+from offers.selectors import read_audiences
 from offers.services import change_offer_state, set_audience
 from partners.choices import PartnerState
 from partners.services import change_partner_state
@@ -29,7 +30,8 @@ JOIN = {
 
 def bring_in(replacement: Replacement, today: date, at: datetime) -> None:
     """
-    The successor supplies, and its mapped offers are published; those new to the catalog are open to the segment alone.
+    The successor supplies, and its mapped offers are published. Those that are not in the catalog now and are for everyone are
+    open to the replacement's segment alone, where it is for one.
 
     Raises: DomainError - transition_refused.
     Writes: offers_offer, offers_offertransition, offers_audience, partners_partner, partners_partnertransition,
@@ -49,10 +51,12 @@ def bring_in(replacement: Replacement, today: date, at: datetime) -> None:
         )
     news = {row.new for row in replacement.offers.filter(new__isnull=False).select_related("new") if row.new is not None}
     for offer in sorted(news, key=lambda offer: offer.external_id):
-        is_new = offer.state in (OfferState.DRAFT, OfferState.IN_REVIEW)
+        was_out = offer.state != OfferState.PUBLISHED
         for name in GO_LIVE[OfferState(offer.state)]:
             take_step(replacement, offer, name, audit.SYSTEM, at)
-        if is_new and replacement.segment_id is not None and not offer.audiences.exists():
+        [said, *_] = read_audiences(offer.pk, today)
+        is_for_everyone = said["segment"] is None and not said["countries"]
+        if was_out and is_for_everyone and replacement.segment_id is not None:
             set_audience(offer_id=offer.pk, segment_id=replacement.segment_id, starts_date=today, actor=audit.SYSTEM, at=at)
 
 
