@@ -129,16 +129,17 @@ def test_symbols_of_the_tour_are_where_it_says(symbol: str, file: str) -> None:
 
 
 def test_the_tour_walks_like_its_journey() -> None:
-    """The journey test has the steps of the tour, in its order; the last step has a journey of its own."""
+    """The journey test has the steps of the tour, in its order; the last two steps have journeys of their own."""
     tour = (ROOT / "docs/tour.md").read_text()
-    *steps, last = re.findall(r"^## \d+\. (.+)$", tour, re.MULTILINE)
+    *steps, correct, replace = re.findall(r"^## \d+\. (.+)$", tour, re.MULTILINE)
     journey = (ROOT / "tests/journeys/test_event_to_review.py").read_text()
     said = re.findall(r"# \d+\. (.+)$", journey, re.MULTILINE)
 
     assert len(steps) == 10
     assert said == steps
-    assert last == "Correct"
+    assert (correct, replace) == ("Correct", "Replace")
     assert "`tests/journeys/test_flag_to_correction.py`" in tour
+    assert "`tests/journeys/test_replacement_on_demo.py`" in tour
 
 
 @pytest.mark.parametrize("decision", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.name)
