@@ -80,7 +80,7 @@ COMPARED: dict[str, Any] = {
                 "country": "DE",
                 "offers": 0,
                 "drafts": 1,
-                "standing": "no_activity",
+                "standing": "",
                 "coverage": 0.82,
                 "uncovered": ["north"],
                 "gaps": [["region=north", "coffee"]],

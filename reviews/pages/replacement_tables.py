@@ -75,7 +75,7 @@ def _candidate_row(replacement: Replacement, row: State, metrics: Sequence[str],
     gaps = shorten([say_gap(Gap(group, category)) for group, category in row["gaps"]])
     return [
         _name(replacement, partner) if partner else row["name"],
-        show_standing(row["standing"]),
+        show_standing(row["standing"]) if row["standing"] else NO_DATA,
         format_html("{}{}", row["offers"], drafts),
         covered,
         *(_rate(row["metrics"].get(name)) for name in metrics),

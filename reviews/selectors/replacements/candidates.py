@@ -13,7 +13,6 @@ from partners.choices import PartnerState
 from partners.models import Partner
 from partners.selectors import list_partners
 from plum_site.lib.periods import local_date, month_start, month_text, next_month
-from reviews.choices import Standing
 from reviews.models import Replacement
 from reviews.rules import RATES
 from reviews.rules.replacements import Gap, Pair
@@ -96,7 +95,7 @@ def compare_candidates(replacement: Replacement, at: datetime) -> dict[str, Any]
     coverage: the share of the old offers' redemptions that came from groups of members (values of the first reporting attribute)
     to whom the candidate has an offer. gaps: groups and categories that would be left without an offer if all its offers came in
     the place of the old ones. metrics: of its members everywhere, or in the segment that the replacement is for; the rate that
-    is drawn towards its category's, its interval and its rank there.
+    is drawn towards its category's, its interval and its rank there. standing: of the newest review, "" where there is none.
 
     Shape: {"from", "to", "metrics": [names], "candidates": [{"partner", "name", "state", "category", "country", "offers",
     "drafts", "standing", "coverage", "uncovered", "gaps", "metrics": {name: {...} or null}}]}; the best first: by coverage,
@@ -131,7 +130,7 @@ def compare_candidates(replacement: Replacement, at: datetime) -> dict[str, Any]
                 "country": partner.country,
                 "offers": sum(offer.state == OfferState.PUBLISHED for offer in offers),
                 "drafts": sum(offer.state in (OfferState.DRAFT, OfferState.IN_REVIEW) for offer in offers),
-                "standing": str(card.standing) if card is not None else str(Standing.NO_ACTIVITY),
+                "standing": str(card.standing) if card is not None else "",
                 "coverage": coverage,
                 "uncovered": uncovered,
                 "gaps": [[gap.group, gap.category] for gap in _gaps_with(replacement, partner, offers, groups, at)],
