@@ -143,6 +143,46 @@ class CheckOutput(serializers.Serializer):
     faults = serializers.ListField(child=serializers.CharField(), help_text="What does not hold, one line each.")
 
 
+class TrialArmOutput(serializers.Serializer):
+    """One arm of a trial. Null: it is too small to be shown."""
+
+    members = serializers.IntegerField()
+    on_old = serializers.IntegerField(allow_null=True, help_text="Events on the old offers.")
+    on_new = serializers.IntegerField(allow_null=True, help_text="Events on the new offers.")
+    per_member = serializers.FloatField(allow_null=True, help_text="Events on either, for each member.")
+
+
+class TrialFigureOutput(serializers.Serializer):
+    """One metric in both arms."""
+
+    metric = serializers.CharField()
+    champion = TrialArmOutput(help_text="Who is shown the old offers.")
+    challenger = TrialArmOutput(help_text="Who is shown the new ones.")
+    estimate = serializers.FloatField(
+        source="effect.estimate", allow_null=True, help_text="Relative change: 0.2 is a fifth more."
+    )
+    low = serializers.FloatField(source="effect.low", allow_null=True, help_text="Lower end of the 95 % interval.")
+    high = serializers.FloatField(source="effect.high", allow_null=True)
+    sentence = serializers.CharField()
+
+
+class TrialFiguresOutput(serializers.Serializer):
+    """A trial over its whole program days."""
+
+    share_percent = serializers.IntegerField(source="trial.share_percent")
+    starts_on = serializers.DateField(source="starts_date", help_text="First day that counts.")
+    ends_on = serializers.DateField(source="ends_date", help_text="The day after the last one that counts.")
+    is_over = serializers.BooleanField(help_text="Whether the trial has ended.")
+    sentence = serializers.CharField(help_text="Why nothing can be compared yet; empty otherwise.")
+    figures = TrialFigureOutput(many=True)
+
+
+class TrialOutput(serializers.Serializer):
+    """The newest trial of a replacement."""
+
+    trial = TrialFiguresOutput(allow_null=True)
+
+
 class ChecksOutput(serializers.Serializer):
     """Everything that must hold after a cutover, as it stands now."""
 

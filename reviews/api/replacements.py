@@ -21,12 +21,12 @@ from plum_site.lib.workflow import find_transition
 from reviews.api import replacement_examples as examples
 from reviews.api.actions import LARGEST_ID, find_owner
 from reviews.api.replacement_inputs import CandidateInput, MappingInput, ReplacementTransitionInput, TaskInput
-from reviews.api.replacement_serializers import ChecksOutput, ReplacementOutput, ReplacementRow
+from reviews.api.replacement_serializers import ChecksOutput, ReplacementOutput, ReplacementRow, TrialOutput
 from reviews.choices import ReplacementStep
 from reviews.filters import ReplacementFilter
 from reviews.models import Replacement, ReplacementTask
 from reviews.rules.replacements import Gap, Pair
-from reviews.selectors.replacements import check_replacement, get_replacement, list_replacements
+from reviews.selectors.replacements import check_replacement, compare_arms, get_replacement, list_replacements
 from reviews.services.actions import ChangedSince
 from reviews.services.replacements.approving import approve_replacement, schedule_cutover, send_back
 from reviews.services.replacements.candidates import (
@@ -277,6 +277,22 @@ class ReplacementChecksView(ApiView):
         checks = check_replacement(find_replacement(self.program_id, replacement_id), clock.now())
         said = {"holds": all(check.holds for check in checks), "checks": [check.as_json() for check in checks]}
         return Response(ChecksOutput(said).data)
+
+
+class ReplacementTrialView(ApiView):
+    """
+    The newest trial of a replacement with a share of members: challengers, who are shown the new offers, against everybody else,
+    counted now. `trial` is null where there was none. Nothing is changed by looking.
+    """
+
+    operations: ClassVar = {"GET": "review.read"}
+    Output = TrialOutput
+
+    def get(self, request: Request, replacement_id: int) -> Response:
+        """One selector call."""
+        self.read_query(request)
+        compared = compare_arms(find_replacement(self.program_id, replacement_id), clock.now())
+        return Response(TrialOutput({"trial": compared}).data)
 
 
 def find_replacement(program_id: int, replacement_id: int) -> Replacement:

@@ -38,6 +38,11 @@ urlpatterns = [
         name="replacement_checks",
     ),
     path(
+        "replacements/<int:replacement_id>/trial",
+        replacements.ReplacementTrialView.as_view(),
+        name="replacement_trial",
+    ),
+    path(
         "replacements/<int:replacement_id>/contacts",
         replacement_papers.ReplacementContactsView.as_view(),
         name="replacement_contacts",

@@ -210,6 +210,30 @@ def test_a_rollback_over_what_somebody_changed_shows_three_versions(
     assert "roll_back" not in offered(get(ben, f"replacements/{pk}"))
 
 
+def test_it_is_tried_with_a_share_of_members(
+    program: Program, pair: tuple[User, User], anna: TokenClient, ben: TokenClient, hands: Hands
+) -> None:
+    replacement = open_replacement(program, *pair)
+    assert get(anna, f"replacements/{replacement.pk}/trial") == {"trial": None}
+    lead(replacement, *pair, "approved")
+    replacement.refresh_from_db()
+
+    assert take(ben, replacement.pk, "start_trial", share_percent=51, revision=replacement.revision).status_code == 422
+    started = take(ben, replacement.pk, "start_trial", share_percent=50, revision=replacement.revision)
+    assert (started.status_code, started.json()["state"]) == (200, "trialling")
+    first = get(anna, f"replacements/{replacement.pk}/trial")["trial"]
+    assert (first["share_percent"], first["is_over"], first["figures"]) == (50, False, [])
+    assert "no whole day yet" in first["sentence"]
+
+    hands.at = AT + timedelta(days=4)
+    found = get(anna, f"replacements/{replacement.pk}/trial")["trial"]
+    assert (found["sentence"], found["starts_on"], found["ends_on"]) == ("", "2026-07-11", "2026-07-14")
+    members = [figure["champion"]["members"] + figure["challenger"]["members"] for figure in found["figures"]]
+    assert set(members) == {12}
+    assert take(ben, replacement.pk, "end_trial").json()["state"] == "approved"
+    assert get(anna, f"replacements/{replacement.pk}/trial")["trial"]["is_over"]
+
+
 def test_checks_look_and_change_nothing(program: Program, pair: tuple[User, User], anna: TokenClient, hands: Hands) -> None:
     happens(program, ("unlocked", "M0", "O1"))
     replacement = open_replacement(program, *pair)
