@@ -74,8 +74,9 @@ KINDS: dict[str, KindCase] = {
         ).count(),
     ),
 }
-# A push is many messages over a while: tests/reviews/test_services_pushes.py tries it in the same situations.
-ELSEWHERE = frozenset({ActionKind.PROMOTIONAL_PUSH})
+# A push is many messages over a while, and a replacement many steps: tests/reviews/test_services_pushes.py, test_push_faults.py,
+# test_services_replacements.py and test_replacement_faults.py try them in the same situations.
+ELSEWHERE = frozenset({ActionKind.PROMOTIONAL_PUSH, ActionKind.REPLACE_PARTNER})
 
 
 def make_subject(program: Program, name: str) -> Partner:

@@ -62,7 +62,7 @@ def finished(action: CorrectiveAction) -> int:
 
 def test_no_kind_is_left_out() -> None:
     assert set(HANDLINGS) == set(KINDS) | ELSEWHERE
-    assert {kind for kind, handling in HANDLINGS.items() if handling.undo is not None} == set(REVERTED)
+    assert {kind for kind, handling in HANDLINGS.items() if handling.undo is not None} - ELSEWHERE == set(REVERTED)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,9 +11,9 @@ from plum_site.lib.choices import Role
 from plum_site.lib.models import User
 from reviews.choices import ActionKind, Approval, Cause, Severity, Standing
 from reviews.models import ApprovalPolicy, ApprovalRequest, Playbook
-from reviews.rules.actions import PlacingSpec, PlaybookLine, default_playbook, say_line
+from reviews.rules.actions import PlacingSpec, PlaybookLine, default_approvals, default_playbook, say_line
 from reviews.selectors.actions import read_approvals, read_playbook
-from reviews.services.actions import HANDLINGS, lower_by_time, save_approvals
+from reviews.services.actions import lower_by_time, save_approvals
 from tests.factories.actions import AT, make_correctable_program
 from tests.factories.people import make_member_of_staff
 from tests.support.pages import list_inline, sign_in, text_of
@@ -38,8 +38,8 @@ def client(anna: User) -> Client:
 
 
 def approvals(**changes: Any) -> dict[str, Any]:
-    """What the form of the approvals sends: one person for everything."""
-    return {**{str(kind): "one" for kind in HANDLINGS}, "push_limit": "1000", "number": "0", **changes}
+    """What the form of the approvals sends: what a new program begins with."""
+    return {**default_approvals().approvals, "push_limit": "1000", "number": "0", **changes}
 
 
 def sent(client: Client) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def test_the_approvals_in_force_and_what_would_change(client: Client, program: P
     assert "Approval policy version 1 is in force." in text_of(saved)
     spec = read_approvals(program.pk).spec
     assert spec.approvals[ActionKind.PAUSE_OFFER] == Approval.TWO
-    assert spec.approvals[ActionKind.REPLACE_PARTNER] == Approval.TWO  # not on the page: as it was
+    assert spec.approvals[ActionKind.REPLACE_PARTNER] == Approval.TWO
     assert "anna" in text_of(client.get(reverse(APPROVALS)))
 
 
