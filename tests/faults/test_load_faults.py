@@ -71,7 +71,7 @@ class Endurance:
 
     def run(self, kills: int, victims: tuple[str, ...]) -> None:
         """Kill until so many kills count; bounded."""
-        for number in range(3 * kills):
+        for number in range(3 * kills + 3):
             if self.tally.counted.total() == kills:
                 return
             victim = victims[number % len(victims)]
@@ -90,6 +90,8 @@ class Endurance:
             self.tally.fractions.append(round(kept / total, 2))
         else:
             self.tally.missed += 1
+            # It was over by then: the calm run, by which the middle is reckoned, met a busier machine than this one.
+            self.file_seconds, self.http_seconds = self.file_seconds / 2, self.http_seconds / 2
         self.tally.sources[source] = total
         return kept
 
