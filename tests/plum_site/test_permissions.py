@@ -104,7 +104,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "/api/v1/replacements/{replacement_id}": tuple(f"/api/v1/replacements/{n}" for n in (6001, 6009, 6404)),
     **{
         f"/api/v1/replacements/{{replacement_id}}/{part}": tuple(f"/api/v1/replacements/{n}/{part}" for n in (6001, 6009, 6404))
-        for part in ("candidates", "checks", "contacts", "files", "holders", "transitions")
+        for part in ("candidates", "checks", "contacts", "files", "holders", "transitions", "trial")
     },
     "/api/v1/replacements/{replacement_id}/files/{file_id}": tuple(
         f"/api/v1/replacements/{n}/files/{n}" for n in (6001, 6009, 6404)

@@ -107,7 +107,7 @@ def test_an_approved_action_opens_the_workflow_and_changes_nothing_for_members(p
     ]
     with pytest.raises(UnableToExecute) as refused:
         HANDLINGS["replace_partner"].preview(opened.action, AT)
-    assert code_of(refused) == "replaced_already"
+    assert code_of(refused) == "opened_already"
 
 
 def test_the_whole_way_to_a_completed_replacement(program: Program, opened: Replacement, anna: User, ben: User) -> None:
