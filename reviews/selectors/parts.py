@@ -23,8 +23,7 @@ def read_parts(program: Program, config: Mapping[str, Any], rules: Sequence[Rule
     Shape: PartInputs, in no order.
     Source: docs/rules/flags.md
     """
-    months = list(config["months"])[: months_needed([rule for rule in rules if rule.target != RuleTarget.PARTNER])]
-    targets = {rule.target for rule in rules}
+    months, targets = _part_months(config, rules), {rule.target for rule in rules}
     parts: list[PartInput] = []
     if not config.get("is_over", True):
         return parts
@@ -33,6 +32,16 @@ def read_parts(program: Program, config: Mapping[str, Any], rules: Sequence[Rule
     if RuleTarget.PARTNER_SEGMENT in targets:
         parts += read_segments(program, months, cutoff, list(config.get("attributes", ())))
     return parts
+
+
+def list_segment_months(config: Mapping[str, Any], rules: Sequence[RuleSpec]) -> list[str]:
+    """
+    The months of which read_parts reads segments.
+
+    Shape: YYYY-MM, newest first; none where no rule looks at segments, or the month is not over.
+    """
+    is_read = config.get("is_over", True) and any(rule.target == RuleTarget.PARTNER_SEGMENT for rule in rules)
+    return _part_months(config, rules) if is_read else []
 
 
 def read_days(program: Program, config: Mapping[str, Any], rules: Sequence[RuleSpec], cutoff: int) -> dict[str, list[Figures]]:
@@ -78,6 +87,10 @@ def position_reader(program: Program, config: Mapping[str, Any], cutoff: int) ->
         return find_shifts(*shown)
 
     return read
+
+
+def _part_months(config: Mapping[str, Any], rules: Sequence[RuleSpec]) -> list[str]:
+    return list(config["months"])[: months_needed([rule for rule in rules if rule.target != RuleTarget.PARTNER])]
 
 
 def _read_offers(program: Program, months: Sequence[str], cutoff: int) -> list[PartInput]:

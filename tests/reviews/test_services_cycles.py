@@ -359,4 +359,4 @@ def test_a_month_takes_as_many_statements_for_thirty_partners_as_for_three() -> 
             consolidate(program, by_hand=True)
         counts[size] = len(captured)
 
-    assert counts[30] == counts[3] < 140  # PostgreSQL is told around each that it reads whole months
+    assert counts[30] == counts[3] < 130  # PostgreSQL is told around each that it reads whole months

@@ -1,6 +1,6 @@
 """What the playbook proposes for segments once a month is over: from the ledger, once, within its limit, not again soon."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -13,9 +13,11 @@ from partners.models import Program
 from partners.services import change_partner_state
 from plum_site.lib.models import Outbox, User
 from reviews.choices import ActionKind, ActionState
-from reviews.models import CorrectiveAction, Playbook
+from reviews.models import CorrectiveAction, Playbook, ReviewCycle
+from reviews.rules import PartInput
 from reviews.rules.actions import Placing, PlacingSpec
 from reviews.selectors.actions import read_playbook
+from reviews.selectors.inputs import read_input
 from reviews.services.actions import placing, reject_action, save_playbook
 from tests.factories.flags import consolidate, watch_alone
 from tests.factories.ledger import record
@@ -103,13 +105,18 @@ def test_a_month_that_is_over_leads_to_both_once_with_their_figures(program: Pro
     assert len(proposed()) == 2
 
 
+def parts_of(cycle: ReviewCycle) -> Sequence[PartInput]:
+    """What the consolidation of a cycle read of offers and segments."""
+    return read_input(cycle.program, cycle.config, cycle.cutoff or 0).parts
+
+
 def test_what_was_rejected_lately_or_is_under_way_is_not_proposed_for_the_next_month(program: Program, anna: User) -> None:
     cycle = reviewed(program)
     low = CorrectiveAction.objects.get(partner__external_id="P2")
     reject_action(action_id=low.pk, actor=anna, at=IN_JULY, comment="They changed their till.")
     CorrectiveAction.objects.filter(pk__gt=0).update(proposal_key=None)  # as if they had been of another month
 
-    assert placing.propose_placings(cycle=cycle, parts=[], at=IN_JULY) == []
+    assert placing.propose_placings(cycle=cycle, parts=parts_of(cycle), at=IN_JULY) == []
 
 
 def test_at_most_so_many_a_month_also_where_it_is_consolidated_again(program: Program) -> None:
@@ -118,9 +125,19 @@ def test_at_most_so_many_a_month_also_where_it_is_consolidated_again(program: Pr
     cycle = reviewed(program)
     found = Placing("lower", "P5", "region", "west", "It was poor.", 1.0)
     with patch.object(placing, "find_placings", return_value=[found]):
-        assert placing.propose_placings(cycle=cycle, parts=[], at=IN_JULY) == [], "P2 was proposed before"
+        assert placing.propose_placings(cycle=cycle, parts=parts_of(cycle), at=IN_JULY) == [], "P2 was proposed before"
         save_playbook(program_id=program.pk, lines=[], placing=SPEC, actor="system", at=IN_JULY)
-        assert [one.partner.external_id for one in placing.propose_placings(cycle=cycle, parts=[], at=IN_JULY)] == ["P5"]
+        assert [one.partner.external_id for one in placing.propose_placings(cycle=cycle, parts=parts_of(cycle), at=IN_JULY)] == [
+            "P5"
+        ]
+
+
+def test_what_no_rule_had_read_is_read_for_the_playbook_alone(program: Program) -> None:
+    cycle = reviewed(program)
+    given = placing.read_cells(cycle, SPEC, parts_of(cycle))
+    cycle.config = cycle.config | {"rules": []}
+    assert len(given) == len(PARTNERS) * len(REGIONS)
+    assert [cell.months[:3] for cell in placing.read_cells(cycle, SPEC, [])] == [cell.months[:3] for cell in given]
 
 
 def test_a_partner_that_supplies_nothing_is_left_alone(program: Program, anna: User) -> None:

@@ -17,13 +17,13 @@ from plum_site.lib.errors import DomainError
 from plum_site.lib.periods import local_date, month_text, next_month
 from reviews.choices import ActionKind, RuleTarget, Standing
 from reviews.models import ActionTransition, CorrectiveAction, ReviewCycle, Scorecard
-from reviews.rules import PartInput
+from reviews.rules import PartInput, RuleSpec
 from reviews.rules.actions import SURFACE, Cell, Placing, PlacingSpec, find_placings
 from reviews.selectors.actions import UNDER_WAY, read_playbook
 from reviews.selectors.compare import list_comparable
 from reviews.selectors.inputs import as_frozen
 from reviews.selectors.months import list_months_back
-from reviews.selectors.parts import read_segments
+from reviews.selectors.parts import list_segment_months, read_segments
 from reviews.selectors.subscriptions import REPORT_WITHIN
 from reviews.services.actions.kinds import HANDLINGS
 from reviews.services.actions.proposing import propose_action
@@ -38,7 +38,8 @@ def propose_placings(*, cycle: ReviewCycle, parts: Sequence[PartInput], at: date
     Propose what the playbook says for segments of a month that is over: each partner and segment once a month, within its limit,
     and not while the same is under way or has just ended. Nothing for a restatement or a month that ended over 40 days ago.
 
-    parts: what the consolidation read of segments; what is missing of it is read anew, up to the same cut-off.
+    parts: what the consolidation read of segments; where that is of fewer months than the playbook looks at, they are read
+    anew, up to the same cut-off.
 
     Raises: nothing.
     Writes: reviews_correctiveaction, reviews_actiontransition, offers_segment, plum_auditevent, in the caller's transaction.
@@ -72,7 +73,8 @@ def read_cells(cycle: ReviewCycle, spec: PlacingSpec, parts: Sequence[PartInput]
     Shape: Cells, in no order; groups that are too small to be shown are left out.
     """
     segments = [part for part in parts if part.target == RuleTarget.PARTNER_SEGMENT]
-    if not segments or len(segments[0].months) < spec.lower_months:
+    rules = [RuleSpec.from_json(rule) for rule in cycle.config["rules"]]
+    if len(list_segment_months(cycle.config, rules)) < spec.lower_months:
         months = [month_text(month) for month in list_months_back(cycle.month_start_date, spec.lower_months)]
         program = as_frozen(cycle.program, cycle.config)
         segments = read_segments(program, months, cycle.cutoff or 0, list(cycle.config["attributes"]))
