@@ -9,14 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from offers.choices import PresentState
-from offers.models import Audience, Listing, Offer, RankingRevision
+from offers.models import Audience, Listing, Offer
 from offers.rules import Order, Trial, lay_out, matches
 from offers.selectors.audiences import COUNTRY, attributes_asked, is_for_segment, list_audiences, takes_in
 from offers.selectors.listings import list_newest_listings
 from offers.selectors.offers import list_offers
-from offers.selectors.rankings import find_order, find_ranking, list_ranked_segments, order_of
+from offers.selectors.rankings import find_order, list_rankings_in_force, order_of
 from offers.selectors.terms import list_terms_in_force
-from offers.selectors.trials import list_running_trials
+from offers.selectors.trials import is_tried, list_running_trials
 from partners.models import Program
 from plum_site.lib.errors import NotFound
 
@@ -171,7 +171,7 @@ def read_day_catalog(program_id: int, on: date) -> DayCatalog:
     audiences = list_audiences(program_id, on)
     listings = {listing.offer_id: listing for listing in list_newest_listings(program_id)}
     terms = list_terms_in_force(program_id, on)
-    offers = list_offers(program_id).in_present_state(PresentState.LIVE, on)
+    offers = list(list_offers(program_id).in_present_state(PresentState.LIVE, on).annotate(on_trial=is_tried()))
     live = tuple(
         LiveOffer(
             offer.pk,
@@ -181,18 +181,15 @@ def read_day_catalog(program_id: int, on: date) -> DayCatalog:
         )
         for offer in offers
     )
-    ranked = list_ranked_segments(program_id)
-    revisions = RankingRevision.objects.in_bulk([segment.revision_id for segment in ranked])  # type: ignore[attr-defined]
-    segments = tuple(
-        SegmentRanking(segment.pk, segment.rule, order_of(revisions[segment.revision_id]))  # type: ignore[attr-defined]
-        for segment in ranked
-    )
+    rankings = list_rankings_in_force(program_id)
+    everyone = next((one for one in rankings if one.segment is None), None)
+    segments = tuple(SegmentRanking(one.segment.pk, one.segment.rule, order_of(one)) for one in rankings if one.segment)
     ranked_by = {condition["attribute"] for one in segments for condition in one.rule}
     asked = ranked_by | attributes_asked(audiences.values()) | {COUNTRY}
-    trials = list_running_trials(program_id)
+    trials = list_running_trials(program_id) if any(offer.on_trial for offer in offers) else ()
     ranks = [None, *(one.segment_id for one in segments)] if trials else []
     orders = {segment_id: find_order(program_id, segment_id, on) for segment_id in ranks}
-    return DayCatalog(live, order_of(find_ranking(program_id)), segments, tuple(sorted(asked)), trials, orders)
+    return DayCatalog(live, order_of(everyone), segments, tuple(sorted(asked)), trials, orders)
 
 
 def describe_offer(offer: Offer, listing: Listing | None, terms: str) -> dict[str, Any]:

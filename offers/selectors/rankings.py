@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 
 from offers.choices import PresentState
 from offers.models import Offer, RankingRevision, Segment
@@ -51,6 +51,19 @@ def find_ranking(program_id: int, segment_id: int | None = None) -> RankingRevis
     """
     newest = list_revisions(program_id, segment_id).first()
     return None if newest is None or newest.is_ended else newest
+
+
+def list_rankings_in_force(program_id: int) -> list[RankingRevision]:
+    """
+    Every ranking of a program that is in force: one statement.
+
+    Shape: RankingRevisions with segment, everyone's first where there is one; then the segments', the one first whose ranking
+    holds where a member is in several.
+    """
+    rows = RankingRevision.objects.filter(program_id=program_id)
+    newest = rows.order_by().values("segment").annotate(newest=Max("id")).values("newest")  # numbers and ids grow under one lock
+    in_force = rows.filter(pk__in=newest, is_ended=False).select_related("segment")
+    return list(in_force.order_by(F("segment__ranking_priority").asc(nulls_first=True), "segment_id"))
 
 
 def order_of(revision: RankingRevision | None) -> Order:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from offers.models import CatalogTrial, CatalogTrialOffer
 from offers.rules import Trial
@@ -20,11 +20,21 @@ def list_trials(program_id: int) -> QuerySet[CatalogTrial]:
 
 def list_running_trials(program_id: int) -> tuple[Trial, ...]:
     """
-    The trials of a program that run: one statement where there is none.
+    The trials of a program that run.
 
     Shape: Trials, the earliest first.
     """
     return tuple(read_trial(row) for row in list_trials(program_id).filter(ended_at__isnull=True).order_by("id"))
+
+
+def is_tried() -> Exists:
+    """
+    Whether an offer is in a trial that runs, as an annotation of offers.
+
+    Shape: one expression.
+    """
+    rows = CatalogTrialOffer.objects.filter(Q(old=OuterRef("pk")) | Q(new=OuterRef("pk")), trial__ended_at__isnull=True)
+    return Exists(rows)
 
 
 def read_trial(row: CatalogTrial) -> Trial:
