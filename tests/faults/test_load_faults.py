@@ -71,7 +71,7 @@ class Endurance:
 
     def run(self, kills: int, victims: tuple[str, ...]) -> None:
         """Kill until so many kills count; bounded."""
-        for number in range(3 * kills + 3):
+        for number in range(3 * kills):
             if self.tally.counted.total() == kills:
                 return
             victim = victims[number % len(victims)]
