@@ -47,7 +47,6 @@ from reviews.selectors.actions import RELATED, list_action_transitions, list_act
 from reviews.services.actions import HANDLINGS, add_note
 from reviews.workflow import WAITING_ACTIONS
 
-WAITS = "waits"
 UNDER_WAY = (ActionState.APPROVED, ActionState.SCHEDULED, ActionState.EXECUTING)
 DONE = (ActionState.EXECUTED, ActionState.MEASURING, ActionState.MEASURED)
 ENDED = (ActionState.REJECTED, ActionState.CANCELLED, ActionState.REVERTED)

@@ -1,6 +1,6 @@
 """The steps that people take with a replacement: each on a page that shows what it does and asks for what it needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -20,20 +20,8 @@ from reviews.rules.replacements import Pair
 from reviews.selectors.actions import read_approvals
 from reviews.selectors.replacements import find_gaps_left, find_task, is_open, list_old_offers, list_possible, read_pairs
 from reviews.services.actions import ChangedSince
-from reviews.services.replacements.approving import approve_replacement, schedule_cutover, send_back
-from reviews.services.replacements.candidates import choose_candidate, compare_replacement, go_without, refuse_terms
-from reviews.services.replacements.ending import (
-    BACK,
-    cancel_replacement,
-    complete_replacement,
-    go_back,
-    roll_back_replacement,
-    verify_replacement,
-)
 from reviews.services.replacements.gaps import say_gap
-from reviews.services.replacements.mapping import map_offers
-from reviews.services.replacements.terms import agree_terms
-from reviews.services.replacements.trying import end_replacement_trial, start_replacement_trial
+from reviews.services.replacements.steps import STEPS
 from reviews.workflow import REPLACEMENT_TRANSITIONS
 
 LOOK = "look"  # the button that shows the page again for what was written, and saves nothing
@@ -44,23 +32,6 @@ FORMS: Mapping[str, type[StepForm]] = {
     "map": GapsForm,
     "start_trial": TrialForm,
     "schedule": ScheduleForm,
-}
-STEPS: Mapping[str, Callable[..., Replacement]] = {
-    "compare": compare_replacement,
-    "choose": choose_candidate,
-    "go_without": go_without,
-    "refuse_terms": refuse_terms,
-    "agree": agree_terms,
-    "map": map_offers,
-    "approve": approve_replacement,
-    "send_back": send_back,
-    "start_trial": start_replacement_trial,
-    "end_trial": end_replacement_trial,
-    "schedule": schedule_cutover,
-    "verify": verify_replacement,
-    "complete": complete_replacement,
-    "roll_back": roll_back_replacement,
-    "cancel": cancel_replacement,
 }
 WITH_REVISION = (
     "go_without",
@@ -166,11 +137,8 @@ class ReplacementStepsMixin(TransitionsMixin):
         more = form.fields_to_pass()
         if name in WITH_REVISION:
             more["replaces"] = given["replaces"] or 0  # what nobody saw is not put forward and not approved
-        act = STEPS.get(name, go_back)
-        if name in BACK:
-            more["name"] = name
         try:
-            act(replacement_id=row.pk, actor=person_of(request), at=now(), comment=given["comment"], **more)
+            STEPS[name](replacement_id=row.pk, actor=person_of(request), at=now(), comment=given["comment"], **more)
         except ChangedSince as error:
             refuse(form, error)
             named = {"Before the cutover": "before", "After it": "after", "Now": "now"}

@@ -4,7 +4,6 @@ the token, within what its scopes and that person's role allow at the moment.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import Prefetch, QuerySet
@@ -28,47 +27,12 @@ from reviews.models import Replacement, ReplacementTask
 from reviews.rules.replacements import Gap, Pair
 from reviews.selectors.replacements import check_replacement, compare_arms, get_replacement, list_replacements
 from reviews.services.actions import ChangedSince
-from reviews.services.replacements.approving import approve_replacement, schedule_cutover, send_back
-from reviews.services.replacements.candidates import (
-    add_candidate,
-    add_prospect,
-    choose_candidate,
-    compare_replacement,
-    go_without,
-    refuse_terms,
-)
-from reviews.services.replacements.ending import (
-    BACK,
-    cancel_replacement,
-    complete_replacement,
-    go_back,
-    roll_back_replacement,
-    verify_replacement,
-)
-from reviews.services.replacements.mapping import map_offers, save_mapping
+from reviews.services.replacements.candidates import add_candidate, add_prospect
+from reviews.services.replacements.mapping import save_mapping
 from reviews.services.replacements.planning import plan_step
-from reviews.services.replacements.terms import agree_terms
-from reviews.services.replacements.trying import end_replacement_trial, start_replacement_trial
+from reviews.services.replacements.steps import STEPS
 from reviews.workflow import REPLACEMENT_TRANSITIONS
 
-STEPS: Mapping[str, Callable[..., Replacement]] = {
-    "compare": compare_replacement,
-    "choose": choose_candidate,
-    "go_without": go_without,
-    "refuse_terms": refuse_terms,
-    "agree": agree_terms,
-    "map": map_offers,
-    "approve": approve_replacement,
-    "send_back": send_back,
-    "start_trial": start_replacement_trial,
-    "end_trial": end_replacement_trial,
-    "schedule": schedule_cutover,
-    "verify": verify_replacement,
-    "complete": complete_replacement,
-    "roll_back": roll_back_replacement,
-    **{name: partial(go_back, name=name) for name in BACK},
-    "cancel": cancel_replacement,
-}
 # What the day makes of it, and who was told since: whoever saw these otherwise has seen the same replacement.
 PASSING = ("candidates", "gaps", "holders", "losses")
 TASKS = Prefetch("tasks", ReplacementTask.objects.select_related("owner"))

@@ -23,7 +23,6 @@ from reviews.selectors.inputs import as_frozen
 from reviews.selectors.ladder import list_moves_in
 from reviews.selectors.verdicts import read_verdicts, say_measured
 
-MOST_NAMES = 8
 PARTS = ("eligible", "settled", "funnel")
 MOVED = {
     LadderName.PUT_ON_NOTICE: "put on notice",

@@ -6,11 +6,14 @@ from typing import Any
 from plum_site.lib import audit
 from plum_site.lib.errors import NotFound
 from plum_site.lib.models import User
-from plum_site.lib.workflow import Table, check_comment, find_transition
+from plum_site.lib.workflow import Table
 from reviews.models import ActionTransition, CorrectiveAction
 from reviews.services.actions.notices import tell_of_failure
 from reviews.services.announcements import announce_step
+from reviews.services.steps import take_step, write_step
 from reviews.workflow import ACTION_SYSTEM_TRANSITIONS, ACTION_TRANSITIONS
+
+NOUN = "action"
 
 
 def lock_action(action_id: int) -> CorrectiveAction:
@@ -44,44 +47,34 @@ def take_by_itself(action: CorrectiveAction, name: str, at: datetime, comment: s
 
 def note_proposal(action: CorrectiveAction, actor: User | str, at: datetime, comment: str) -> None:
     """The first row of a new action's log. Writes: reviews_actiontransition, plum_auditevent, what listeners write."""
-    _write(action, "propose", "", actor, at, comment, {"kind": action.kind, "params": action.params})
+    told = {"kind": action.kind, "params": action.params}
+    step = write_step(
+        row=action,
+        log=ActionTransition,
+        noun=NOUN,
+        name="propose",
+        before="",
+        actor=actor,
+        at=at,
+        comment=comment,
+        told=told,
+    )
+    announce_step(action=action, step=step, at=at)
 
 
 def _take(
     table: Table, action: CorrectiveAction, name: str, actor: User | str, at: datetime, comment: str, changes: dict[str, Any]
 ) -> None:
-    before = action.state
-    transition = find_transition(table, name, before)
-    check_comment(transition, comment)
-    action.state = transition.target
-    for field, value in changes.items():
-        setattr(action, field, value)
-    action.save(update_fields=["state", *changes])
-    _write(action, name, before, actor, at, comment, {})
-
-
-def _write(
-    action: CorrectiveAction, name: str, before: str, actor: User | str, at: datetime, comment: str, told: dict[str, Any]
-) -> None:
-    step = ActionTransition.objects.create(
-        action=action,
-        name=name,
-        from_state=before,
-        to_state=action.state,
-        actor=audit.actor_name(actor),
-        at=at,
-        comment=comment,
-        revision=action.revision,
-    )
-    audit.record(
-        program_id=action.program_id,
-        actor=actor,
-        action=f"reviews.{name}_action",
+    step = take_step(
         row=action,
+        log=ActionTransition,
+        noun=NOUN,
+        table=table,
+        name=name,
+        actor=actor,
         at=at,
-        before={"state": before} if before else None,
-        after={"state": action.state, "revision": action.revision, **told},
         comment=comment,
+        changes=changes,
     )
     announce_step(action=action, step=step, at=at)
     if step.name == "fail":

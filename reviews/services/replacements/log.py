@@ -6,13 +6,15 @@ from typing import Any
 from plum_site.lib import audit
 from plum_site.lib.errors import InvalidInput, NotFound
 from plum_site.lib.models import User
-from plum_site.lib.workflow import Table, check_comment, find_transition
+from plum_site.lib.workflow import Table, find_transition
 from reviews.models import Replacement, ReplacementTransition
 from reviews.selectors.replacements.reads import RELATED
 from reviews.services.actions.people import person_behind, require_right
 from reviews.services.announcements import announce_replacement
+from reviews.services.steps import take_step, write_step
 from reviews.workflow import PROPOSE, REPLACEMENT_SYSTEM_TRANSITIONS, REPLACEMENT_TRANSITIONS
 
+NOUN = "replacement"
 # What is void once somebody goes back behind the approval.
 UNAPPROVED: dict[str, Any] = {"approver": None, "approved_at": None, "is_solo": False, "scheduled_at": None}
 
@@ -79,41 +81,31 @@ def note_change(replacement: Replacement, name: str, actor: User | str, at: date
 
 def note_opening(replacement: Replacement, at: datetime) -> None:
     """The first row of a new replacement's log. Writes: reviews_replacementtransition, plum_auditevent, what listeners write."""
-    _write(replacement, "open", "", audit.SYSTEM, at, "")
+    step = write_step(
+        row=replacement,
+        log=ReplacementTransition,
+        noun=NOUN,
+        name="open",
+        before="",
+        actor=audit.SYSTEM,
+        at=at,
+        comment="",
+    )
+    announce_replacement(replacement=replacement, step=step, at=at)
 
 
 def _take(
     table: Table, replacement: Replacement, name: str, actor: User | str, at: datetime, comment: str, changes: dict[str, Any]
 ) -> None:
-    before = replacement.state
-    transition = find_transition(table, name, before)
-    check_comment(transition, comment)
-    replacement.state = transition.target
-    for field, value in changes.items():
-        setattr(replacement, field, value)
-    replacement.save(update_fields=["state", *changes])
-    _write(replacement, name, before, actor, at, comment)
-
-
-def _write(replacement: Replacement, name: str, before: str, actor: User | str, at: datetime, comment: str) -> None:
-    step = ReplacementTransition.objects.create(
-        replacement=replacement,
-        name=name,
-        from_state=before,
-        to_state=replacement.state,
-        actor=audit.actor_name(actor),
-        at=at,
-        comment=comment,
-        revision=replacement.revision,
-    )
-    audit.record(
-        program_id=replacement.program_id,
-        actor=actor,
-        action=f"reviews.{name}_replacement",
+    step = take_step(
         row=replacement,
+        log=ReplacementTransition,
+        noun=NOUN,
+        table=table,
+        name=name,
+        actor=actor,
         at=at,
-        before={"state": before} if before else None,
-        after={"state": replacement.state, "revision": replacement.revision},
         comment=comment,
+        changes=changes,
     )
     announce_replacement(replacement=replacement, step=step, at=at)
