@@ -2,9 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
 
+from plum_site.console.by_link import by_signed_link
 from plum_site.lib.clock import now
 from plum_site.lib.errors import InvalidInput, NotAllowed
 from reviews.pages.partner_card import show_partner_card
@@ -14,12 +13,9 @@ from reviews.services.actions.letters import LONGEST_ANSWER
 TEMPLATE = "reviews/partner_card.html"
 
 
-@never_cache
-@csrf_exempt  # no cookie is asked for: the signed link is what proves who answers
+@by_signed_link
 def partner_card_by_link(request: HttpRequest, token: str) -> HttpResponse:
     """Show the card; on POST keep the answer and show it beneath."""
-    if request.method not in ("GET", "HEAD", "POST"):
-        return HttpResponse(status=405, headers={"Allow": "GET, HEAD, POST"})
     at, written, fault = now(), request.POST.get("text", ""), ""
     try:
         if request.method == "POST":
@@ -30,7 +26,7 @@ def partner_card_by_link(request: HttpRequest, token: str) -> HttpResponse:
                 fault = error.fields["text"]
         link = read_letter_token(token=token, at=at)
     except NotAllowed as error:
-        return _private(render(request, TEMPLATE, {"title": "Letter", "refusal": error.detail}, status=404))
+        return render(request, TEMPLATE, {"title": "Letter", "refusal": error.detail}, status=404)
     context = {
         **show_partner_card(link),
         "title": str(link.action.partner),
@@ -39,17 +35,4 @@ def partner_card_by_link(request: HttpRequest, token: str) -> HttpResponse:
         "was_sent": "sent" in request.GET,
         "longest": LONGEST_ANSWER,
     }
-    return _private(
-        render(
-            request,
-            TEMPLATE,
-            context,
-        )
-    )
-
-
-def _private(answer: HttpResponse) -> HttpResponse:
-    """The address is the key: no search engine keeps it, and no other site is told of it."""
-    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer
+    return render(request, TEMPLATE, context)

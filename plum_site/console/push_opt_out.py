@@ -2,9 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
 
+from plum_site.console.by_link import by_signed_link
 from plum_site.lib.clock import now
 from plum_site.lib.errors import NotAllowed
 from reviews.services.actions import has_opted_out, opt_in_again, opt_out, read_opt_out_token
@@ -12,12 +11,9 @@ from reviews.services.actions import has_opted_out, opt_in_again, opt_out, read_
 TEMPLATE = "reviews/push_opt_out.html"
 
 
-@never_cache
-@csrf_exempt  # mail programs send the POST themselves (RFC 8058); the signed link is what proves that it is theirs
+@by_signed_link
 def opt_out_by_link(request: HttpRequest, token: str) -> HttpResponse:
     """Show what would end; on POST end it, or with `again` take that back."""
-    if request.method not in ("GET", "HEAD", "POST"):
-        return HttpResponse(status=405, headers={"Allow": "GET, HEAD, POST"})
     try:
         if request.method != "POST":
             recipient = read_opt_out_token(token=token)
@@ -33,7 +29,4 @@ def opt_out_by_link(request: HttpRequest, token: str) -> HttpResponse:
         "program_name": recipient.action.program.name,
         "has_ended": has_opted_out(recipient),
     }
-    answer = render(request, TEMPLATE, context)
-    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer
+    return render(request, TEMPLATE, context)

@@ -2,21 +2,17 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
 
+from plum_site.console.by_link import by_signed_link
 from plum_site.lib.clock import now
 from plum_site.lib.errors import NotAllowed
 from reviews.choices import SubscriptionState
 from reviews.services import read_unsubscribe_token, unsubscribe
 
 
-@never_cache
-@csrf_exempt  # mail programs send the POST themselves (RFC 8058); the signed link is what proves that it is theirs
+@by_signed_link
 def unsubscribe_by_link(request: HttpRequest, token: str) -> HttpResponse:
     """Show what would end; on POST end it."""
-    if request.method not in ("GET", "HEAD", "POST"):
-        return HttpResponse(status=405, headers={"Allow": "GET, HEAD, POST"})
     try:
         row = unsubscribe(token=token, at=now()) if request.method == "POST" else read_unsubscribe_token(token=token)
     except NotAllowed as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 import dj_database_url
 
 from plum_site.local import sizes
-from plum_site.settings import _env
+from plum_site.settings import _env, quotas
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR = _env.state_folder(BASE_DIR)
@@ -200,14 +200,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-# What one token may ask of one web process in a minute, by policy of plum_site/lib/limits.py; 0: as much as it likes.
-RATE_LIMITS = {
-    "ingest": _env.quota("PLUM_RATE_INGEST", 240_000, purpose="how many requests with events a token may send in a minute"),
-    "ingest-events": _env.quota(
-        "PLUM_RATE_INGEST_EVENTS", 12_000_000, purpose="how many events a token may send in a minute", smallest=5000
-    ),
-    "requests": _env.quota("PLUM_RATE_REQUESTS", 12_000, purpose="how many other requests a token may send in a minute"),
-}
+RATE_LIMITS, PROXIES = quotas.RATE_LIMITS, quotas.PROXIES
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Plum",

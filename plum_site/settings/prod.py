@@ -13,6 +13,7 @@ BASE_URL = _env.text("PLUM_BASE_URL", purpose="the https address people use", ex
 SECRET_KEY = _env.text("PLUM_SECRET_KEY", purpose="Django's signing key, 50 characters or more", example="openssl rand -hex 32")
 ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "invalid"]
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(BASE_URL))]
+PROXIES = _env.quota("PLUM_PROXIES", 1, purpose="how many proxies before the web part add to X-Forwarded-For")
 _env.refuse("PLUM_CRASH_POINTS", reason="it lets processes be killed by a file, for the tests of what survives")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True

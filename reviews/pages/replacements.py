@@ -183,7 +183,7 @@ def list_agreed(replacement: Replacement) -> list[tuple[str, Any]]:
     """What was agreed, and when it happens."""
     facts: list[tuple[str, Any]] = []
     if replacement.terms:
-        facts.append(("Terms", format_html('<span class="plum-plain">{}</span>', replacement.terms)))
+        facts.append(("Terms", format_html('<span class="plum-words">{}</span>', replacement.terms)))
     facts.append(("Days to activate", f"{replacement.last_activation_days} after the cutover"))
     if replacement.mapper:
         facts.append(("Mapped by", format_html("{}, {}", name_of(replacement.mapper), instant(replacement.mapped_at))))
