@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.template.loader import render_to_string
 
 from offers.models import Audience, CatalogDay, Offer, OfferTerms
 from offers.selectors import list_turned_offers
@@ -13,10 +12,10 @@ from partners.models import Program
 from partners.services import bump_catalog_revision
 from plum_site.lib import audit
 from plum_site.lib.announcements import address_of, announce
-from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import User
 from plum_site.lib.people import list_insiders, may_be_told
 from plum_site.lib.periods import local_date
+from plum_site.lib.person_mail import write_to
 
 TURN = "offers.turn_day"
 NOTICE_DAYS = 7  # how long before its last day an offer's end is told to the partner's owner
@@ -121,19 +120,12 @@ def send_notice(program: Program, owner: User, offers: Iterable[Offer], today: d
         for offer in offers
     ]
     number = "1 offer ends soon" if len(lines) == 1 else f"{len(lines)} offers end soon"
-    context = {
-        "subject": one_line(f"{program.name}: {number}"),
-        "greeting": owner.get_full_name() or owner.username,
-        "program": program,
-        "number": number,
-        "lines": lines,
-    }
-    send(
-        to=(one_line(owner.get_full_name()), owner.email),
-        subject=str(context["subject"]),
-        text=render_to_string("offers/mail/ending.txt", context),
-        html=render_to_string("offers/mail/ending.html", context),
+    write_to(
+        person=owner,
+        program=program,
+        template="offers/mail/ending",
+        subject=number,
+        told={"number": number, "lines": lines},
         dedup_key=f"ending:{program.pk}:{owner.pk}:{today}",
-        program_id=program.pk,
         at=at,
     )

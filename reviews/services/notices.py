@@ -4,16 +4,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.urls import reverse
 
 from partners.models import Program
-from plum_site.lib.mail import one_line, send
+from plum_site.lib.announcements import address_of
 from plum_site.lib.models import Outbox, User
 from plum_site.lib.people import list_admins, list_insiders, may_be_told
 from plum_site.lib.periods import local_date, month_text, next_month
+from plum_site.lib.person_mail import write_to
 from reviews.models import FlagCase, ReviewCycle, Scorecard
 from reviews.rules import say_carriers
 from reviews.selectors import find_due_report, list_scorecards, say_flag_case, say_rule_of
@@ -96,7 +94,7 @@ def _send_flags(cycle: ReviewCycle, owner: User, cases: Sequence[FlagCase], at: 
     by_partner: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for case in cases:
         said = f"{say_flag_case(case)}. The rule: {say_rule_of(case.rule_id, case.seen['rule_number'])}"
-        by_partner[case.partner.name].append((said, _link("admin:reviews_flagcase_change", case.pk)))
+        by_partner[case.partner.name].append((said, address_of("admin:reviews_flagcase_change", case.pk)))
     names = list(by_partner)
     who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     number = "1 new flag" if len(cases) == 1 else f"{len(cases)} new flags"
@@ -122,28 +120,20 @@ def _send_notice(
     at: datetime,
     about: Sequence[str] = (),
 ) -> Outbox:
-    program = cycle.program
-    everything = {
+    mine = {
         **context,
-        "subject": one_line(f"{program.name}: {subject}"),
-        "greeting": person.get_full_name() or person.username,
-        "program": program,
         "month": f"{cycle.month_start_date:%B %Y}",
         "month_code": month_text(cycle.month_start_date),
         "is_running": cycle.ends_at > at,
-        "url": f"{_link('admin:reviews_reviewcycle_change', cycle.pk)}?show=you",
+        "url": f"{address_of('admin:reviews_reviewcycle_change', cycle.pk)}?show=you",
     }
-    return send(
-        to=(one_line(person.get_full_name()), person.email),
-        subject=str(everything["subject"]),
-        text=render_to_string(f"reviews/mail/{template}.txt", everything),
-        html=render_to_string(f"reviews/mail/{template}.html", everything),
+    return write_to(
+        person=person,
+        program=cycle.program,
+        template=f"reviews/mail/{template}",
+        subject=subject,
+        told=mine,
         dedup_key=dedup_key,
-        program_id=program.pk,
         at=at,
         about=about,
     )
-
-
-def _link(name: str, *args: object) -> str:
-    return settings.BASE_URL.rstrip("/") + reverse(name, args=args)

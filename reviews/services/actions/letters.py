@@ -14,6 +14,7 @@ from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import User
 from plum_site.lib.people import list_insiders, may_be_told
 from plum_site.lib.periods import local_date
+from plum_site.lib.person_mail import write_to
 from reviews.models import CorrectiveAction, PartnerAnswer, PartnerLink
 from reviews.selectors.letters import find_cycle_to_show
 from reviews.services.actions.notes import add_note
@@ -195,21 +196,18 @@ def _tell_owner(answer: PartnerAnswer, at: datetime) -> None:
     owner = action.owner or action.partner.owner
     if owner is None or not may_be_told(owner, list_insiders(action.program_id)):
         return
-    context = {
-        "subject": one_line(f"{action.program.name}: {action.partner.name} answered"),
-        "greeting": owner.get_full_name() or owner.username,
-        "program": action.program,
+    told = {
         "partner": action.partner,
         "about": action.params["subject"],
         "text": answer.note.text,
         "url": address_of("admin:partners_partner_change", action.partner_id),
     }
-    send(
-        to=(one_line(owner.get_full_name()), owner.email),
-        subject=str(context["subject"]),
-        text=render_to_string("reviews/mail/answer.txt", context),
-        html=render_to_string("reviews/mail/answer.html", context),
+    write_to(
+        person=owner,
+        program=action.program,
+        template="reviews/mail/answer",
+        subject=f"{action.partner.name} answered",
+        told=told,
         dedup_key=f"answer:{answer.pk}",
-        program_id=action.program_id,
         at=at,
     )

@@ -7,14 +7,13 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.template.loader import render_to_string
 
 from partners.models import Program
 from plum_site.lib.announcements import address_of
-from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import Outbox, User
 from plum_site.lib.people import list_admins, list_insiders, may_be_told
 from plum_site.lib.periods import local_date
+from plum_site.lib.person_mail import write_to
 from reviews.choices import ActionKind, ActionState, RecipientState
 from reviews.models import ActionTransition, ApprovalRequest, CorrectiveAction
 from reviews.rules.actions import ApprovalSpec, say_action, say_changes
@@ -209,19 +208,12 @@ def _line(action: CorrectiveAction, today: date | None) -> Line:
 def _send(
     program: Program, person: User, template: str, subject: str, told: Mapping[str, object], dedup_key: str, at: datetime
 ) -> Outbox:
-    everything = {
-        **told,
-        "subject": one_line(f"{program.name}: {subject}"),
-        "greeting": person.get_full_name() or person.username,
-        "program": program,
-        "list_url": address_of("admin:reviews_correctiveaction_changelist"),
-    }
-    return send(
-        to=(one_line(person.get_full_name()), person.email),
-        subject=str(everything["subject"]),
-        text=render_to_string(f"reviews/mail/{template}.txt", everything),
-        html=render_to_string(f"reviews/mail/{template}.html", everything),
+    return write_to(
+        person=person,
+        program=program,
+        template=f"reviews/mail/{template}",
+        subject=subject,
+        told={**told, "list_url": address_of("admin:reviews_correctiveaction_changelist")},
         dedup_key=dedup_key,
-        program_id=program.pk,
         at=at,
     )

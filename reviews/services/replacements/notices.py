@@ -1,7 +1,6 @@
 """What people are told by mail about a replacement: both partners, who has to do a step, who should look at a failure."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import User
 from plum_site.lib.people import list_admins, list_insiders, may_be_told
 from plum_site.lib.periods import local_date
+from plum_site.lib.person_mail import write_to
 from reviews.choices import ReplacementState, ReplacementStep
 from reviews.models import Replacement, ReplacementTask
 from reviews.selectors.letters import list_recipients
@@ -111,7 +111,8 @@ def remind_of_replacements(*, program_id: int, at: datetime) -> int:
             subject = "A step of a replacement is due" if len(lines) == 1 else f"{len(lines)} steps of replacements are due"
             told = {"lines": lines, "is_one": len(lines) == 1}
             key = f"replacements_due:{program_id}:{person.pk}:{today}"
-            _send(program, person, "replacements_due", subject, told, key, at)
+            template = "reviews/mail/replacements_due"
+            write_to(person=person, program=program, template=template, subject=subject, told=told, dedup_key=key, at=at)
     return len(by_person)
 
 
@@ -129,7 +130,8 @@ def tell_of_failed_cutover(*, replacement: Replacement, at: datetime) -> int:
         told = {"replacement": replacement, "failure": replacement.failure, "url": _url(replacement)}
         key = f"cutover_failed:{replacement.pk}:{replacement.revision}:{person.pk}"
         subject = f"The cutover from {replacement.partner.name} failed"
-        _send(replacement.program, person, "cutover_failed", subject, told, key, at)
+        template = "reviews/mail/cutover_failed"
+        write_to(person=person, program=replacement.program, template=template, subject=subject, told=told, dedup_key=key, at=at)
     return len(people)
 
 
@@ -150,23 +152,3 @@ def _url(replacement: Replacement) -> str:
 
 def _day_of(replacement: Replacement, at: datetime | None) -> date | None:
     return local_date(at, replacement.program.time_zone) if at is not None else None
-
-
-def _send(
-    program: Program, person: User, template: str, subject: str, told: Mapping[str, object], dedup_key: str, at: datetime
-) -> None:
-    everything = {
-        **told,
-        "subject": one_line(f"{program.name}: {subject}"),
-        "greeting": person.get_full_name() or person.username,
-        "program": program,
-    }
-    send(
-        to=(one_line(person.get_full_name()), person.email),
-        subject=str(everything["subject"]),
-        text=render_to_string(f"reviews/mail/{template}.txt", everything),
-        html=render_to_string(f"reviews/mail/{template}.html", everything),
-        dedup_key=dedup_key,
-        program_id=program.pk,
-        at=at,
-    )
