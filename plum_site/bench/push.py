@@ -21,8 +21,7 @@ from plum_site.lib.models import Outbox, User
 from plum_site.lib.people import grant_role
 from reviews.choices import ActionKind, ActionState, RecipientState
 from reviews.models import CorrectiveAction, PushRecipient
-from reviews.rules.actions import LARGEST_LIMIT, ApprovalSpec, default_approvals
-from reviews.services.actions import HANDLINGS, approve_action, execute_action, propose_action, save_approvals, send_push
+from reviews.services.actions import HANDLINGS, approve_action, execute_action, propose_action, send_push
 
 MEMBERS = 100_000
 PREVIEW = (1000, 2000)  # ms
@@ -49,13 +48,13 @@ ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, 'waiting', 0, 0, '')"
 @benchmark("push", title="A promotional push to every member, until it is in the outbox", events=MEMBERS, rounds=3)
 def measure_push(lab: Lab) -> list[Result]:
     """Every round proposes a push to `--events` members, looks at it, approves, freezes and puts it; then the bare INSERT."""
-    program, person = make_addressed(lab)
+    program, proposer, approver = make_addressed(lab)
     seconds: dict[str, list[float]] = {name: [] for name in ("preview", "freeze", "put", "bare INSERT")}
     memory: list[float] = []
     rows = 0
     for number, name in lab.turns(["push", "bare INSERT"], lab.rounds):
         if name == "push":
-            taken, grown, rows = push(lab, program, person)
+            taken, grown, rows = push(lab, program, proposer, approver)
         else:
             taken, grown = {name: insert_bare(lab, program, rows or lab.events)}, None
         if number >= 0:
@@ -68,30 +67,29 @@ def measure_push(lab: Lab) -> list[Result]:
     return results_of(lab, seconds, memory, rows)
 
 
-def make_addressed(lab: Lab) -> tuple[Program, User]:
-    """A program whose members all have an address, and somebody who may approve a push to all of them alone."""
+def make_addressed(lab: Lab) -> tuple[Program, User, User]:
+    """A program whose members all have an address, and the two people that a push to all of them takes."""
     at = now()
     program = make_stocked(code="bench", members=lab.events, folder=lab.folder, at=at - timedelta(days=60))
     # An address is there or not; nothing is sent here, so that nobody opens it.
     VaultEntry.objects.filter(program=program).update(email_sealed=F("external_id_sealed"))
-    person = User.objects.create_user(username="bench")
-    grant_role(program_id=program.pk, user_id=person.pk, role=Role.PROGRAM_ADMIN, actor="system", at=at)
-    spec = ApprovalSpec(default_approvals().approvals, LARGEST_LIMIT, False)
-    save_approvals(program_id=program.pk, spec=spec, actor=person, at=at)
+    proposer, approver = (User.objects.create_user(username=name) for name in ("bench-proposer", "bench-approver"))
+    for person in (proposer, approver):
+        grant_role(program_id=program.pk, user_id=person.pk, role=Role.PROGRAM_ADMIN, actor="system", at=at)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
     lab.say(f"bench: {lab.events:,} members made")
-    return program, person
+    return program, proposer, approver
 
 
-def push(lab: Lab, program: Program, person: User) -> tuple[dict[str, float], float, int]:
+def push(lab: Lab, program: Program, proposer: User, approver: User) -> tuple[dict[str, float], float, int]:
     """Seconds of each part of one push, by how many MB the process grew from freezing on, and how many rows were put."""
     partner = Partner.objects.get(program=program, external_id="P0")
     at = now()
-    action = propose_action(partner_id=partner.pk, kind=ActionKind.PROMOTIONAL_PUSH, params=PARAMS, actor=person, at=at)
+    action = propose_action(partner_id=partner.pk, kind=ActionKind.PROMOTIONAL_PUSH, params=PARAMS, actor=proposer, at=at)
     taken = {"preview": lab.time(partial(HANDLINGS[action.kind].preview, action, at))}
-    approve_action(action_id=action.pk, actor=person, at=at)
+    approve_action(action_id=action.pk, actor=approver, at=at)
     action.refresh_from_db()
 
     def work() -> None:

@@ -37,6 +37,19 @@ SQLITE_CLOSED = """
 CREATE TRIGGER {table}_closed_{verb} BEFORE {verb} ON {table} WHEN {when}
 BEGIN SELECT RAISE(ABORT, '{table}: {verb} into what is closed refused'); END
 """
+# A condition of the trigger itself looks at the two rows in hand: a SELECT in its function would be planned once, while the
+# table is still empty, and read all of it for every row of a large insert.
+POSTGRES_FIXED = """
+CREATE OR REPLACE FUNCTION {table}_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '{table}: UPDATE of what is fixed refused' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER {table}_fixed BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {table}_fixed();
+"""
+SQLITE_FIXED = """
+CREATE TRIGGER {table}_fixed BEFORE UPDATE ON {table} WHEN {when}
+BEGIN SELECT RAISE(ABORT, '{table}: UPDATE of what is fixed refused'); END
+"""
 SQLITE_TRIGGER = """
 CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} {when}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only: {verb} refused'); END
@@ -101,6 +114,28 @@ def close_to(table: str, when: str) -> migrations.RunPython:
             editor.execute(f"DROP TRIGGER {table}_closed_{verb}", params=None)
 
     return migrations.RunPython(forwards, backwards)
+
+
+def fix_columns(table: str, *columns: str) -> migrations.RunPython:
+    """A migration operation that refuses to change columns, none of which is ever NULL, of rows that are there; reversible."""
+    when = " OR ".join(f"OLD.{name} <> NEW.{name}" for name in columns)
+
+    def forwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+        made = POSTGRES_FIXED if editor.connection.vendor == "postgresql" else SQLITE_FIXED
+        editor.execute(made.format(table=table, when=when), params=None)
+
+    def backwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+        is_postgres = editor.connection.vendor == "postgresql"
+        editor.execute(f"DROP FUNCTION {table}_fixed() CASCADE" if is_postgres else f"DROP TRIGGER {table}_fixed", params=None)
+
+    return migrations.RunPython(forwards, backwards)
+
+
+def undo(operation: migrations.RunPython) -> migrations.RunPython:
+    """A migration operation that takes back what one of the functions above did in an earlier migration; reversible."""
+    if operation.reverse_code is None:
+        raise ValueError("An operation without a way back cannot be undone.")
+    return migrations.RunPython(operation.reverse_code, operation.code)
 
 
 def alter_protected(*operations: Operation) -> list[Operation]:

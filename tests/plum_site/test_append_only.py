@@ -302,7 +302,7 @@ def test_what_was_settled_stays_as_it_was(model: type[models.Model], changes: di
 
 @pytest.mark.parametrize("changes", [{"arm": "held_out", "state": "held_out"}, {"channel": "webhook"}], ids=str)
 def test_who_is_in_a_push_and_how_is_decided_once(changes: dict[str, object], rows: Rows) -> None:
-    with pytest.raises(IntegrityError, match="into what is closed refused"):
+    with pytest.raises(IntegrityError, match="UPDATE of what is fixed refused"):
         edit(rows.the(PushRecipient), changes)
 
 

@@ -45,7 +45,7 @@ def test_it_measures_pushes_to_everybody_and_leaves_nothing_in_the_outbox(tmp_pa
 @pytest.mark.django_db
 def test_a_mail_that_is_missing_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make_lab(tmp_path)
-    program, person = bench.make_addressed(lab)
+    program, proposer, approver = bench.make_addressed(lab)
     send = bench.send_push
 
     def lose_one(**given: object) -> None:
@@ -54,4 +54,4 @@ def test_a_mail_that_is_missing_ends_it(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(bench, "send_push", lose_one)
     with pytest.raises(RuntimeError, match="does not count"):
-        bench.push(lab, program, person)
+        bench.push(lab, program, proposer, approver)

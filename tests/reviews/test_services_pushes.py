@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import signing
+from django.db import connection
 from django.test import Client
 
 from activity.models import Member, VaultEntry
@@ -101,6 +102,20 @@ def test_words_with_an_unknown_placeholder_cannot_be_proposed(program: Program, 
         propose_push(program, anna, subject="Dear {name}")
     assert "Nobody knows what {name} stands for" in refusal.value.fields["subject"]
     assert not CorrectiveAction.objects.exists()
+
+
+@pytest.mark.postgres
+def test_freezing_reads_no_table_for_each_recipient(program: Program, anna: User) -> None:
+    asked = "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'reviews_pushrecipient'"
+    with connection.cursor() as cursor:
+        cursor.execute(asked)
+        before = cursor.fetchone()[0]
+        action = begin_push(program, anna)
+        cursor.execute(asked)
+        read = cursor.fetchone()[0] - before
+
+    assert numbers(action) == {R.WAITING: 20}
+    assert read < 20, "a trigger that looks into the table it stands on may read all of it for each row that is added"
 
 
 def test_the_preview_shows_every_number_and_the_words(program: Program, anna: User) -> None:
