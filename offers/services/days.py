@@ -12,6 +12,7 @@ from partners.models import Program
 from partners.services import bump_catalog_revision
 from plum_site.lib import audit
 from plum_site.lib.announcements import address_of, announce
+from plum_site.lib.crashpoints import crashpoint
 from plum_site.lib.models import User
 from plum_site.lib.people import list_insiders, may_be_told
 from plum_site.lib.periods import local_date
@@ -21,7 +22,6 @@ TURN = "offers.turn_day"
 NOTICE_DAYS = 7  # how long before its last day an offer's end is told to the partner's owner
 
 
-@transaction.atomic
 def turn_day(*, program_id: int, at: datetime) -> dict[str, int]:
     """
     Bring a program's catalog to its present day: tell which offers began and ended, and owners what ends soon.
@@ -32,22 +32,33 @@ def turn_day(*, program_id: int, at: datetime) -> dict[str, int]:
     Raises: nothing.
     Writes: offers_catalogday, plum_auditevent, plum_outbox, partners_program.catalog_revision; one transaction, once a day.
     """
-    program = Program.objects.select_for_update().get(pk=program_id)
+    with transaction.atomic():
+        done = _turn(Program.objects.select_for_update().get(pk=program_id), at)
+        crashpoint("day.before_commit")
+    crashpoint("day.committed")
+    return done
+
+
+def _turn(program: Program, at: datetime) -> dict[str, int]:
+    """The same, of a program that is locked."""
     today = local_date(at, program.time_zone)
     newest = CatalogDay.objects.filter(program=program).order_by("-local_date").first()
     done = {"started": 0, "ended": 0, "notices": 0}
     if newest is not None and newest.local_date >= today:
         return done
+    crashpoint("day.locked")
     if newest is not None:
-        started = list_turned_offers(program_id, "starts_date", newest.local_date, today)
-        ended = list_turned_offers(program_id, "ends_date", newest.local_date - timedelta(days=1), today - timedelta(days=1))
+        started = list_turned_offers(program.pk, "starts_date", newest.local_date, today)
+        ended = list_turned_offers(program.pk, "ends_date", newest.local_date - timedelta(days=1), today - timedelta(days=1))
         for offer in started:
             tell("offer.started", "offers.start_offer", program, offer, offer.starts_date, at)
         for offer in ended:
             tell("offer.ended", "offers.end_offer", program, offer, offer.ends_date, at)
-        if started or ended or is_affected(program_id, newest.local_date, today):
-            bump_catalog_revision(program_id=program_id)
+        crashpoint("day.told")
+        if started or ended or is_affected(program.pk, newest.local_date, today):
+            bump_catalog_revision(program_id=program.pk)
         done = {"started": len(started), "ended": len(ended), "notices": tell_owners(program, newest.local_date, today, at)}
+        crashpoint("day.owners_told")
     CatalogDay.objects.create(
         program=program, local_date=today, started_count=done["started"], ended_count=done["ended"], turned_at=at
     )

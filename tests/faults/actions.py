@@ -1,14 +1,8 @@
 """What processes of a lab are asked to do with actions of every kind: approve some, carry them out, die, take up again."""
 
 import json
-import os
-import sys
 from datetime import datetime
-from pathlib import Path
-
-from django.conf import settings
-from django.db import connections
-from django.urls import get_resolver
+from functools import partial
 
 import plum_site.tasks  # noqa: F401 - registers every handler, as a worker does
 from plum_site.lib import jobs
@@ -20,6 +14,7 @@ from reviews.services.actions import EXECUTE, execute_action
 from tests.factories.action_kinds import KINDS, approved, make_subject
 from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
+from tests.faults.dying import die_at, wait_to_begin
 
 CODE = "corrected"
 
@@ -35,16 +30,11 @@ def approve(count: int, at: str) -> None:
 
 def die(points: list[str], at: str) -> None:
     """A process for each kind and point carries out one action, and dies there; prints how each ended, then `count`."""
-    ended, _loaded = {}, get_resolver().url_patterns  # once, and not by each process that is forked
+    ended = {}
     for kind in KINDS:
         for number, point in enumerate(points):
-            (Path(settings.CRASH_POINTS) / point).touch()
-            connections.close_all()  # a process that is forked opens its own
-            child = os.fork()
-            if child == 0:
-                jobs.run_job(the_job(f"{kind}-{number}").pk, datetime.fromisoformat(at))
-                os._exit(0)
-            ended[f"{kind}-{number}"] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            job = the_job(f"{kind}-{number}")
+            ended[f"{kind}-{number}"] = die_at(point, partial(jobs.run_job, job.pk, datetime.fromisoformat(at)))
     print(json.dumps(ended))
     count()
 
@@ -60,10 +50,9 @@ def take_up(times: list[str]) -> None:
 
 
 def race(numbers: list[int], at: str) -> None:
-    """Say `ready`, wait to be told, and carry actions out past the job that keeps others away from them."""
+    """Once told to begin carry actions out past the job that keeps others away from them."""
     chosen = [the_action(f"{kind}-{number}") for number in numbers for kind in KINDS]
-    print("ready", flush=True)
-    sys.stdin.readline()
+    wait_to_begin()
     for action in chosen:
         execute_action(action_id=action.pk, revision=action.revision, at=datetime.fromisoformat(at))
 

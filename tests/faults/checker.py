@@ -26,6 +26,26 @@ def call(lab: Lab, function: str, *values: object, module: str = "stock") -> str
     return done.stdout.strip()
 
 
+def call_at_once(lab: Lab, function: str, *values: object, module: str, processes: int = 2) -> list[str]:
+    """
+    Run one function in several processes that begin at the same time, for which it waits with `dying.wait_to_begin`; what each
+    printed afterwards.
+    """
+    command = [sys.executable, "-c", f"{PREPARE.format(module)}{function}({', '.join(map(repr, values))})"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen(command, cwd=ROOT, env=lab.environment, **pipes) for _ in range(processes)]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n", worker.communicate()
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    said = [worker.communicate(timeout=180) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * processes, said
+    return [printed.strip() for printed, _ in said]
+
+
 def digest(lab: Lab) -> dict[str, str]:
     """Hashes of what the ledger of a lab holds."""
     found: dict[str, str] = json.loads(call(lab, "digest"))

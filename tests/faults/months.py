@@ -1,6 +1,5 @@
 """What processes of a lab are asked to do with months: make a history of them, sweep as beat does, work as workers do."""
 
-import sys
 from datetime import UTC, datetime
 
 import plum_site.tasks  # noqa: F401 - registers every handler, as a worker does
@@ -16,6 +15,7 @@ from reviews.services import check_sources
 from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.programs import make_program
+from tests.faults.dying import wait_to_begin
 
 CODE = "months"
 BEGAN_AT = datetime(2026, 1, 10, tzinfo=UTC)
@@ -40,19 +40,14 @@ def history() -> None:
 
 def beat() -> None:
     """Say `ready`, wait to be told, sweep, at an instant three months after the last sweep."""
-    _wait()
+    wait_to_begin()
     print(schedule.dispatch_due(BACK_AT))
 
 
 def work() -> None:
     """Say `ready`, wait to be told, take every job there is, as often as one finds one; print how they ended."""
-    _wait()
+    wait_to_begin()
     print(",".join(_work(BACK_AT)))
-
-
-def _wait() -> None:
-    print("ready", flush=True)
-    sys.stdin.readline()
 
 
 def _work(at: datetime) -> list[str]:

@@ -1,14 +1,9 @@
 """What processes of a lab are asked to do with promotional pushes: approve some, die in the midst of one, end them together."""
 
 import json
-import os
-import sys
 from datetime import datetime
-from pathlib import Path
+from functools import partial
 from typing import Any
-
-from django.conf import settings
-from django.db import connections
 
 import plum_site.tasks  # noqa: F401 - registers every handler and channel, as a worker does
 from activity.services.vault import open_address
@@ -22,6 +17,7 @@ from reviews.services.actions import EXECUTE, SEND_PUSH, approve_action, execute
 from reviews.services.actions.pushes import sending
 from tests.factories.people import make_member_of_staff
 from tests.factories.pushes import make_pushable_program, propose_push
+from tests.faults.dying import die_at, wait_to_begin
 
 PEOPLE, CHUNK, HELD_PERCENT = 24, 5, 20  # who is left is more than two chunks
 
@@ -40,26 +36,15 @@ def approve(count: int, at: str) -> None:
 
 def die(deaths: list[tuple[str, str, int]], at: str) -> None:
     """For each push in turn fork a worker that dies at one place of one job, after so many passes; print how each ended."""
-    statuses = []
+    instant, statuses = datetime.fromisoformat(at), []
     for number, (name, point, may_pass) in enumerate(deaths):
-        connections.close_all()
-        child = os.fork()
-        if not child:
-            work_and_die(number, name, point, may_pass, at)
-            os._exit(0)
-        statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        action = the_push(number)
+        job = Job.objects.get(name=EXECUTE, arguments__action_id=action.pk)
+        if name == SEND_PUSH:
+            assert jobs.run_job(job.pk, instant) == "done"
+            job = Job.objects.get(name=SEND_PUSH, key=push_ref_of(action.pk))
+        statuses.append(die_at(point, partial(jobs.run_job, job.pk, instant), may_pass))
     print(json.dumps(statuses))
-
-
-def work_and_die(number: int, name: str, point: str, may_pass: int, at: str) -> None:
-    """Run the job of one push that carries it out, or the one that sends it, with the place armed."""
-    instant, action = datetime.fromisoformat(at), the_push(number)
-    execution = Job.objects.get(name=EXECUTE, arguments__action_id=action.pk)
-    if name == SEND_PUSH:
-        assert jobs.run_job(execution.pk, instant) == "done"
-    job = execution if name == EXECUTE else Job.objects.get(name=SEND_PUSH, key=push_ref_of(action.pk))
-    (Path(settings.CRASH_POINTS) / point).write_text(str(may_pass or ""), encoding="ascii")
-    jobs.run_job(job.pk, instant)
 
 
 def take_up(at: str) -> None:
@@ -123,9 +108,3 @@ def address_of(action: CorrectiveAction, row: PushRecipient) -> str:
 def the_push(number: int) -> CorrectiveAction:
     """One of the pushes, in the order of their approval."""
     return CorrectiveAction.objects.order_by("pk")[number]
-
-
-def wait_to_begin() -> None:
-    """Say `ready` and wait to be told."""
-    print("ready", flush=True)
-    sys.stdin.readline()

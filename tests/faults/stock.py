@@ -6,7 +6,6 @@ What processes of a lab are asked to do with the database: make a program and it
 
 import hashlib
 import json
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.programs import make_program
 from tests.factories.tokens import make_token
+from tests.faults.dying import wait_to_begin
 from tests.faults.events import MEMBERS, OFFERS, PROGRAM
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -59,8 +59,7 @@ def replay(file: str) -> None:
 def seal() -> None:
     """Say `ready`, wait to be told, seal; print how many batches it were."""
     program = Program.objects.get(code=PROGRAM)
-    print("ready", flush=True)
-    sys.stdin.readline()
+    wait_to_begin()
     print(seal_ledger(program_id=program.pk, at=now()))
 
 

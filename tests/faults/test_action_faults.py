@@ -6,8 +6,6 @@ Places are read from the code and kinds from `tests.factories.action_kinds`, so 
 """
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,9 +13,9 @@ import pytest
 from plum_site.lib.crashpoints import STATUS
 from tests.factories.action_kinds import KINDS
 from tests.faults.actions import CODE
-from tests.faults.checker import PREPARE, call
+from tests.faults.checker import call, call_at_once
 from tests.faults.figures import Figures
-from tests.faults.lab import ROOT, Lab, wait_for
+from tests.faults.lab import Lab, wait_for
 from tests.faults.points import list_points
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
@@ -72,7 +70,7 @@ def test_two_workers_at_once_carry_out_an_action_of_any_kind_once(both: Lab, fig
     first, second = list(range(EACH)), list(range(EACH, 2 * EACH))
     figures.tried("workers at once", 2 * EACH * len(KINDS))
 
-    carry_out_at_once(both, first)
+    call_at_once(both, "race", first, NOW.isoformat(), module="actions")
     assert done(both) == {f"{kind}-{number}": ONCE if number in first else NEVER for kind in KINDS for number in range(2 * EACH)}
 
     both.start_broker()
@@ -90,22 +88,3 @@ def test_two_workers_at_once_carry_out_an_action_of_any_kind_once(both: Lab, fig
     assert done(both) == {f"{kind}-{number}": ONCE for kind in KINDS for number in range(2 * EACH)}
     figures.survived(2 * EACH * len(KINDS))
     verify(both)
-
-
-def carry_out_at_once(lab: Lab, numbers: list[int]) -> None:
-    """Two processes do the same in the same instant."""
-    command = [sys.executable, "-c", f"{PREPARE.format('actions')}race({numbers}, '{NOW.isoformat()}')"]
-    racers = [
-        subprocess.Popen(command, cwd=ROOT, env=lab.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in WORKERS
-    ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    for racer in racers:
-        racer.communicate(timeout=120)
-    assert [racer.returncode for racer in racers] == [0, 0]

@@ -1,18 +1,16 @@
 """Many clients send the same ids in the same instant, and several sealers begin at once: each event is there once (I2, I6)."""
 
-import subprocess
-import sys
 import threading
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from tests.faults.checker import PREPARE, UNSEALED, check
+from tests.faults.checker import UNSEALED, call_at_once, check
 from tests.faults.clients import Client
 from tests.faults.events import make_event
 from tests.faults.figures import Figures
-from tests.faults.lab import ROOT, Lab
+from tests.faults.lab import Lab
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
@@ -71,16 +69,7 @@ def seal_at_once(lab: Lab, figures: Figures) -> None:
     waiting = lab.count(UNSEALED)
     assert waiting >= ROUNDS
     figures.tried("sealers at once", SEALERS)
-    command = [sys.executable, "-c", PREPARE.format("stock") + "seal()"]
-    sealers = [
-        subprocess.Popen(command, cwd=ROOT, env=lab.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(SEALERS)
-    ]
-    for sealer in sealers:
-        assert sealer.stdout is not None
-        assert sealer.stdout.readline() == "ready\n"
-    said = [sealer.communicate("go\n", timeout=60)[0] for sealer in sealers]
-    assert [sealer.returncode for sealer in sealers] == [0] * SEALERS
+    said = call_at_once(lab, "seal", module="stock", processes=SEALERS)
     assert sum(map(int, said)) == waiting, f"each batch was sealed by one of them: {said}"
     assert lab.count(UNSEALED) == 0
     assert lab.count("SELECT COUNT(*) FROM activity_seal") == lab.count("SELECT MAX(number) FROM activity_seal")

@@ -1,13 +1,10 @@
 """Two beats at once after three months without one, two workers on the same jobs: one review a month, none missing (I9, I20)."""
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.faults.checker import PREPARE, call
+from tests.faults.checker import call, call_at_once
 from tests.faults.figures import Figures
-from tests.faults.lab import ROOT, Lab
+from tests.faults.lab import Lab
 from tests.faults.months import CODE, MONTHS
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
@@ -31,37 +28,23 @@ PLANNED = (
 )
 
 
-def all_at_once(lab: Lab, function: str) -> list[str]:
-    """Several processes that do the same in the same instant; what each printed."""
-    command = [sys.executable, "-c", f"{PREPARE.format('months')}{function}()"]
-    processes = [
-        subprocess.Popen(command, cwd=ROOT, env=lab.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(AT_ONCE)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    said = [process.communicate(timeout=120)[0].strip() for process in processes]
-    assert [process.returncode for process in processes] == [0] * AT_ONCE
-    return said
-
-
 def test_one_review_a_month_whoever_makes_it(both: Lab, figures: Figures) -> None:
     call(both, "history", module="months")
     assert [str(month) for month, _state, _count in both.query(REVIEWS)] == MONTHS[:2]
 
     figures.tried("beats at once", AT_ONCE)
-    swept = all_at_once(both, "beat")
+    swept = call_at_once(both, "beat", module="months", processes=AT_ONCE)
     assert "True" in swept
     assert both.count(PLANNED.format(CODE, "due")) == 4  # February to May: January had frozen before
     figures.survived(AT_ONCE)
 
     figures.tried("workers at once", AT_ONCE)
-    ended = [outcome for said in all_at_once(both, "work") for outcome in said.split(",") if outcome]
+    ended = [
+        outcome
+        for said in call_at_once(both, "work", module="months", processes=AT_ONCE)
+        for outcome in said.split(",")
+        if outcome
+    ]
     assert set(ended) <= {"done", "not_due"}, both.query("SELECT error FROM plum_job WHERE error <> ''")
     assert ended.count("done") == 4, "each job was done by one of them"
     found = [(str(month), state, count) for month, state, count in both.query(REVIEWS)]

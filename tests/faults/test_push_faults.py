@@ -6,8 +6,6 @@ The places are read from the code, so that a new one is tried without a line her
 """
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,9 +15,9 @@ import pytest
 
 from plum_site.lib.crashpoints import STATUS
 from reviews.services.actions import EXECUTE, SEND_PUSH
-from tests.faults.checker import PREPARE, call
+from tests.faults.checker import call, call_at_once
 from tests.faults.figures import Figures
-from tests.faults.lab import ROOT, Lab
+from tests.faults.lab import Lab
 from tests.faults.points import list_points
 from tests.faults.pushes import CHUNK, PEOPLE
 from tests.support.mail_server import MailServer
@@ -53,32 +51,6 @@ def deaths() -> list[tuple[str, str, int]]:
     return [*executing, *sending, *((SEND_PUSH, name, 0) for name in IN_JOB)]
 
 
-def run_two(lab: Lab, expression: str) -> None:
-    """Run a function in two processes that begin at the same time."""
-    command = [sys.executable, "-c", PREPARE.format("pushes") + expression]
-    workers = [
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=lab.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n", worker.communicate()
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    said = [worker.communicate(timeout=180) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], said
-
-
 def read(lab: Lab) -> dict[str, dict[str, Any]]:
     """What became of each push, by subject."""
     found: dict[str, dict[str, Any]] = json.loads(call(lab, "report", module="pushes"))
@@ -87,7 +59,7 @@ def read(lab: Lab) -> dict[str, dict[str, Any]]:
 
 def check_each_got_one(lab: Lab, server: MailServer, pushes: int) -> None:
     """Every push is executed once; its mails are in the outbox once, and with the server once for each who was to get it."""
-    run_two(lab, "post()")
+    call_at_once(lab, "post", module="pushes")
     found = read(lab)
     received = Counter((str(message["Subject"]), to) for message, to in zip(server.messages(), server.recipients, strict=True))
 
@@ -117,7 +89,7 @@ def test_a_push_reaches_everybody_once_wherever_the_worker_dies(both: Lab, serve
         check_is_whole(found[f"Push {number}"], name, point, passed)
 
     for times in (1, 2):
-        run_two(both, f"take_up('{(NOW + times * LATER).isoformat()}')")
+        call_at_once(both, "take_up", (NOW + times * LATER).isoformat(), module="pushes")
 
     check_each_got_one(both, server, len(tried))
 
@@ -142,7 +114,7 @@ def test_two_workers_at_once_reach_everybody_once(both: Lab, server: MailServer,
     call(both, "approve", RACES, NOW.isoformat(), module="pushes")
     figures.tried("two workers at once", RACES)
 
-    run_two(both, f"race('{NOW.isoformat()}')")
+    call_at_once(both, "race", NOW.isoformat(), module="pushes")
 
     check_each_got_one(both, server, RACES)
     figures.survived(RACES)
