@@ -14,7 +14,7 @@ from offers.models import ListingDraft
 from offers.selectors import list_draft_transitions, list_listings
 from offers.services import change_draft_state
 from offers.workflow import DRAFT_TRANSITIONS
-from plum_site.lib.admin import Button, ReadOnlyModelAdmin, TransitionsMixin, allowed, console_admin, log_rows, url_of
+from plum_site.lib.admin import Button, ReadOnlyModelAdmin, TransitionsMixin, allowed, console_admin, make_log, url_of
 from plum_site.lib.people import names_of
 from plum_site.lib.present import NO_DATA, Table, badge, link
 
@@ -90,8 +90,11 @@ class ListingDraftAdmin(TransitionsMixin, ReadOnlyModelAdmin):
         return [*buttons, *self.transition_buttons(request, row)]
 
     def tables(self, request: HttpRequest, row: ListingDraft) -> list[Table]:
-        log = log_rows(list_draft_transitions(row.pk)[:50], dict(DraftState.choices))
-        return [Table("How its state came about", ["When", "What", "State after", "Who", "Why"], log, "No change is recorded.")]
+        return [
+            make_log(
+                list_draft_transitions(row.pk)[:50], dict(DraftState.choices), DRAFT_TRANSITIONS, title="How its state came about"
+            )
+        ]
 
     def offer_link(self, row: ListingDraft) -> SafeString:
         return link(url_of(row.offer), f"{row.offer} of {row.offer.partner}")

@@ -6,6 +6,7 @@ from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from offers.admin.listings import ListingPages
@@ -13,6 +14,7 @@ from offers.choices import OfferState, PresentState
 from offers.forms import AudienceForm, OfferForm
 from offers.models import Offer
 from offers.resources import OfferResource
+from offers.rules import say_trial
 from offers.selectors import (
     list_audiences,
     list_listings,
@@ -21,6 +23,7 @@ from offers.selectors import (
     list_transitions,
     live_periods,
     present_state,
+    trial_now,
 )
 from offers.services import change_offer_state, save_offer, set_audience
 from offers.workflow import TRANSITIONS
@@ -32,7 +35,7 @@ from plum_site.lib.admin import (
     allowed,
     console_admin,
     go,
-    log_rows,
+    make_log,
     person_of,
     program_of,
     refuse,
@@ -42,7 +45,7 @@ from plum_site.lib.admin import (
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import NO_DATA, Table, amount, badge, day, link, words
+from plum_site.lib.present import BREAK, NO_DATA, Table, amount, badge, day, link, words
 
 TONES = {
     PresentState.DRAFT: "idle",
@@ -91,6 +94,9 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
     ordering = ["external_id", "id"]
     intro = "What members can redeem. What an offer is today follows from what people decided, its dates and its partner."
     empty_text = "No offer yet. Import a table of offers, load a folder with load_program, or add one."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Offer]:
+        return super().get_queryset(request).annotate(trial_now=trial_now())
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
         values = ["category", "face_value", "face_value_currency"]
@@ -183,13 +189,10 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
             ]
             for one in row.audiences.with_segments()
         ]
-        log = log_rows(list_transitions(row.pk)[:50], dict(OfferState.choices))
         return [
             *self.listing_tables(row),
             Table("Audience", ["From", "Segment", "Countries", "Left out"], audiences, "Open to everyone, in every country."),
-            Table(
-                "How its state came about", ["When", "What", "Decided state after", "Who", "Why"], log, "No change is recorded."
-            ),
+            make_log(list_transitions(row.pk)[:50], dict(OfferState.choices), TRANSITIONS, title="How its state came about"),
         ]
 
     def partner_link(self, row: Offer) -> SafeString:
@@ -199,7 +202,10 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
 
     def state_today(self, row: Offer) -> SafeString:
         state = present_state(row, local_date(now(), row.program.time_zone))
-        return badge(state.label, TONES[state])
+        shown = badge(state.label, TONES[state])
+        if state != PresentState.LIVE or row.trial_now is None:
+            return shown
+        return format_html('{}{}<span class="plum-note">{}</span>', shown, BREAK, say_trial(row.external_id, row.trial_now))
 
     def live_dates(self, row: Offer) -> str:
         periods = live_periods(row)

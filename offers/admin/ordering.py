@@ -9,12 +9,13 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 
 from offers.admin.revisions import compared_in_words, show_changes
 from offers.admin.steps import Draft, find_draft, keep_draft, say_step, take_steps
-from offers.choices import OrderStep
+from offers.choices import OrderStep, PresentState
 from offers.models import Offer, RankingRevision, Segment
-from offers.rules import Order, Step
+from offers.rules import Order, Step, say_trial
 from offers.selectors import (
     compare_revisions,
     find_order,
@@ -25,6 +26,7 @@ from offers.selectors import (
     list_revisions,
     list_segments,
     present_state,
+    trial_now,
 )
 from offers.services import change_ranking
 from partners.models import Program
@@ -164,7 +166,7 @@ def list_lines(request: HttpRequest, program: Program, order: Order) -> tuple[li
         wanted = [pk for pk in wanted if pk in found]
     paging = Paginator(wanted, PAGE_SIZE).get_page(request.GET.get("page"))
     ids = list(paging.object_list)
-    offers = {offer.pk: offer for offer in list_offers(program.pk).filter(pk__in=ids)}
+    offers = {offer.pk: offer for offer in list_offers(program.pk).filter(pk__in=ids).annotate(trial_now=trial_now())}
     titles = {row.offer_id: row.title for row in list_newest_listings(program.pk).filter(offer__in=ids)}
     on = today_of(program)
     lines = [
@@ -192,10 +194,13 @@ def find_offers(program_id: int, text: str) -> set[int]:
     return set(list_offers(program_id).filter(fits).values_list("pk", flat=True))
 
 
-def say_state(offer: Offer, on: Any) -> Any:
-    """A badge where the offer is not live."""
+def say_state(offer: Any, on: Any) -> Any:
+    """A badge where the offer is not live; words where it is on trial. offer: with its part in one as `trial_now`."""
     state = present_state(offer, on)
-    return "" if state == "live" else badge(state.label, "idle")
+    if state != PresentState.LIVE:
+        return badge(state.label, "idle")
+    trial = say_trial(offer.external_id, offer.trial_now) if offer.trial_now else ""
+    return format_html('<span class="plum-note">{}</span>', trial) if trial else ""
 
 
 def named_steps(draft: Draft | None) -> list[tuple[Step, str]]:

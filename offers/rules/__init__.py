@@ -44,7 +44,7 @@ from offers.rules.rankings import (
 )
 from offers.rules.segments import check_excluded, check_segment_rule, is_open_to, matches
 from offers.rules.succession import inherit, succeed
-from offers.rules.trials import Trial
+from offers.rules.trials import Trial, say_trial
 
 __all__ = [
     "OPTIONAL_COLUMNS",
@@ -84,6 +84,7 @@ __all__ = [
     "parse_rank",
     "pin",
     "present_state",
+    "say_trial",
     "seed_order",
     "show",
     "succeed",

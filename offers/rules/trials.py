@@ -11,6 +11,21 @@ from offers.rules.succession import inherit
 from plum_site.lib.draws import is_drawn
 
 
+def say_trial(offer: str, part: Mapping[str, Any]) -> str:
+    """
+    Who sees an offer while it is in a trial, in words.
+
+    part: what offers.selectors.trial_now found of it. Shape: half a sentence.
+    Source: docs/rules/trial.md
+    """
+    whom = f"{part['share']} % of {part['segment'] or 'members'}"
+    if offer == part["new"]:
+        if part["is_fresh"]:
+            return f"on trial: only {whom} see it"
+        return f"on trial: {whom} see it in the place of {part['old']}" if part["old"] else f"on trial with {whom}"
+    return f"on trial: {whom} see {part['new']} instead" if part["new"] else f"on trial: {whom} do not see it"
+
+
 @dataclass(frozen=True)
 class Trial:
     """

@@ -45,7 +45,7 @@ from offers.selectors.rankings import (
 )
 from offers.selectors.segments import find_segment, get_segment, list_segments
 from offers.selectors.terms import list_terms, list_terms_in_force, terms_in_force, terms_on
-from offers.selectors.trials import list_running_trials, list_trials, read_trial
+from offers.selectors.trials import list_running_trials, list_trials, read_trial, trial_now
 
 __all__ = [
     "PUBLISHED",
@@ -104,4 +104,5 @@ __all__ = [
     "takes_in",
     "terms_in_force",
     "terms_on",
+    "trial_now",
 ]

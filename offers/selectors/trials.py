@@ -3,7 +3,8 @@
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, JSONField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
 from offers.models import CatalogTrial, CatalogTrialOffer
 from offers.rules import Trial
@@ -35,6 +36,23 @@ def is_tried() -> Exists:
     """
     rows = CatalogTrialOffer.objects.filter(Q(old=OuterRef("pk")) | Q(new=OuterRef("pk")), trial__ended_at__isnull=True)
     return Exists(rows)
+
+
+def trial_now() -> Subquery:
+    """
+    The part that an offer has in a trial that runs, as an annotation of offers; null where it has none.
+
+    Shape: one expression, whose value is what say_trial (offers/rules/trials.py) is told.
+    """
+    rows = CatalogTrialOffer.objects.filter(Q(old=OuterRef("pk")) | Q(new=OuterRef("pk")), trial__ended_at__isnull=True)
+    part = JSONObject(
+        share="trial__share_percent",
+        segment="trial__segment__name",
+        old="old__external_id",
+        new="new__external_id",
+        is_fresh="is_fresh",
+    )
+    return Subquery(rows.order_by("id").values(part=part)[:1], output_field=JSONField())
 
 
 def read_trial(row: CatalogTrial) -> Trial:

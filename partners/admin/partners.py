@@ -13,7 +13,7 @@ from partners.models import Category, Partner
 from partners.resources import PartnerResource
 from partners.selectors import list_categories, list_contacts, list_contract_terms, list_transitions
 from partners.services import change_partner_state, save_partner, set_partner_owner
-from partners.workflow import TRANSITIONS
+from partners.workflow import SYSTEM_TRANSITIONS, TRANSITIONS
 from plum_site.lib.admin import (
     Button,
     ReadOnlyModelAdmin,
@@ -24,7 +24,7 @@ from plum_site.lib.admin import (
     allowed,
     console_admin,
     go,
-    log_rows,
+    make_log,
     person_of,
     program_of,
     show,
@@ -182,7 +182,6 @@ class PartnerAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
             ]
             for one in list_contract_terms(row.pk)
         ]
-        log = log_rows(list_transitions(row.pk)[:50], dict(PartnerState.choices))
         return [
             Table(
                 "Contacts", ["Name", "E-mail", "Written to about", "Language"], contacts, "Nobody is known at this partner yet."
@@ -190,7 +189,13 @@ class PartnerAdmin(TablesMixin, TransitionsMixin, ServiceModelAdmin):
             Table(
                 "Contract terms", ["From", "Until", "What was agreed", "Commission", "Notice"], terms, "No terms are recorded."
             ),
-            Table("How its state came about", ["When", "What", "State after", "Who", "Why"], log, "No change is recorded."),
+            make_log(
+                list_transitions(row.pk)[:50],
+                dict(PartnerState.choices),
+                TRANSITIONS,
+                SYSTEM_TRANSITIONS,
+                title="How its state came about",
+            ),
         ]
 
     def state_now(self, row: Partner) -> SafeString:

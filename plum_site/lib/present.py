@@ -63,14 +63,14 @@ def link(url: str, text: object) -> SafeString:
 
 def count(value: float | Decimal | None, places: int = 0) -> SafeString | str:
     """A number with thousands separated, whole unless `places` are asked for; NO_DATA for None."""
-    return NO_DATA if value is None else formats.number_format(_rounded(value, places), places, force_grouping=True)
+    return NO_DATA if value is None else _written(_rounded(value, places), places)
 
 
 def rate(value: float | Decimal | str | None, places: int = 1) -> SafeString | str:
     """A share of 1 as per cent; NO_DATA for None."""
     if value is None:
         return NO_DATA
-    return f"{formats.number_format(_rounded(Decimal(str(value)) * 100, places), places, force_grouping=True)} %"
+    return f"{_written(_rounded(Decimal(str(value)) * 100, places), places)} %"
 
 
 def change(now: float | None, before: float | None) -> SafeString | str:
@@ -99,11 +99,15 @@ def _rounded(value: float | Decimal, places: int) -> Decimal:
     return Decimal(str(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
 
 
+def _written(value: Decimal, places: int) -> str:
+    """A number with thousands separated and a minus sign that is one, not a hyphen at which a line may break."""
+    return str(formats.number_format(value, places, force_grouping=True)).replace("-", "−")
+
+
 def amount(minor: int, currency: str) -> str:
     """Minor units as a localised amount with its code after it."""
     places = exponent(currency)
-    text = formats.number_format(Decimal(minor).scaleb(-places), places, force_grouping=True)
-    return f"{text} {currency}"
+    return f"{_written(Decimal(minor).scaleb(-places), places)} {currency}"
 
 
 def amounts(money: dict[str, str] | None, first: str = "") -> SafeString | str:
@@ -115,7 +119,7 @@ def amounts(money: dict[str, str] | None, first: str = "") -> SafeString | str:
     if not money:
         return NO_DATA
     codes = sorted(money, key=lambda code: (code != first, code))
-    lines = ((formats.number_format(Decimal(money[code]), exponent(code), force_grouping=True), code) for code in codes)
+    lines = ((_written(Decimal(money[code]), exponent(code)), code) for code in codes)
     return format_html_join(BREAK, '<span class="plum-amount">{} {}</span>', lines)
 
 

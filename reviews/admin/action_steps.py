@@ -23,10 +23,10 @@ from reviews.pages.actions import make_preview, make_versions, preview_of, say, 
 from reviews.rules.actions import SOLO_HOURS
 from reviews.selectors.actions import read_approvals
 from reviews.services.actions import (
-    HANDLINGS,
     ChangedSince,
     approve_action,
     cancel_action,
+    is_undoable,
     reject_action,
     retry_action,
     revert_action,
@@ -191,7 +191,7 @@ def fits(name: str, row: CorrectiveAction, person_id: int) -> bool:
     if name == "approve" and row.needs_two and not read_approvals(row.program_id).spec.solo_mode:
         return row.proposer_id is not None and not stands_behind(row, person_id)
     if name == "revert":
-        return HANDLINGS[row.kind].undo is not None
+        return is_undoable(row, now())
     return True
 
 

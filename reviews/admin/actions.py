@@ -16,7 +16,7 @@ from plum_site.lib.admin import (
     ReadOnlyModelAdmin,
     allowed,
     console_admin,
-    log_rows,
+    make_log,
     person_of,
     program_of,
     refuse,
@@ -45,7 +45,7 @@ from reviews.pages.actions import (
 )
 from reviews.selectors.actions import RELATED, list_action_transitions, list_actions_waiting_for, list_notes
 from reviews.services.actions import HANDLINGS, add_note
-from reviews.workflow import WAITING_ACTIONS
+from reviews.workflow import ACTION_SYSTEM_TRANSITIONS, ACTION_TRANSITIONS, WAITING_ACTIONS
 
 UNDER_WAY = (ActionState.APPROVED, ActionState.SCHEDULED, ActionState.EXECUTING)
 DONE = (ActionState.EXECUTED, ActionState.MEASURING, ActionState.MEASURED)
@@ -197,12 +197,11 @@ class ActionAdmin(ActionStepsMixin, ReadOnlyModelAdmin):
         return self.step_buttons(request, row)
 
     def tables(self, request: HttpRequest, row: CorrectiveAction) -> Sequence[Table]:
-        log = log_rows(list_action_transitions(row.pk), dict(ActionState.choices))
-        headers = ["When", "What", "State after", "Who", "Why"]
+        steps = list_action_transitions(row.pk)
         return [
             *self.tables_of_result(row),
             make_notes(list_notes(row.pk)),
-            Table("What happened", headers, log, "Nothing yet."),
+            make_log(steps, dict(ActionState.choices), ACTION_TRANSITIONS, ACTION_SYSTEM_TRANSITIONS),
         ]
 
     def note(self, request: HttpRequest, pk: int) -> HttpResponse:

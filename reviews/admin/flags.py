@@ -19,7 +19,7 @@ from plum_site.lib.admin import (
     allowed,
     console_admin,
     go,
-    log_rows,
+    make_log,
     person_of,
     program_of,
     refuse,
@@ -40,7 +40,7 @@ from reviews.rules import ACTIVE
 from reviews.selectors import find_card, list_flag_transitions, list_sightings, say_allowed, say_rule_of, say_seen
 from reviews.selectors.actions import list_actions
 from reviews.services import assign_flag, change_flag_state, change_flags_in_bulk
-from reviews.workflow import FLAG_TRANSITIONS
+from reviews.workflow import FLAG_DATA_TRANSITIONS, FLAG_TRANSITIONS
 
 WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.NOTICE)
 BULK = ("acknowledge", "dismiss", "resolve")
@@ -233,7 +233,6 @@ class FlagCaseAdmin(TransitionsMixin, ReadOnlyModelAdmin):
             ]
             for flag in list_sightings(row)
         ]
-        headers = ["When", "What", "State after", "Who", "Why"]
         return [
             Table(
                 "Months in whose reviews it stands",
@@ -245,7 +244,7 @@ class FlagCaseAdmin(TransitionsMixin, ReadOnlyModelAdmin):
             make_actions(
                 "Corrective actions", list(list_actions(row.program_id).filter(case=row)), "Nothing was proposed for it."
             ),
-            Table("What happened", headers, log_rows(list_flag_transitions(row.pk), dict(FlagState.choices)), "Nothing yet."),
+            make_log(list_flag_transitions(row.pk), dict(FlagState.choices), FLAG_TRANSITIONS, FLAG_DATA_TRANSITIONS),
         ]
 
     def ask_bulk(self, request: HttpRequest, form: Form | None = None) -> HttpResponse:

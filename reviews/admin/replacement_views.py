@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from partners.models import Partner
 from partners.selectors import find_contract_terms, list_partners
-from plum_site.lib.admin import log_rows
+from plum_site.lib.admin import make_log
 from plum_site.lib.periods import local_date
 from plum_site.lib.present import Table, day
 from reviews.choices import ReplacementState
@@ -44,6 +44,7 @@ from reviews.selectors.replacements import (
     read_places,
 )
 from reviews.services.replacements.notices import render_partner_notice
+from reviews.workflow import REPLACEMENT_SYSTEM_TRANSITIONS, REPLACEMENT_TRANSITIONS
 
 S = ReplacementState
 CHOOSING = (S.OPENED, S.COMPARED, S.CHOSEN, S.AGREED)
@@ -73,12 +74,12 @@ def list_tables(row: Replacement, at: datetime) -> list[Table]:
         tables.insert(0 if row.state == S.TRIALLING else 1, make_trial(compared))
     if row.state not in CHOOSING and row.comparison:
         tables.append(candidates)
-    log = log_rows(list_replacement_steps(row.pk), dict(ReplacementState.choices))
+    steps, states = list_replacement_steps(row.pk), dict(ReplacementState.choices)
     return [
         *tables,
         make_contacts(list_contact_log(row.pk)),
         make_files(row, list_files(row.pk)),
-        Table("What happened", ["When", "What", "State after", "Who", "Why"], log, "Nothing yet."),
+        make_log(steps, states, REPLACEMENT_TRANSITIONS, REPLACEMENT_SYSTEM_TRANSITIONS),
     ]
 
 

@@ -204,10 +204,10 @@ class ReplacementAdmin(ReplacementStepsMixin, ReplacementWorkMixin, ReadOnlyMode
     # --- downloads and the holders ---
 
     def download_candidates(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The comparison as it was kept, nothing rounded."""
+        """The comparison as it was kept, nothing rounded; what is hidden is empty and has the status "suppressed"."""
         row = self.row_or_404(request, pk)
         compared = row.comparison or {"metrics": [], "candidates": []}
-        figures = [f"{name}{end}" for name in compared["metrics"] for end in ("", "_low", "_high", "_rank", "_of")]
+        figures = [f"{name}{end}" for name in compared["metrics"] for end in ("", "_low", "_high", "_rank", "_of", "_status")]
         keys = ("partner", "name", "state", "category", "country", "offers", "drafts", "standing", "coverage")
         lines: list[list[Any]] = []
         for one in compared["candidates"]:
@@ -215,7 +215,7 @@ class ReplacementAdmin(ReplacementStepsMixin, ReplacementWorkMixin, ReadOnlyMode
             cells += ["; ".join(one["uncovered"]), "; ".join(say_gap("\n".join(gap)) for gap in one["gaps"])]
             for name in compared["metrics"]:
                 found = one["metrics"].get(name) or {}
-                cells += [found.get(key) for key in ("rate", "rate_low", "rate_high", "rank", "of")]
+                cells += [found.get(key) for key in ("rate", "rate_low", "rate_high", "rank", "of", "status")]
             lines.append(cells)
         return sheet(f"candidates-{pk}", [*keys, "uncovered", "gaps", *figures], lines)
 

@@ -84,7 +84,18 @@ COMPARED: dict[str, Any] = {
                 "coverage": 0.82,
                 "uncovered": ["north"],
                 "gaps": [["region=north", "coffee"]],
-                "metrics": {"redemption_rate": None},
+                "metrics": {
+                    "redemption_rate": {
+                        "status": "suppressed",
+                        "rate": None,
+                        "rate_low": None,
+                        "rate_high": None,
+                        "shrunken": None,
+                        "rank": None,
+                        "of": None,
+                        "denominator": None,
+                    }
+                },
             }
         ],
     },

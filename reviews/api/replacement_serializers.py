@@ -207,7 +207,9 @@ class ReplacementOutput(ReplacementRow):
 
     tasks = serializers.SerializerMethodField(help_text="In the order of the steps.")
     comparison = serializers.DictField(
-        allow_null=True, help_text="The candidates side by side, as they were compared last: docs/rules/replacement.md."
+        allow_null=True,
+        help_text="The candidates side by side, as they were compared last: docs/rules/replacement.md. A rate with the `status` "
+        "`suppressed` has too few members behind it to be shown; null: nothing was seen.",
     )
     candidates = serializers.SerializerMethodField(help_text="Those that were named first.")
     terms = serializers.CharField(help_text="What was agreed with the successor, in words.")

@@ -1,7 +1,7 @@
 """Corrective actions as pages show them: the sentence, the state, who stands behind it, what it changes and what it did."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +22,8 @@ from plum_site.lib.periods import local_date
 from plum_site.lib.present import BREAK, NO_DATA, Table, badge, count, day, instant, link, month, rate
 from reviews.choices import ActionKind, ActionState, Verdict
 from reviews.models import ActionNote, CorrectiveAction
-from reviews.rules.actions import SOLO_HOURS, UNDO_DAYS, say_action
+from reviews.rules.actions import SOLO_HOURS, UNDO_DAYS, is_in_time, say_action, undo_until
+from reviews.rules.effects import say_change
 from reviews.selectors.replacements import find_replacement_of_action
 from reviews.services.actions import HANDLINGS, Preview, UnableToExecute
 from reviews.workflow import UNDOABLE_ACTIONS
@@ -248,10 +249,19 @@ def say_what_next(action: CorrectiveAction, at: datetime) -> str:
         return f"It waits for somebody{others} to approve it. Nothing is done before."
     if state == ActionState.SCHEDULED and action.is_solo:
         return f"Approved by one person: it waits {SOLO_HOURS} hours, in which it can be cancelled."
-    if state in UNDOABLE_ACTIONS and HANDLINGS[action.kind].undo is not None and action.executed_at is not None:
-        until = action.executed_at + timedelta(days=UNDO_DAYS)
-        return f"It can be reverted until {day(timezone.localtime(until).date())}." if at <= until else ""
+    if state in UNDOABLE_ACTIONS and action.executed_at is not None:
+        if HANDLINGS[action.kind].undo is None:
+            return "What went out cannot be taken back."
+        return say_until("reverted", action.executed_at, at)
     return ""
+
+
+def say_until(done: str, since: datetime, at: datetime) -> str:
+    """Until when something can be taken back, or could. done: "reverted" or "rolled back"; since: when it was carried out."""
+    last = day(timezone.localtime(undo_until(since)).date())
+    if is_in_time(since, at):
+        return f"It can be {done} until {last}."
+    return f"It could be {done} until {last}: its {UNDO_DAYS} days are over."
 
 
 def show_effect(action: CorrectiveAction) -> dict[str, Any] | None:
@@ -267,9 +277,10 @@ def show_effect(action: CorrectiveAction) -> dict[str, Any] | None:
     if design.get("minimum_effect"):
         facts.append(("Smallest change worth knowing of", rate(design["minimum_effect"], 0)))
     if effect.get("estimate") is not None:
-        facts.append(("Change", rate(effect["estimate"])))
-        low, high = (NO_DATA if effect.get(end) is None else rate(effect[end]) for end in ("low", "high"))
-        facts.append(("Lies between", format_html("{} and {} (95 of 100 times)", low, high)))
+        facts.append(("Change", say_change(effect["estimate"])))
+        low, high = (None if effect.get(end) is None else say_change(effect[end]) for end in ("low", "high"))
+        if low is not None:
+            facts.append(("Lies", f"{f'between {low} and {high}' if high else f'above {low}'}, 95 of 100 times"))
     return {
         "verdict": show_verdict(action.verdict) if action.verdict else "",
         "sentence": effect.get("sentence", "") or ("Not measured yet." if design.get("metric") else ""),

@@ -96,7 +96,7 @@ def _name(replacement: Replacement, partner: Partner) -> SafeString:
 
 def _rate(one: State | None) -> SafeString | str:
     if one is None or one["rate"] is None:
-        return NO_DATA
+        return SUPPRESSED if one is not None and one.get("status") == "suppressed" else NO_DATA
     lines = [f"{rate(one['rate_low'])} – {rate(one['rate_high'])}"] if one["rate_low"] is not None else []
     lines += [f"rank {one['rank']} of {one['of']}"] if one["rank"] else []
     said = format_html('{}<span class="plum-note">{}</span>', BREAK, ", ".join(lines)) if lines else ""

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -13,8 +12,8 @@ from plum_site.lib.admin import url_of
 from plum_site.lib.present import BREAK, NO_DATA, Table, badge, day, instant, link
 from reviews.choices import ActionState, ReplacementState, ReplacementStep
 from reviews.models import Replacement, ReplacementTask, ReplacementTransition
-from reviews.pages.actions import name_of
-from reviews.rules.actions import SOLO_HOURS, UNDO_DAYS
+from reviews.pages.actions import name_of, say_until
+from reviews.rules.actions import SOLO_HOURS
 
 S = ReplacementState
 STATE_TONES = {
@@ -101,17 +100,17 @@ def say_what_next(replacement: Replacement, at: datetime) -> str:
             wait = f" One person approved it alone: not before {SOLO_HOURS} hours are over." if replacement.is_solo else ""
             return f"Say when the cutover is, or try it with a share of members first.{wait} Members see no difference before."
         case S.TRIALLING:
-            return f"{_say_share(replacement)} Look at how both arms do, then say when the cutover is, or end the trial."
+            return f"{say_share(replacement)} Look at how both arms do, then say when the cutover is, or end the trial."
         case S.SCHEDULED:
-            trial = _say_share(replacement)
+            trial = say_share(replacement)
             more = f" {trial}" if trial else ""
             return f"The cutover happens by itself at its time. Until then it can be moved, gone back on, or called off.{more}"
         case S.CUT_OVER:
-            return "Verify that nobody is stranded and that everything stands in its place."
+            return f"Verify that nobody is stranded and that everything stands in its place. {_say_until(replacement, at)}"
         case S.VERIFIED:
-            return "Complete it: the old offers are retired then. Until that it can be rolled back as it stands."
+            return f"Complete it: the old offers are retired then. {_say_until(replacement, at)}"
         case S.COMPLETED:
-            return _say_until(replacement, at)
+            return f"It is done. {_say_until(replacement, at)}"
         case S.ROLLED_BACK if replacement.action.state == ActionState.EXECUTING:
             return "Members see what they saw before. Go back to an earlier step and on from there, or call it off."
         case S.ROLLED_BACK:
@@ -119,7 +118,8 @@ def say_what_next(replacement: Replacement, at: datetime) -> str:
     return "It is over. Propose another replacement if one is needed."
 
 
-def _say_share(replacement: Replacement) -> str:
+def say_share(replacement: Replacement) -> str:
+    """Who sees the new offers while a trial runs; "" where none does."""
     trial = replacement.trial
     if trial is None or trial.ended_at is not None:
         return ""
@@ -128,10 +128,7 @@ def _say_share(replacement: Replacement) -> str:
 
 
 def _say_until(replacement: Replacement, at: datetime) -> str:
-    until = replacement.cut_over_at and replacement.cut_over_at + timedelta(days=UNDO_DAYS)
-    if until is None or at > until:
-        return "It is done."
-    return f"It is done. It can be rolled back until {day(timezone.localtime(until).date())}."
+    return say_until("rolled back", replacement.cut_over_at, at) if replacement.cut_over_at else ""
 
 
 def make_way(
@@ -213,7 +210,7 @@ def make_replacements(rows: Sequence[Any], partner_id: int, today: date) -> Tabl
         [
             link(url_of(row), say_replacement(row)),
             "is replaced" if row.partner_id == partner_id else "takes the place",
-            show_replacement_state(row.state),
+            format_html("{}{}{}", show_replacement_state(row.state), BREAK, say_share(row)),
             ReplacementStep(row.present_step).label if row.present_step else NO_DATA,
             show_due(row.step_due_date, today, waits=bool(row.present_step)),
         ]

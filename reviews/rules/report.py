@@ -45,18 +45,23 @@ def write_names(names: Sequence[str]) -> str:
 
 def write_count(value: float) -> str:
     """A whole number with thousands separated."""
-    return f"{Decimal(str(value)).quantize(Decimal(1), ROUND_HALF_EVEN):,}"
+    return _signed(f"{Decimal(str(value)).quantize(Decimal(1), ROUND_HALF_EVEN):,}")
 
 
 def write_rate(value: float | Decimal, places: int = 1) -> str:
     """A share of 1 as per cent."""
-    return f"{(Decimal(str(value)) * 100).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):,} %"
+    return _signed(f"{(Decimal(str(value)) * 100).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):,} %")
 
 
 def write_money(money: Mapping[str, str], first: str = "") -> str:
     """Amounts by currency side by side, `first` in front; never added."""
     codes = sorted(money, key=lambda code: (code != first, code))
-    return AND.join(f"{Decimal(money[code]):,.{exponent(code)}f} {code}" for code in codes) or NO_DATA
+    return AND.join(_signed(f"{Decimal(money[code]):,.{exponent(code)}f} {code}") for code in codes) or NO_DATA
+
+
+def _signed(text: str) -> str:
+    """A number with a minus sign that is one, not a hyphen."""
+    return text.replace("-", "−")
 
 
 def write_figure(key: str, value: Any, stages: Sequence[str], first_currency: str = "") -> str:

@@ -375,4 +375,4 @@ def _rows(
 def _signed(change: Decimal | None) -> str:
     if change is None:
         return ""
-    return f"{'+' if change > 0 else ''}{words.write_rate(change, 0)}".replace("-", "−")
+    return f"{'+' if change > 0 else ''}{words.write_rate(change, 0)}"

@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from offers.models import Audience, Listing, ListingDraft, Offer, Segment
-from offers.services import set_audience
+from offers.services import set_audience, start_trial
 from partners.models import Program
 from plum_site.lib.clock import now
 from plum_site.lib.periods import local_date
@@ -151,3 +151,16 @@ def test_a_program_admin_leads_a_draft_to_live(client: Client, program: Program)
         assert client.post(reverse("admin:offers_offer_done", args=[offer.pk, name]), {"comment": ""}).status_code == 302
     offer.refresh_from_db()
     assert offer.state == "published"
+
+
+def test_an_offer_on_trial_says_who_sees_it(client: Client, program: Program, offer: Offer) -> None:
+    new = make_offer(program, "O2")
+    start_trial(program_id=program.pk, pairs=[(offer.pk, new.pk)], share_percent=20, salt="salt", actor="system", at=now())
+
+    listed = text_of(client.get(reverse("admin:offers_offer_changelist")))
+    assert "Live on trial: 20 % of members see O2 instead" in listed
+    assert "Live on trial: 20 % of members see it in the place of O1" in listed
+    assert "on trial: 20 % of members see O2 instead" in text_of(client.get(reverse(CHANGE, args=[offer.pk])))
+    assert "on trial: 20 % of members see O2 instead" in text_of(client.get(reverse("admin:ranking_order")))
+    Offer.objects.filter(pk=offer.pk).update(state="paused")  # nobody sees it
+    assert "see O2 instead" not in text_of(client.get(reverse("admin:offers_offer_changelist")))

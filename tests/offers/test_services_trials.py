@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from offers.choices import OfferState
 from offers.models import CatalogTrial, Offer
-from offers.rules import Trial, leave_out
-from offers.selectors import day_catalog, list_running_trials, list_trials
+from offers.rules import Trial, leave_out, say_trial
+from offers.selectors import day_catalog, list_running_trials, list_trials, trial_now
 from offers.selectors.catalog import read_day_catalog
 from offers.services import change_offer_state, end_trial, start_trial
 from partners.models import Program
@@ -177,3 +177,26 @@ def test_periods_without_others() -> None:
     assert leave_out([(two, three)], [(one, four)]) == []
     assert leave_out([(one, two), (three, four)], [(two, three)]) == [(one, two), (three, four)]
     assert leave_out([(one, None)], [(one, two), (three, four)]) == [(two, three), (four, None)]
+
+
+def test_an_offer_says_its_part_in_a_trial_in_words(program: Program) -> None:
+    make_segment(program, "north", "region", ("north",))
+    trial = begin(program, ("A", "X"), ("B", None), (None, "C"), share=20, segment_id=program.segments.get().pk)
+
+    def said() -> dict[str, str]:
+        rows = Offer.objects.annotate(part=trial_now()).exclude(part=None).values_list("external_id", "part")
+        return {name: say_trial(name, part) for name, part in rows}
+
+    assert said() == {
+        "A": "on trial: 20 % of North see X instead",
+        "B": "on trial: 20 % of North do not see it",
+        "C": "on trial with 20 % of North",
+        "X": "on trial: only 20 % of North see it",
+    }
+    end_trial(trial_id=trial.pk, actor="system", at=LATER)
+    assert said() == {}
+    begin(program, ("A", "C"), share=5)
+    assert said() == {
+        "A": "on trial: 5 % of members see C instead",
+        "C": "on trial: 5 % of members see it in the place of A",
+    }

@@ -6,7 +6,8 @@ import pytest
 
 from offers.models import RankingRevision
 from offers.services import save_ranking
-from plum_site.lib.admin import log_rows
+from partners.workflow import SYSTEM_TRANSITIONS, TRANSITIONS
+from plum_site.lib.admin import make_log
 from plum_site.lib.models import User
 from plum_site.lib.people import person_behind
 from tests.factories.ledger import make_stocked_program
@@ -29,5 +30,5 @@ def test_a_log_names_people_states_and_transitions(at):
         SimpleNamespace(at=at, name="put_on_notice", to_state="on_notice", actor=f"user:{ada.pk}", comment="late"),
         SimpleNamespace(at=at, name="create", to_state="strange", actor="system", comment=""),
     ]
-    rows = log_rows(log, {"on_notice": "On notice"})
-    assert [row[1:] for row in rows] == [["put on notice", "On notice", "ada", "late"], ["create", "strange", "system", ""]]
+    table = make_log(log, {"on_notice": "On notice"}, TRANSITIONS, SYSTEM_TRANSITIONS)
+    assert [row[1:] for row in table.rows] == [["Put on notice", "On notice", "ada", "late"], ["Create", "strange", "system", ""]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plum_site.lib.present import count, rate
+from plum_site.lib.present import amount, amounts, count, rate
 
 
 @pytest.mark.parametrize(("value", "shown"), [(122.9, "123"), (60.5, "60"), (61.5, "62"), (1234, "1,234"), (0, "0")])
@@ -15,6 +15,13 @@ def test_a_count_is_rounded(value, shown):
 )
 def test_a_rate_is_rounded(value, places, shown):
     assert rate(value, places) == shown
+
+
+def test_a_minus_is_no_hyphen():
+    assert rate(-0.1234) == "−12.3 %"
+    assert count(-1234) == "−1,234"
+    assert amount(-1250, "EUR") == "−12.50 EUR"
+    assert "−12.50 EUR" in amounts({"EUR": "-12.50"})
 
 
 def test_nothing_is_not_zero():

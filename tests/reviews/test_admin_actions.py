@@ -10,13 +10,15 @@ from offers.choices import OfferState
 from offers.models import Offer
 from offers.services import change_offer_state, publish_listing
 from partners.models import Program
+from partners.services import save_contact
 from plum_site.lib.choices import Role
 from plum_site.lib.clock import now
 from plum_site.lib.models import User
 from plum_site.lib.people import grant_role
 from reviews.choices import ActionKind, ActionState, Approval
 from reviews.models import ActionNote, CorrectiveAction
-from reviews.rules.actions import ApprovalSpec, default_approvals
+from reviews.pages.actions import show_effect
+from reviews.rules.actions import UNDO_DAYS, ApprovalSpec, default_approvals
 from reviews.services.actions import edit_action, reject_action, save_approvals
 from tests.factories.actions import AT, WORDS, carry_out, lower_approvals, make_correctable_program, propose
 from tests.factories.people import make_member_of_staff
@@ -180,6 +182,52 @@ def test_a_revert_puts_back_what_was_there(client: Client, program: Program, ann
     client.post(step(action, "revert"), {"comment": "Mended."})
     assert Offer.objects.get(external_id="O1").state == OfferState.PUBLISHED
     assert "Reverted by" in text_of(client.get(page_of(action)))
+
+
+def test_after_thirty_days_no_revert_is_offered_and_the_page_says_so(client: Client, program: Program, anna: User) -> None:
+    at = now() - timedelta(days=UNDO_DAYS, minutes=1)
+    action = carry_out(propose(program, anna, at=at), anna, at)
+    fresh = carry_out(propose(program, anna, params={"offers": ["O2"]}, at=now()), anna, now())
+    assert "Revert…" in text_of(client.get(page_of(fresh)))
+
+    said = text_of(client.get(page_of(action)))
+
+    assert "Revert…" not in said
+    assert "It could be reverted until" in said
+    assert "its 30 days are over" in said
+    assert "An action is reverted within 30 days." in text_of(client.post(step(action, "revert"), {"comment": "Late."}))
+
+
+def test_what_went_out_says_that_it_cannot_be_taken_back(client: Client, program: Program, anna: User) -> None:
+    person = {"name": "Ann", "email": "ann@p1.example", "role": "account", "language": "en"}
+    save_contact(partner_id=program.partners.get(external_id="P1").pk, **person, actor="system", at=AT)
+    letter = {"subject": "June", "text": "Members activate less."}
+    action = carry_out(propose(program, anna, ActionKind.CONTACT_PARTNER, params=letter), anna)
+
+    said = text_of(client.get(page_of(action)))
+
+    assert "What went out cannot be taken back." in said
+    assert "Revert…" not in said
+
+
+def test_the_log_says_steps_in_the_words_of_their_buttons(client: Client, program: Program, anna: User) -> None:
+    action = carry_out(propose(program, anna), anna)
+
+    said = text_of(client.get(page_of(action))).partition("What happened")[2]
+
+    for words in ("Proposed", "Approve", "Scheduled", "Begun", "Executed", "Measuring"):
+        assert words in said, words
+    assert not {"propose", "approve", "schedule", "begin", "finish", "watch"} & set(said.split())
+
+
+@pytest.mark.parametrize(
+    ("high", "words"), [(-0.04, "between −20.0 % and −4.0 %, 95 of 100 times"), (None, "above −20.0 %, 95 of 100 times")]
+)
+def test_a_fall_is_written_with_a_minus(high: float | None, words: str) -> None:
+    effect = {"verdict": "harmed", "estimate": -0.123, "low": -0.2, "high": high, "sentence": "It fell."}
+    shown = show_effect(CorrectiveAction(design={"metric": "redemptions"}, effect=effect, verdict="harmed"))
+    assert shown is not None
+    assert shown["facts"] == [("Measured by", "Redemptions"), ("Change", "−12.3 %"), ("Lies", words)]
 
 
 def test_a_revert_after_another_change_shows_three_versions(client: Client, program: Program, anna: User) -> None:

@@ -245,6 +245,26 @@ def test_comparison_and_losses_are_tables_to_keep(program: Program, pair: tuple[
     assert (first["label"], first["offers_before"], first["offers_after"]) == ("Everyone", "5", "2")
 
 
+def test_a_hidden_rate_looks_unlike_one_of_which_nothing_was_seen(
+    program: Program, pair: tuple[User, User], anna: Client
+) -> None:
+    make_segment(program, "north", "region", ("north",))
+    facts = [(kind, f"M{number}", "O4") for number in (0, 2) for kind in ("unlocked", "activated")]
+    happens(program, *facts, at="2026-06-15T10:00:00Z")
+    Program.objects.filter(pk=program.pk).update(minimum_group=5)
+    replacement = lead(open_replacement(program, *pair, segment="north"), *pair, S.COMPARED)
+    assert replacement.comparison is not None
+    seen = {row["partner"]: row["metrics"]["activation_rate"] for row in replacement.comparison["candidates"]}
+    assert (seen["P3"], seen["P2"]["status"], seen["P2"]["rate"]) == (None, "suppressed", None)
+
+    page = anna.get(page_of(replacement)).content.decode()
+    rows = {name: page.split(f">{name}</a>")[1].split("</tr>")[0] for name in ("Partner P2", "Partner P3")}
+    assert {name: "suppressed</span>" in row for name, row in rows.items()} == {"Partner P2": True, "Partner P3": False}
+    answer = anna.get(reverse("admin:reviews_replacement_candidates", args=[replacement.pk])).content.decode()
+    kept = {row["partner"]: row for row in csv.DictReader(io.StringIO(answer))}
+    assert (kept["P2"]["activation_rate"], kept["P2"]["activation_rate_status"]) == ("", "suppressed")
+
+
 def test_a_replacement_for_one_segment_shows_its_own_catalog(program: Program, pair: tuple[User, User], ben: Client) -> None:
     make_segment(program, "north", "region", ("north",))
     replacement = lead(open_replacement(program, *pair, segment="north"), *pair, S.CUT_OVER, cut_over_at=now())
@@ -252,3 +272,13 @@ def test_a_replacement_for_one_segment_shows_its_own_catalog(program: Program, p
     assert "all its offers, for the members of North, by Partner P2." in said
     assert "Places in the catalog of North." in said
     assert "Offer O1 is open to everyone but North everyone" in text_of(ben.get(step(replacement, "roll_back", "do")))
+
+
+def test_a_cutover_of_long_ago_is_not_offered_to_be_rolled_back(
+    program: Program, pair: tuple[User, User], anna: Client, ben: Client
+) -> None:
+    late = lead(open_replacement(program, *pair), *pair, S.VERIFIED, cut_over_at=now() - timedelta(days=31))
+    said = text_of(ben.get(page_of(late)))
+    assert "It could be rolled back until" in said
+    assert "Roll back…" not in said
+    assert "Complete…" in said

@@ -142,6 +142,8 @@ def test_the_whole_way_through_the_pages_by_two_people(
     said = text_of(anna.get(page_of(replacement)))
     assert "It can be rolled back until" in said
     assert "What held when it was verified" in said
+    for words in ("Opened", "Compare the candidates", "Offers are mapped", "Schedule the cutover", "Cut over", "Complete"):
+        assert words in said.partition("What happened")[2], words
     assert not list_inline(anna.get(page_of(replacement)).content.decode())
 
 

@@ -20,7 +20,7 @@ from plum_site.lib.admin.keyset import KeysetModelAdmin
 from plum_site.lib.admin.progress import show_progress
 from plum_site.lib.admin.rows import ADMINS, ProgramModelAdmin, ReadOnlyModelAdmin, console_admin, within
 from plum_site.lib.admin.tables import TablesMixin
-from plum_site.lib.admin.transitions import CommentForm, TransitionsMixin, log_rows
+from plum_site.lib.admin.transitions import CommentForm, TransitionsMixin, make_log
 
 __all__ = [
     "ADMINS",
@@ -40,7 +40,7 @@ __all__ = [
     "console_admin",
     "go",
     "guarded",
-    "log_rows",
+    "make_log",
     "page",
     "person_of",
     "program_of",

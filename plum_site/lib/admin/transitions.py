@@ -14,7 +14,7 @@ from plum_site.lib.admin.rows import ProgramModelAdmin
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.people import names_of
-from plum_site.lib.present import instant
+from plum_site.lib.present import Table, instant
 from plum_site.lib.workflow import Table as Transitions
 from plum_site.lib.workflow import Transition, available
 
@@ -25,20 +25,26 @@ class CommentForm(forms.Form):
     comment = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False, max_length=2000)
 
 
-def log_rows(log: Iterable[Any], states: Mapping[str, str]) -> list[list[Any]]:
-    """How a row came to its state, for a table: when, what, to which state, who by name, and why."""
+def make_log(log: Iterable[Any], states: Mapping[str, str], *tables: Transitions, title: str = "What happened") -> Table:
+    """
+    How a row came to its state: when, what, to which state, who by name, and why.
+
+    states: what each is called. tables: whose transitions the names in the log are; what stands in none is said as it is.
+    """
     entries = list(log)
-    names = names_of(entry.actor for entry in entries)
-    return [
+    people = names_of(entry.actor for entry in entries)
+    labels = {name: transition.label for table in tables for name, transition in table.items()}
+    rows = [
         [
             instant(entry.at),
-            entry.name.replace("_", " "),
+            labels.get(entry.name) or entry.name.replace("_", " ").capitalize(),
             states.get(entry.to_state, entry.to_state),
-            names[entry.actor],
+            people[entry.actor],
             entry.comment,
         ]
         for entry in entries
     ]
+    return Table(title, ["When", "What", "State after", "Who", "Why"], rows, "No change is recorded.")
 
 
 class TransitionsMixin(ProgramModelAdmin):

@@ -8,10 +8,12 @@ from reviews.rules.actions.approvals import (
     ApprovalSpec,
     check_approvals,
     default_approvals,
+    is_in_time,
     is_theirs,
     lowers,
     needs_two_people,
     say_changes,
+    undo_until,
 )
 from reviews.rules.actions.params import HOWS, SEGMENT_KINDS, WITH_PLACE, check_params, say_action
 from reviews.rules.actions.placing import (
@@ -71,6 +73,7 @@ __all__ = [
     "default_playbook",
     "find_placings",
     "find_proposal",
+    "is_in_time",
     "is_theirs",
     "lowers",
     "needs_two_people",
@@ -79,5 +82,6 @@ __all__ = [
     "say_changes",
     "say_line",
     "say_placing",
+    "undo_until",
     "write_lines",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from plum_site.lib.errors import InvalidInput
 from reviews.choices import ActionKind, Approval
@@ -25,6 +26,26 @@ class ApprovalSpec:
     approvals: Mapping[str, str] = field(default_factory=dict)
     push_limit: int = PUSH_LIMIT
     solo_mode: bool = False
+
+
+def undo_until(done_at: datetime) -> datetime:
+    """
+    The last instant at which an action, or a cutover, that was done then can be taken back.
+
+    Shape: one aware instant.
+    Source: docs/rules/actions.md
+    """
+    return done_at + timedelta(days=UNDO_DAYS)
+
+
+def is_in_time(done_at: datetime | None, at: datetime) -> bool:
+    """
+    Whether what was done then can be taken back still; what was not done yet has all its days before it.
+
+    Shape: a bool.
+    Source: docs/rules/actions.md
+    """
+    return done_at is None or at <= undo_until(done_at)
 
 
 def default_approvals() -> ApprovalSpec:

@@ -95,7 +95,8 @@ def compare_candidates(replacement: Replacement, at: datetime) -> dict[str, Any]
     coverage: the share of the old offers' redemptions that came from groups of members (values of the first reporting attribute)
     to whom the candidate has an offer. gaps: groups and categories that would be left without an offer if all its offers came in
     the place of the old ones. metrics: of its members everywhere, or in the segment that the replacement is for; the rate that
-    is drawn towards its category's, its interval and its rank there. standing: of the newest review, "" where there is none.
+    is drawn towards its category's, its interval and its rank there; null for a partner that did nothing, and with the status
+    "suppressed" and no figure where too few members are behind it. standing: of the newest review, "" where there is none.
 
     Shape: {"from", "to", "metrics": [names], "candidates": [{"partner", "name", "state", "category", "country", "offers",
     "drafts", "standing", "coverage", "uncovered", "gaps", "metrics": {name: {...} or null}}]}; the best first: by coverage,
@@ -112,7 +113,12 @@ def compare_candidates(replacement: Replacement, at: datetime) -> dict[str, Any]
         compared = compare_partners(
             program=program, metric=name, starts_date=starts_date, ends_date=ends_date, by=CATEGORY, where=where
         )
-        placed[name] = {row.partner: _describe(group, row) for group in compared.groups for row in (*group.ranked, *group.apart)}
+        placed[name] = {
+            row.partner: _describe(group, row, status)
+            for group in compared.groups
+            for status, rows in (("ranked", group.ranked), ("too_little_data", group.apart), ("suppressed", group.suppressed))
+            for row in rows
+        }
     partners = list_possible(replacement)
     cards = find_newest_cards(program.pk, [partner.pk for partner in partners])
     redeemed, groups = _redemptions_by_value(replacement, starts_date, ends_date), list_groups(replacement, today)
@@ -145,20 +151,19 @@ def compare_candidates(replacement: Replacement, at: datetime) -> dict[str, Any]
     }
 
 
-def _describe(group: Group, row: Row) -> dict[str, Any] | None:
-    """One rate of one partner; None where the group of members behind it is too small to show."""
+def _describe(group: Group, row: Row, status: str) -> dict[str, Any]:
+    """One rate of one partner; its figures are None where the group of members behind it is too small to show."""
     one = row.placed
-    if one is None:
-        return None
-    low, high = one.interval or (None, None)
+    low, high = (one.interval if one else None) or (None, None)
     return {
-        "rate": one.rate,
+        "status": status,
+        "rate": one.rate if one else None,
         "rate_low": low,
         "rate_high": high,
-        "shrunken": one.shrunken,
-        "rank": one.rank,
-        "of": len(group.ranked),
-        "denominator": one.sample.denominator,
+        "shrunken": one.shrunken if one else None,
+        "rank": one.rank if one else None,
+        "of": len(group.ranked) if one else None,
+        "denominator": one.sample.denominator if one else None,
     }
 
 

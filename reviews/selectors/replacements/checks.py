@@ -15,7 +15,7 @@ from plum_site.lib.models import Outbox
 from plum_site.lib.periods import local_date
 from reviews.choices import HolderState
 from reviews.models import Replacement
-from reviews.rules.actions import UNDO_DAYS
+from reviews.rules.actions import UNDO_DAYS, is_in_time
 from reviews.rules.replacements import Check, Gap, check_ranks
 from reviews.selectors.replacements.holders import list_holdings
 from reviews.selectors.replacements.losses import list_categories
@@ -156,7 +156,7 @@ def _check_gaps(replacement: Replacement, today: date) -> Check:
 
 def _check_way_back(replacement: Replacement, today: date, at: datetime) -> Check:
     """What the cutover left still stands, so that it can be taken back."""
-    if replacement.cut_over_at is not None and at > replacement.cut_over_at + timedelta(days=UNDO_DAYS):
+    if not is_in_time(replacement.cut_over_at, at):
         return _checked("rollback_intact", f"The {UNDO_DAYS} days in which it could be rolled back are over.", 0, ())
     after, now = replacement.after or {}, read_state(replacement, today)
     faults = [f"{name} was changed since" for name in after if after[name] != now[name]]

@@ -1,10 +1,10 @@
 """Which of the steps that a replacement's state leads to would not be refused for another reason."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reviews.choices import ActionKind, ActionState
 from reviews.models import Replacement
-from reviews.rules.actions import UNDO_DAYS, ApprovalSpec, needs_two_people
+from reviews.rules.actions import ApprovalSpec, is_in_time, needs_two_people
 
 WITH_ITS_ACTION = ("back_to_candidates", "back_to_terms", "back_to_mapping", "cancel")
 WITH_A_SUCCESSOR = ("back_to_terms", "back_to_mapping", "send_back", "start_trial")
@@ -39,5 +39,5 @@ def is_open(replacement: Replacement, name: str, person_id: int | None, spec: Ap
     if name == "approve":
         return person_id != replacement.mapper_id or spec.solo_mode or not needs_another(replacement, spec)
     if name == "roll_back":
-        return replacement.cut_over_at is None or at <= replacement.cut_over_at + timedelta(days=UNDO_DAYS)
+        return is_in_time(replacement.cut_over_at, at)
     return True

@@ -1,6 +1,6 @@
 """Carrying out what was approved, once; and taking it back."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from plum_site.lib.errors import DomainError
 from plum_site.lib.models import User
 from reviews.choices import ActionState
 from reviews.models import CorrectiveAction
-from reviews.rules.actions import UNDO_DAYS
+from reviews.rules.actions import UNDO_DAYS, is_in_time
 from reviews.services.actions.approving import plan_execution
 from reviews.services.actions.effects import begin_measuring, make_design
 from reviews.services.actions.kinds import HANDLINGS, Applied
@@ -131,7 +131,7 @@ def revert_action(*, action_id: int, actor: User | str, at: datetime, comment: s
     if undo is None:
         label = action.get_kind_display()
         raise UnableToDecideAction("cannot_revert", f"{label}: what went out cannot be taken back. Nothing was changed.")
-    if action.executed_at is not None and at > action.executed_at + timedelta(days=UNDO_DAYS):
+    if not is_in_time(action.executed_at, at):
         sentence = f"An action is reverted within {UNDO_DAYS} days. Nothing was changed: propose another one instead."
         raise UnableToDecideAction("too_late", sentence)
     take(action, "revert", actor, at, comment, reverted_at=at, reverted_by=audit.actor_name(actor))
@@ -146,5 +146,4 @@ def is_undoable(action: CorrectiveAction, at: datetime) -> bool:
     Raises: nothing.
     Writes: nothing.
     """
-    is_late = action.executed_at is not None and at > action.executed_at + timedelta(days=UNDO_DAYS)
-    return HANDLINGS[action.kind].undo is not None and not is_late
+    return HANDLINGS[action.kind].undo is not None and is_in_time(action.executed_at, at)

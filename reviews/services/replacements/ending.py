@@ -1,6 +1,6 @@
 """What comes after the cutover, and the ways back: verified, completed, rolled back; back to a step; called off."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 
@@ -15,7 +15,7 @@ from plum_site.lib.models import User
 from plum_site.lib.periods import local_date
 from reviews.choices import ActionState, ReplacementState
 from reviews.models import Replacement
-from reviews.rules.actions import UNDO_DAYS
+from reviews.rules.actions import UNDO_DAYS, is_in_time
 from reviews.rules.replacements import say_checks
 from reviews.selectors.replacements import check_replacement
 from reviews.selectors.replacements.state import read_state
@@ -112,7 +112,7 @@ def take_back(*, replacement: Replacement, actor: User | str, at: datetime, comm
 
     Raises, Writes: as roll_back_replacement, in the caller's transaction.
     """
-    if replacement.cut_over_at is not None and at > replacement.cut_over_at + timedelta(days=UNDO_DAYS):
+    if not is_in_time(replacement.cut_over_at, at):
         sentence = f"A cutover is rolled back within {UNDO_DAYS} days. Nothing was changed: open another replacement instead."
         raise UnableToReplace("too_late", sentence)
     was_completed = replacement.state == ReplacementState.COMPLETED
