@@ -26,7 +26,7 @@ from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import NO_DATA, Table, badge, day, instant, link
+from plum_site.lib.present import NO_DATA, Table, as_written, badge, day, instant, link
 
 Version = Listing | ListingDraft
 FIELDS = {"title": "Title", "text": "Text", "creative_url": "Picture or film", "terms": "Terms"}
@@ -309,4 +309,4 @@ def show_words(text: str) -> SafeString:
         )
     if text.startswith(("https://", "http://")) and " " not in text:
         return format_html('<a href="{}" rel="noreferrer">{}</a>', text, text)
-    return format_html('<span class="plum-words">{}</span>', text) if text else NO_DATA
+    return as_written(text) if text else NO_DATA

@@ -18,7 +18,7 @@ def say_trial(offer: str, part: Mapping[str, Any]) -> str:
     part: what offers.selectors.trial_now found of it. Shape: half a sentence.
     Source: docs/rules/trial.md
     """
-    whom = f"{part['share']} % of {part['segment'] or 'members'}"
+    whom = f"{part['share']}\u00a0% of {part['segment'] or 'members'}"
     if offer == part["new"]:
         if part["is_fresh"]:
             return f"on trial: only {whom} see it"

@@ -56,6 +56,11 @@ def badge(label: object, tone: str) -> SafeString:
     return format_html('<span class="plum-badge plum-{}"><span aria-hidden="true">{}</span> {}</span>', tone, TONES[tone], label)
 
 
+def as_written(text: object) -> SafeString:
+    """Words that somebody wrote, with their line breaks."""
+    return format_html('<span class="plum-words">{}</span>', text)
+
+
 def link(url: str, text: object) -> SafeString:
     """An anchor."""
     return format_html('<a href="{}">{}</a>', url, text)

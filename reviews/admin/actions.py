@@ -25,7 +25,7 @@ from plum_site.lib.admin import (
 from plum_site.lib.clock import now
 from plum_site.lib.errors import DomainError
 from plum_site.lib.periods import local_date
-from plum_site.lib.present import BREAK, Table, badge, day, instant
+from plum_site.lib.present import BREAK, Table, as_written, badge, day, instant
 from reviews.admin.action_steps import ActionStepsMixin
 from reviews.choices import ActionKind, ActionState
 from reviews.forms import ActionNoteForm
@@ -187,7 +187,7 @@ class ActionAdmin(ActionStepsMixin, ReadOnlyModelAdmin):
             "facts": list_facts(row, {offer.external_id: offer for offer in offers}),
             "people": list_people(row),
             "effect": show_effect(row),
-            "words": [(label, row.params[name]) for name, label in WORDS if row.params.get(name)],
+            "words": [(label, as_written(row.params[name])) for name, label in WORDS if row.params.get(name)],
             "may_note": allowed(request, "action.step"),
             "note_form": getattr(request, "note_form", None) or ActionNoteForm(),
             "note_url": reverse("admin:reviews_correctiveaction_note", args=[row.pk]),

@@ -140,6 +140,7 @@ def show_flag(case: FlagCase, card: Scorecard | None) -> dict[str, Any]:
     ]
     if card is not None:
         facts.append(("Scorecard", link(url_of(card), month(card.cycle.month_start_date))))
+        facts.append(("Decision about the partner", show_decision(card)))
     return {
         "case": case,
         "state_badge": show_flag_state(case.state),
@@ -208,11 +209,7 @@ class FlagCaseAdmin(TransitionsMixin, ReadOnlyModelAdmin):
         case = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if case is not None and self.has_view_permission(request, case):
-            card = find_card(case)
-            context = {
-                **show_flag(case, card),
-                "decision": show_decision(card) if card is not None else "",
-            }
+            context = show_flag(case, find_card(case))
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def buttons(self, request: HttpRequest, row: FlagCase) -> list[Button]:

@@ -181,7 +181,7 @@ def _places(state: State) -> dict[int, str]:
             places[pk] = "hidden"
             continue
         number += 1
-        places[pk] = f"place {number}, pinned" if str(pk) in pinned else f"place {number}"
+        places[pk] = f"pinned at place {pinned[str(pk)]}" if str(pk) in pinned else f"place {number}"
     return places
 
 

@@ -17,7 +17,7 @@ from partners.models import Partner
 from plum_site.lib.admin import url_of
 from plum_site.lib.people import names_of
 from plum_site.lib.periods import parse_month
-from plum_site.lib.present import BREAK, NO_DATA, SUPPRESSED, Table, badge, count, day, instant, link, month, rate
+from plum_site.lib.present import BREAK, NO_DATA, SUPPRESSED, Table, as_written, badge, count, day, instant, link, month, rate
 from reviews.choices import HolderState
 from reviews.models import Replacement, ReplacementCandidate, ReplacementContact, ReplacementFile
 from reviews.pages import show_standing
@@ -62,7 +62,7 @@ def make_candidates(
             f"{first} to {last}, of {whose}. Covered: the share of the old offers' redemptions by groups of members to whom the "
             "candidate has an offer. Rates with the interval in which they lie 95 of 100 times, and the rank in the category."
         )
-    headers = ["Candidate", "Standing", "Offers", "Covered", *(METRICS[name].label for name in metrics), "Would be missing"]
+    headers = ["Candidate", "Standing", "Offers", "Covered", "Would be missing", *(METRICS[name].label for name in metrics)]
     text = "No other partner is of this category. Add one that is there already, or create a prospect."
     return Table("Candidates", headers, rows, text, note=note)
 
@@ -78,8 +78,8 @@ def _candidate_row(replacement: Replacement, row: State, metrics: Sequence[str],
         show_standing(row["standing"]) if row["standing"] else NO_DATA,
         format_html("{}{}", row["offers"], drafts),
         covered,
-        *(_rate(row["metrics"].get(name)) for name in metrics),
         gaps or "nothing",
+        *(_rate(row["metrics"].get(name)) for name in metrics),
     ]
 
 
@@ -214,7 +214,7 @@ def make_contacts(contacts: Iterable[ReplacementContact]) -> Table:
             one.get_kind_display(),
             one.partner.name,
             names[one.made_by],
-            format_html('<span class="plum-words">{}</span>', one.text),
+            as_written(one.text),
         ]
         for one in found
     ]

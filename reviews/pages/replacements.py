@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from plum_site.lib.admin import url_of
-from plum_site.lib.present import BREAK, NO_DATA, Table, badge, day, instant, link
+from plum_site.lib.present import BREAK, NO_DATA, Table, as_written, badge, day, instant, link
 from reviews.choices import ActionState, ReplacementState, ReplacementStep
 from reviews.models import Replacement, ReplacementTask, ReplacementTransition
 from reviews.pages.actions import name_of, say_until
@@ -180,7 +180,7 @@ def list_agreed(replacement: Replacement) -> list[tuple[str, Any]]:
     """What was agreed, and when it happens."""
     facts: list[tuple[str, Any]] = []
     if replacement.terms:
-        facts.append(("Terms", format_html('<span class="plum-words">{}</span>', replacement.terms)))
+        facts.append(("Terms", as_written(replacement.terms)))
     facts.append(("Days to activate", f"{replacement.last_activation_days} after the cutover"))
     if replacement.mapper:
         facts.append(("Mapped by", format_html("{}, {}", name_of(replacement.mapper), instant(replacement.mapped_at))))

@@ -247,11 +247,11 @@ def test_a_revert_after_another_change_shows_three_versions(client: Client, prog
 
 def test_places_before_and_after_a_re_ranking(client: Client, program: Program, anna: User) -> None:
     action = propose(program, anna, ActionKind.RERANK, params={"offers": ["O3"], "how": "pin", "place": 1}, at=now())
-    assert "place 1, pinned" in text_of(client.get(page_of(action)))
+    assert "pinned at place 1" in text_of(client.get(page_of(action)))
     carry_out(action, anna, now())
     said = text_of(client.get(page_of(action)))
     assert "Revision of the ranking" in said
-    assert "place 1, pinned" in said
+    assert "pinned at place 1" in said
     tables = client.get(page_of(action)).context["tables"]
     assert [row[0] for row in tables[0].rows] == ["Revision of the ranking", "O3"]
     second = propose(program, anna, ActionKind.RERANK, params={"offers": ["O2"], "how": "top"}, at=now())
