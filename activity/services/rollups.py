@@ -1,15 +1,14 @@
 """
 The rollup cells: counted from the events of a seal, and added to what is there.
 
-Cells by offer and by source are counted by the database. The two grains that also have sets of members are counted here,
-from events that are read once: the members of a cell say how many they are. `verify rollups` has the database count all of them
-(`cells_sql`) and compares.
+They are counted here, from events that are read once; the grains that also have sets of members by the members of each cell.
+`verify rollups` has the database count all of them (`cells_sql`) and compares.
 """
 
 import sys
 from array import array
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -25,7 +24,6 @@ GRAINS = {
     BY_PARTNER: {"partner_id": "o.partner_id"},
     BY_SOURCE: {"source_id": "e.source_id"},
 }
-COUNTED_THERE = (BY_OFFER, BY_SOURCE)  # by the database itself
 
 # Each event makes a cell that counts it, and one more for each amount that it carries.
 MEASURES = (
@@ -45,14 +43,15 @@ MEMBER = "COALESCE(e.member_id, 0)"
 
 class Portion(NamedTuple):
     """
-    The events of some batches, column by column, in one order: slot, offer, attribute set, member (0: none).
+    The events of some batches, column by column, in one order: slot, offer, source, attribute set, member (0: none).
 
-    money: the rows of the events that carry an amount, as (slot, offer, attribute set, spend, its currency, reward cost,
-    its currency). offers: offer type and partner by offer.
+    money: the rows of the events that carry an amount, as (slot, offer, source, attribute set, spend, its currency,
+    reward cost, its currency). catalog: offer type and partner by offer.
     """
 
     slots: Sequence[int]
     offers: Sequence[int]
+    sources: Sequence[int]
     sets: Sequence[int]
     members: Sequence[int]
     money: list[tuple[Any, ...]]
@@ -60,6 +59,7 @@ class Portion(NamedTuple):
 
 
 Key = tuple[Any, ...]  # slot, then the grain's own columns
+Counts = Mapping[Key, int]  # events by key
 Groups = Mapping[Key, Sequence[int]]  # the members of the events of each key, repeated as they occur; 0 is nobody
 Amounts = Mapping[Key, Sequence[int]]  # [events, minor units] by key, measure and currency
 
@@ -92,87 +92,94 @@ def cell_columns(table: str) -> str:
 def read_portion(condition: str) -> Portion:
     """The events that meet `condition`, which is over the event `e`."""
     slot, is_postgres = SLOT[connection.vendor], connection.vendor == "postgresql"
-    # One row of four long values: a tenth of the work of a row for each event.
+    # One row of five long values: a tenth of the work of a row for each event.
     as_one = "string_agg(int8send({}), '')" if is_postgres else "group_concat({})"
-    values = ", ".join(as_one.format(each) for each in (slot, "e.offer_id", "e.attribute_set_id", MEMBER))
+    values = ", ".join(as_one.format(each) for each in (slot, "e.offer_id", "e.source_id", "e.attribute_set_id", MEMBER))
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {values} FROM activity_event e WHERE {condition}")
-        slots, offers, sets, members = (split_ids(packed) for packed in cursor.fetchone())
+        slots, offers, sources, sets, members = (split_ids(packed) for packed in cursor.fetchone())
         carries = "e.spend_minor IS NOT NULL OR e.reward_cost_minor IS NOT NULL"
         cursor.execute(
-            f"SELECT {slot}, e.offer_id, e.attribute_set_id, e.spend_minor, e.spend_currency, e.reward_cost_minor, "
-            f"e.reward_cost_currency FROM activity_event e WHERE ({condition}) AND ({carries})"
+            f"SELECT {slot}, e.offer_id, e.source_id, e.attribute_set_id, e.spend_minor, e.spend_currency, "
+            f"e.reward_cost_minor, e.reward_cost_currency FROM activity_event e WHERE ({condition}) AND ({carries})"
         )
         money = cursor.fetchall()
         wanted = ", ".join(map(str, set(offers))) or "NULL"
         cursor.execute(f"SELECT id, offer_type, partner_id FROM offers_offer WHERE id IN ({wanted})")
         catalog = {offer_id: (offer_type, partner_id) for offer_id, offer_type, partner_id in cursor.fetchall()}
-    return Portion(slots, offers, sets, members, money, catalog)
+    return Portion(slots, offers, sources, sets, members, money, catalog)
 
 
 def group_members(portion: Portion) -> dict[str, Groups]:
     """The members of each cell of the two grains that have sets, by rollup table. An event whose offer is gone has no cell."""
-    types = {offer: offer_type for offer, (offer_type, _partner) in portion.catalog.items()}
-    partners = {offer: partner for offer, (_offer_type, partner) in portion.catalog.items()}
-    keys = {
-        BY_SEGMENT: zip(portion.slots, map(types.get, portion.offers), portion.sets, strict=True),
-        BY_PARTNER: zip(portion.slots, map(partners.get, portion.offers), strict=True),
-    }
+    keys = keys_of(portion.slots, portion.offers, portion.sources, portion.sets, portion.catalog)
     groups: dict[str, Groups] = {}
-    for table, of_events in keys.items():
+    for table in (BY_SEGMENT, BY_PARTNER):
         found: defaultdict[Key, list[int]] = defaultdict(list)
-        for key, member in zip(of_events, portion.members, strict=True):
+        for key, member in zip(keys[table], portion.members, strict=True):
             found[key].append(member)
         groups[table] = {key: members for key, members in found.items() if key[1] is not None}
     return groups
 
 
+def count_events(portion: Portion, groups: Mapping[str, Groups]) -> dict[str, Counts]:
+    """How many events each cell has, by rollup table; where members are grouped already, there are as many as members."""
+    keys = keys_of(portion.slots, portion.offers, portion.sources, portion.sets, portion.catalog)
+    counts: dict[str, Counts] = {table: Counter(keys[table]) for table in (BY_OFFER, BY_SOURCE)}
+    return counts | {table: {key: len(members) for key, members in cells.items()} for table, cells in groups.items()}
+
+
 def add_amounts(portion: Portion) -> dict[str, Amounts]:
-    """What the events of each cell of the same grains carry."""
-    segments: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
-    partners: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
-    for slot, offer, attribute_set, *sums in portion.money:
-        if offer not in portion.catalog:
-            continue
-        offer_type, partner = portion.catalog[offer]
-        for measure, minor, currency in ((int(Measure.SPEND), *sums[:2]), (int(Measure.REWARD_COST), *sums[2:])):
-            if minor is not None:
-                segment = segments[slot, offer_type, attribute_set, measure, currency]
-                for cell in (segment, partners[slot, partner, measure, currency]):
+    """What the events of each cell carry, by rollup table."""
+    slots, offers, sources, sets, *sums = zip(*portion.money, strict=True) if portion.money else ((),) * 8
+    amounts: dict[str, Amounts] = {}
+    for table, keys in keys_of(slots, offers, sources, sets, portion.catalog).items():
+        found: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
+        for key, spend, spend_currency, cost, cost_currency in zip(keys, *sums, strict=True):
+            for measure, minor, currency in (
+                (int(Measure.SPEND), spend, spend_currency),
+                (int(Measure.REWARD_COST), cost, cost_currency),
+            ):
+                if minor is not None and key[1] is not None:
+                    cell = found[(*key, measure, currency)]
                     cell[0] += 1
                     cell[1] += minor
-    return {BY_SEGMENT: segments, BY_PARTNER: partners}
+        amounts[table] = found
+    return amounts
 
 
-def add_counted(*, table: str, condition: str) -> None:
+def keys_of(
+    slots: Iterable[int],
+    offers: Sequence[int],
+    sources: Iterable[int],
+    sets: Iterable[int],
+    catalog: Mapping[int, tuple[str, int]],
+) -> dict[str, Iterable[Key]]:
+    """The key of each event by rollup table, in the order of the events; each can be gone through once."""
+    types = {offer: offer_type for offer, (offer_type, _partner) in catalog.items()}
+    partners = {offer: partner for offer, (_offer_type, partner) in catalog.items()}
+    return {
+        BY_OFFER: zip(slots, offers, strict=True),
+        BY_SOURCE: zip(slots, sources, strict=True),
+        BY_SEGMENT: zip(slots, map(types.get, offers), sets, strict=True),
+        BY_PARTNER: zip(slots, map(partners.get, offers), strict=True),
+    }
+
+
+def add_to_cells(*, program_id: int, table: str, counts: Counts, amounts: Amounts) -> None:
     """
-    Add the events that meet `condition` to the cells of a rollup that the database counts, in the caller's transaction.
+    Add what was counted to the cells of one rollup table, in the caller's transaction.
 
     Raises: nothing of its own.
-    Writes: activity_dayofferrollup, activity_daysourcerollup.
+    Writes: activity_daysegmentrollup, activity_dayofferrollup, activity_daypartnerrollup, activity_daysourcerollup.
     """
-    with connection.cursor() as cursor:
-        # WHERE TRUE: SQLite cannot tell an upsert's ON from a join's without it.
-        cursor.execute(
-            f"INSERT INTO {table} ({cell_columns(table)}) SELECT * FROM ({cells_sql(table, condition)}) AS delta "
-            f"WHERE TRUE {_addition(table)}"
-        )
-
-
-def add_to_groups(*, program_id: int, table: str, groups: Groups, amounts: Amounts) -> None:
-    """
-    Add what was counted to the cells of one of the other rollup tables, in the caller's transaction.
-
-    Raises: nothing of its own.
-    Writes: activity_daysegmentrollup, activity_daypartnerrollup.
-    """
-    if not groups:
+    if not counts:
         return
     names = ("slot", *GRAINS[table])
-    counts: dict[str, Sequence[Any]] = dict(zip(names, zip(*groups, strict=True), strict=True))
-    counts["event_count"] = list(map(len, groups.values()))
+    columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*counts, strict=True), strict=True))
+    columns["event_count"] = list(counts.values())
     fixed = {"measure": str(int(Measure.EVENTS)), "currency": "''", "amount_minor": "0"}
-    put_rows(table, program_id, counts, fixed, _addition(table))
+    put_rows(table, program_id, columns, fixed, _addition(table))
     if amounts:
         sums: dict[str, Sequence[Any]] = dict(zip((*names, "measure", "currency"), zip(*amounts, strict=True), strict=True))
         sums |= zip(("event_count", "amount_minor"), zip(*amounts.values(), strict=True), strict=True)
@@ -191,6 +198,7 @@ TYPES = {
     "offer_type": "text",
     "attribute_set_id": "bigint",
     "offer_id": "bigint",
+    "source_id": "bigint",
     "partner_id": "bigint",
     "measure": "smallint",
     "currency": "text",

@@ -23,7 +23,7 @@ from activity.rules import chain_hash
 from activity.selectors.ledger import head_of, runs
 from activity.services.anchors import write_anchor
 from activity.services.member_sets import SETS, add_to_sets
-from activity.services.rollups import COUNTED_THERE, add_amounts, add_counted, add_to_groups, group_members, read_portion
+from activity.services.rollups import add_amounts, add_to_cells, count_events, group_members, read_portion
 from partners.models import Program
 from plum_site.lib import jobs
 from plum_site.lib.crashpoints import crashpoint
@@ -137,12 +137,10 @@ def _add_to_rollups(program: Program, batch_ids: Sequence[int]) -> None:
     )
     # + 0: by the ids, whatever the planner believes of a table that it has not looked at lately; never by the program's time.
     condition = f"e.program_id + 0 = {int(program.pk)} AND ({ranges})"
-    for table in COUNTED_THERE:
-        add_counted(table=table, condition=condition)
-    crashpoint("seal.after_offers")
     portion = read_portion(condition)
     groups, amounts = group_members(portion), add_amounts(portion)
-    for table in groups:
-        add_to_groups(program_id=program.pk, table=table, groups=groups[table], amounts=amounts[table])
-        crashpoint("seal.after_groups")
-        add_to_sets(program_id=program.pk, table=SETS[table], members=groups[table])
+    for table, counts in count_events(portion, groups).items():
+        add_to_cells(program_id=program.pk, table=table, counts=counts, amounts=amounts[table])
+        crashpoint("seal.after_cells")
+        if table in groups:
+            add_to_sets(program_id=program.pk, table=SETS[table], members=groups[table])

@@ -18,7 +18,7 @@ from tests.faults.points import list_points
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
 
-PASSES = {"seal.after_groups": 2}  # places that one transaction passes several times
+PASSES = {"seal.after_cells": 4}  # places that one transaction passes several times
 JOBS = 8
 WORDS = {"web": rf"exited with code {STATUS}\b", "worker": rf"exited with 'exitcode {STATUS}'"}
 
