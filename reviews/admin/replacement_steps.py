@@ -49,9 +49,10 @@ INTROS = {
     "approve": "What you see below is what you approve. Nothing changes for members before the cutover.",
     "send_back": "It is mapped anew by whoever put it forward. Say what should be different.",
     "start_trial": "From now on a share of members see the new offers in the places of the old ones; everybody else sees what "
-    "they saw. Who they are is drawn by chance and stays the same. It can be ended at any time.",
+    "they saw. Who they are is drawn by chance and stays the same. It can be ended at any time. The new partner's contacts are "
+    "told by mail, the old one's are not.",
     "end_trial": "Everybody sees the old offers again; the new ones are paused. What members hold of them is honoured. It stays "
-    "approved.",
+    "approved. The new partner's contacts are told by mail, with what was found.",
     "schedule": "At this time the new offers take the places of the old ones, at once. Until then it can be moved or called off.",
     "verify": "Everything that has to hold after a cutover is looked at anew.",
     "complete": "The old offers are retired where they go for everyone, and the partner where all of it goes. What members hold "

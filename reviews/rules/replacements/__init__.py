@@ -5,7 +5,7 @@ from reviews.rules.replacements.files import LARGEST_FILE, MOST_FILES, check_fil
 from reviews.rules.replacements.gaps import Choice, Gap, find_gaps, gap_from_key
 from reviews.rules.replacements.mapping import Pair, check_mapping
 from reviews.rules.replacements.steps import STEP_OF_STATE, plan_days, step_of
-from reviews.rules.replacements.trials import TRIED_METRICS, design_trial, say_trial
+from reviews.rules.replacements.trials import TRIED_METRICS, design_trial, say_outcome, say_trial
 
 __all__ = [
     "LARGEST_FILE",
@@ -24,6 +24,7 @@ __all__ = [
     "gap_from_key",
     "plan_days",
     "say_checks",
+    "say_outcome",
     "say_trial",
     "step_of",
 ]

@@ -47,3 +47,12 @@ def say_trial(design: EffectDesign, effect: Effect, is_over: bool) -> str:
         return f"{outcome} {reason[:1].upper()}{reason[1:]}"
     more = effect.sentence.removeprefix(measured)  # the days that were left out
     return f"{outcome} {say_difference(design.metric, CHAMPION, effect.estimate, effect.low, effect.high)}{more}"
+
+
+def say_outcome(verdict: str) -> str:
+    """
+    What a verdict on a trial that is over says, without figures: those of the old offers are another partner's.
+
+    Source: docs/rules/trial.md
+    """
+    return TRIED_OUTCOMES[verdict].format("")

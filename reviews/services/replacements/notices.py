@@ -1,13 +1,14 @@
-"""What people are told by mail about a replacement: both partners, who has to do a step, who should look at a failure."""
+"""What people are told by mail about a replacement: partners, who has to do a step, who should look at a failure."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
 from django.template.loader import render_to_string
 
-from partners.models import Partner, Program
+from partners.models import Contact, Partner, Program
 from plum_site.lib.announcements import address_of
 from plum_site.lib.mail import one_line, send
 from plum_site.lib.models import User
@@ -16,6 +17,7 @@ from plum_site.lib.periods import local_date
 from plum_site.lib.person_mail import write_to
 from reviews.choices import ReplacementState, ReplacementStep
 from reviews.models import Replacement, ReplacementTask
+from reviews.rules.replacements import say_outcome
 from reviews.selectors.letters import list_recipients
 from reviews.selectors.replacements.reads import list_due_replacements
 from reviews.services.notices import ESCALATES_AFTER
@@ -31,21 +33,61 @@ def tell_partners(*, replacement: Replacement, at: datetime) -> int:
     Writes: plum_outbox, in the caller's transaction; for one revision once.
     Source: docs/rules/replacement.md
     """
-    count = 0
-    for partner in (replacement.partner, replacement.successor):
-        for contact in list_recipients(partner) if partner is not None else ():
-            words = render_partner_notice(replacement, partner, contact.name)
-            send(
-                to=(one_line(contact.name), contact.email),
-                subject=words["subject"],
-                text=words["text"],
-                html=words["html"],
-                dedup_key=f"replacement:{replacement.pk}:{replacement.revision}:{replacement.state}:{contact.pk}",
-                program_id=replacement.program_id,
-                at=at,
-            )
-            count += 1
-    return count
+    key = f"replacement:{replacement.pk}:{replacement.revision}:{replacement.state}"
+    partners = [partner for partner in (replacement.partner, replacement.successor) if partner is not None]
+    return sum(
+        _write(contact, render_partner_notice(replacement, partner, contact.name), replacement, key, at)
+        for partner in partners
+        for contact in list_recipients(partner)
+    )
+
+
+def tell_challenger(*, replacement: Replacement, at: datetime, verdicts: Mapping[str, str] | None = None) -> int:
+    """
+    Write to the contacts of the successor that a trial of its offers began, or, with verdicts by metric, that it ended; how many
+    mails. The partner that may be replaced is not told.
+
+    Raises: InvalidInput - invalid_address.
+    Writes: plum_outbox, in the caller's transaction; for a trial each once.
+    Source: docs/rules/trial.md
+    """
+    if replacement.successor is None or replacement.trial is None:
+        return 0
+    key = f"trial:{replacement.trial.pk}:{'started' if verdicts is None else 'ended'}"
+    return sum(
+        _write(contact, render_trial_notice(replacement, contact.name, at, verdicts), replacement, key, at)
+        for contact in list_recipients(replacement.successor)
+    )
+
+
+def render_trial_notice(
+    replacement: Replacement, name: str, at: datetime, verdicts: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """
+    What a contact of the successor reads when a trial of its offers begins, or, with verdicts by metric, when it has ended.
+
+    Shape: subject, text, html.
+    Raises: nothing.
+    Writes: nothing.
+    """
+    trial, zone = replacement.trial, replacement.program.time_zone
+    is_over = verdicts is not None
+    what = "the trial of your offers has ended" if is_over else "your offers are on trial"
+    offers = trial.offers.filter(new__isnull=False).select_related("new").order_by("id") if trial else ()
+    context = {
+        "subject": one_line(f"{replacement.program.name}: {what}"),
+        "greeting": name,
+        "program": replacement.program,
+        "partner": replacement.successor,
+        "is_over": is_over,
+        "share_percent": trial.share_percent if trial else 0,
+        "segment": replacement.segment.name if replacement.segment else "",
+        "first_day": local_date(trial.started_at, zone) if trial else None,
+        "last_day": local_date(at, zone),
+        "offers": list(dict.fromkeys(pair.new.external_id for pair in offers if pair.new is not None)),
+        "outcomes": [f"{metric.capitalize()}: {say_outcome(verdict)}" for metric, verdict in (verdicts or {}).items()],
+    }
+    return _render("trial_partner", context)
 
 
 def render_partner_notice(replacement: Replacement, partner: Partner | None, name: str) -> dict[str, str]:
@@ -78,11 +120,7 @@ def render_partner_notice(replacement: Replacement, partner: Partner | None, nam
         "segment": replacement.segment.name if replacement.segment else "",
         "offers": list(dict.fromkeys(offer.external_id for offer in offers if offer is not None)),
     }
-    return {
-        "subject": str(context["subject"]),
-        "text": render_to_string("reviews/mail/replacement_partner.txt", context),
-        "html": render_to_string("reviews/mail/replacement_partner.html", context),
-    }
+    return _render("replacement_partner", context)
 
 
 def remind_of_replacements(*, program_id: int, at: datetime) -> int:
@@ -133,6 +171,28 @@ def tell_of_failed_cutover(*, replacement: Replacement, at: datetime) -> int:
         template = "reviews/mail/cutover_failed"
         write_to(person=person, program=replacement.program, template=template, subject=subject, told=told, dedup_key=key, at=at)
     return len(people)
+
+
+def _render(template: str, context: Mapping[str, object]) -> dict[str, str]:
+    return {
+        "subject": str(context["subject"]),
+        "text": render_to_string(f"reviews/mail/{template}.txt", context),
+        "html": render_to_string(f"reviews/mail/{template}.html", context),
+    }
+
+
+def _write(contact: Contact, words: Mapping[str, str], replacement: Replacement, key: str, at: datetime) -> int:
+    """One mail to one contact of a partner, once for a key: 1, to be summed up."""
+    send(
+        to=(one_line(contact.name), contact.email),
+        subject=words["subject"],
+        text=words["text"],
+        html=words["html"],
+        dedup_key=f"{key}:{contact.pk}",
+        program_id=replacement.program_id,
+        at=at,
+    )
+    return 1
 
 
 def _line(replacement: Replacement, task: ReplacementTask, today: date) -> dict[str, Any]:

@@ -12,16 +12,18 @@ from partners.models import Partner, Program
 from partners.services import change_partner_state
 from plum_site.lib import audit
 from plum_site.lib.crashpoints import crashpoint
-from plum_site.lib.errors import InvalidInput
+from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.models import User
 from plum_site.lib.periods import local_date
 from plum_site.lib.workflow import find_transition
 from reviews.models import Replacement
 from reviews.rules.actions import SOLO_HOURS
+from reviews.selectors.replacements import compare_arms
 from reviews.selectors.replacements.state import State, list_mapped_offers, read_state
 from reviews.services.replacements.gaps import check_gaps
 from reviews.services.replacements.log import lock_replacement, take
 from reviews.services.replacements.mapping import check_saved
+from reviews.services.replacements.notices import tell_challenger
 from reviews.services.replacements.opening import source_ref
 from reviews.services.replacements.placing import JOIN, bring_in, say_why, take_step
 from reviews.workflow import REPLACEMENT_TRANSITIONS
@@ -33,8 +35,8 @@ def start_replacement_trial(
 ) -> Replacement:
     """
     Show a share of members the new offers in the places of the old ones, from now on; nobody else is shown anything new. The
-    successor joins and its drafts are published, as they would be by the cutover. Where one person approved it, not before
-    the 24 hours that such an approval waits.
+    successor joins and its drafts are published, as they would be by the cutover; its contacts are told by mail, those of the
+    partner that may go are not. Where one person approved it, not before the 24 hours that such an approval waits.
 
     Another trial of the same replacement draws the same members first, so that a share can grow from trial to trial.
 
@@ -42,7 +44,7 @@ def start_replacement_trial(
     invalid_mapping, tried_already, gaps_not_accepted, changed_since.
     Writes: offers_catalogtrial, offers_catalogtrialoffer, offers_offer, offers_offertransition, offers_audience,
     partners_partner, partners_partnertransition, partners_program.catalog_revision, reviews_replacement,
-    reviews_replacementtransition, plum_auditevent, what listeners write; one transaction.
+    reviews_replacementtransition, plum_outbox, plum_auditevent, what listeners write; one transaction.
     Source: docs/rules/trial.md
     """
     replacement = lock_replacement(replacement_id, replaces)
@@ -66,6 +68,7 @@ def start_replacement_trial(
     crashpoint("trial.started")
     bring_in(replacement, today, at)
     crashpoint("trial.brought_in")
+    tell_challenger(replacement=replacement, at=at)
     return replacement
 
 
@@ -88,16 +91,17 @@ def end_replacement_trial(*, replacement_id: int, actor: User | str, at: datetim
 def close_trial(*, replacement: Replacement, actor: User | str, at: datetime) -> None:
     """
     End the trial of a replacement, if one runs: offers that were published for it are paused, and so is a successor that joined
-    for it and offers nothing else. What members unlocked or activated of them is honoured.
+    for it and offers nothing else. What members unlocked or activated of them is honoured. The successor's contacts are told by
+    mail, with what was found.
 
     Raises: nothing.
     Writes: offers_catalogtrial, offers_offer, offers_offertransition, partners_partner, partners_partnertransition,
-    partners_program.catalog_revision, plum_auditevent; in the caller's transaction. Nothing if none runs.
+    partners_program.catalog_revision, plum_outbox, plum_auditevent; in the caller's transaction. Nothing if none runs.
     Source: docs/rules/trial.md
     """
     if not is_on_trial(replacement):
         return
-    before = replacement.trial_before or {}
+    before, verdicts = replacement.trial_before or {}, _find_verdicts(replacement, at)
     for offer in _list_fresh(replacement):
         if offer.state == OfferState.PUBLISHED:
             take_step(replacement, offer, "pause", actor, at)
@@ -114,6 +118,7 @@ def close_trial(*, replacement: Replacement, actor: User | str, at: datetime) ->
             comment=f"The trial of replacement {replacement.pk} ended. {say_why(replacement)}",
             source_ref=source_ref(replacement),
         )
+    tell_challenger(replacement=replacement, at=at, verdicts=verdicts)
 
 
 def finish_trial(*, replacement: Replacement, before: State, at: datetime) -> State:
@@ -154,6 +159,15 @@ def _check_start(replacement: Replacement, at: datetime) -> None:
         if at < earliest:
             sentence = f"One person approved it: it waits {SOLO_HOURS} hours. Try it from {earliest:%Y-%m-%d %H:%M} UTC on."
             raise InvalidInput("invalid_time", f"Nothing was changed. {sentence}")
+
+
+def _find_verdicts(replacement: Replacement, at: datetime) -> dict[str, str]:
+    """What both arms come to by metric; nothing where they cannot be compared, which keeps nobody from ending a trial."""
+    try:
+        compared = compare_arms(replacement, at)
+    except DomainError:
+        return {}
+    return {figure.metric: str(figure.effect.verdict) for figure in compared.figures} if compared else {}
 
 
 def _end(replacement: Replacement, actor: User | str, at: datetime) -> None:
