@@ -200,7 +200,7 @@ class OfferAdmin(ListingPages, TablesMixin, TransitionsMixin, ServiceModelAdmin)
 
     partner_link.short_description = "partner"  # type: ignore[attr-defined]
 
-    def state_today(self, row: Offer) -> SafeString:
+    def state_today(self, row: Any) -> SafeString:
         state = present_state(row, local_date(now(), row.program.time_zone))
         shown = badge(state.label, TONES[state])
         if state != PresentState.LIVE or row.trial_now is None:

@@ -42,7 +42,7 @@ def show_playbook(request: HttpRequest) -> HttpResponse:
     in_force = read_playbook(program.pk)
     edit = Button("Edit the playbook", reverse("admin:write_playbook"), is_primary=True)
     number = f"version {in_force.number}" if in_force.number else "what every program begins with"
-    rows = [[str(place), say_line(line), say_ready(line)] for place, line in enumerate(in_force.lines, 1)]
+    rows = [[str(place), say_line(line)] for place, line in enumerate(in_force.lines, 1)]
     return show(
         request,
         "plum/page.html",
@@ -51,7 +51,7 @@ def show_playbook(request: HttpRequest) -> HttpResponse:
         "itself: somebody approves it, or not.",
         buttons=[edit] if allowed(request, "rule.edit") else [],
         tables=[
-            Table(f"In force: {number}", ["Line", "What it says", ""], rows, NOTHING, note=FIRST_MATCH),
+            Table(f"In force: {number}", ["Line", "What it says"], rows, NOTHING, note=FIRST_MATCH),
             Table("For segments, once a month is over", ["What it says"], [[said] for said in say_placing(in_force.placing)]),
             make_history(list(list_playbook_versions(program.pk))),
         ],
@@ -134,7 +134,7 @@ def ask(request: HttpRequest) -> HttpResponse:
         changes=[
             Table(
                 "The next version",
-                ["Line", "What it says", ""],
+                ["Line", "What it says", "What is new"],
                 list_lines(in_force.lines, lines),
                 "Nothing is proposed by rule.",
             ),
@@ -216,11 +216,6 @@ def kinds_of(lines: Sequence[PlaybookLine]) -> list[tuple[str, str]]:
     """The kinds that a line may propose: those that can be carried out, and those that stand in the playbook already."""
     standing = {line.kind for line in lines}
     return [(kind.value, kind.label) for kind in ActionKind if kind in HANDLINGS or kind in standing]
-
-
-def say_ready(line: PlaybookLine) -> Any:
-    """A line whose kind nobody can carry out yet proposes nothing."""
-    return NO_DATA if line.kind in HANDLINGS else badge("not available yet: proposes nothing", "idle")
 
 
 def list_lines(before: Sequence[PlaybookLine], after: Sequence[PlaybookLine]) -> list[list[Any]]:

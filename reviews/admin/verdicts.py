@@ -148,7 +148,7 @@ def make_actions(actions: Sequence[CorrectiveAction]) -> Table:
                 instant(action.measured_at),
                 show_verdict(action.verdict),
                 say_metric(EffectDesign.from_json(action.design or {}).metric),
-                unbroken(show_changes(effect.get("estimate"), effect.get("low"), effect.get("high"))),
+                show_changes(effect.get("estimate"), effect.get("low"), effect.get("high")),
             ]
         )
     note = "" if len(actions) <= MOST_LISTED else f"The newest {MOST_LISTED} of {len(actions):,}."

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from plum_site.lib.charts import Chart
-from plum_site.lib.present import NO_DATA, Table
+from plum_site.lib.present import NO_DATA, Table, unbroken
 from reviews.choices import ActionKind, Verdict
 from reviews.figures import figure_of, to_json
 from reviews.models import CorrectiveAction
@@ -38,8 +38,11 @@ class Point:
     high: float
 
 
-def draw_verdicts(actions: Sequence[CorrectiveAction], kinds: Sequence[KindSummary]) -> Chart:
-    """The change that each action made with its interval, kind by kind, and those of one metric together above them."""
+def draw_verdicts(actions: Sequence[CorrectiveAction], kinds: Sequence[KindSummary]) -> Chart | None:
+    """
+    The change that each action made with its interval, kind by kind, and those of one metric together above them; None where
+    not one has an interval.
+    """
     points: list[Point] = []
     for one in kinds:
         if one.by != ALL:
@@ -50,6 +53,8 @@ def draw_verdicts(actions: Sequence[CorrectiveAction], kinds: Sequence[KindSumma
             for pool in one.pooled
         ]
         points += [point_of(action) for action in actions if action.kind == one.kind and has_interval(action)]
+    if not points:
+        return None
     shown = points[:MOST_POINTS]
     traces = []
     for verdict, symbol, tone in VERDICT_MARKS:
@@ -123,4 +128,4 @@ def show_changes(estimate: float | None, low: float | None, high: float | None) 
     """A relative change and its interval; an interval may have no upper end."""
     if estimate is None or low is None:
         return NO_DATA
-    return f"{say_change(estimate)} ({say_change(low)} to {'no upper end' if high is None else say_change(high)})"
+    return unbroken(f"{say_change(estimate)} ({say_change(low)} to {'no upper end' if high is None else say_change(high)})")

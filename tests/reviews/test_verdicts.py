@@ -116,6 +116,15 @@ def test_the_page_says_what_worked_and_where(client: Client, program: Program) -
     assert "Not drawn: 1 of 5" in page.context["chart"].summary
 
 
+def test_what_has_no_interval_is_not_drawn_and_no_tag_is_shown_as_text(client: Client, program: Program) -> None:
+    found = [action for action in read_verdicts(program).actions if (action.effect or {}).get("estimate") is None]
+    assert len(found) == 1
+    page = client.get(reverse(PAGE), {"category": "travel"})
+    assert page.context["chart"] is None
+    assert "there is nothing to draw" in text_of(page)
+    assert "<span" not in text_of(client.get(reverse(PAGE)))
+
+
 def test_filters_stand_in_the_address_and_in_the_file(client: Client, program: Program) -> None:
     page = client.get(reverse(PAGE), {"kind": "rerank", "category": "retail", "first": "2026-05-01", "last": "2026-06-30"})
     assert "1 corrective action was measured." in text_of(page)
