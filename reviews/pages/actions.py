@@ -109,7 +109,9 @@ def preview_of(action: CorrectiveAction, at: datetime) -> tuple[Preview | None, 
 
 def make_preview(preview: Preview, title: str = "What changes") -> Table:
     """Before and after, line by line."""
-    rows = [[change.what.replace("_", " "), plain(change.before), plain(change.after)] for change in preview.changes]
+    rows = [
+        [LISTING_WORDS.get(one.what, one.what.replace("_", " ")), plain(one.before), plain(one.after)] for one in preview.changes
+    ]
     return Table(title, ["What", "Now", "Afterwards"], rows, "Nothing that can be shown as before and after.")
 
 
