@@ -1,13 +1,14 @@
 """What processes of a lab are asked to do with replacements: schedule some, carry one out and die, take it up again."""
 
+import json
 from datetime import datetime, timedelta
-from pathlib import Path
-
-from django.conf import settings
+from functools import partial
 
 import plum_site.tasks  # noqa: F401 - registers every handler, as a worker does
 from offers.choices import OfferState
+from partners.choices import PartnerState
 from partners.models import Partner
+from partners.services import save_contact
 from plum_site.lib import jobs
 from plum_site.lib.choices import JobState, Role
 from plum_site.lib.models import Job
@@ -21,14 +22,20 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.factories.pushes import add_people
 from tests.factories.replacements import happens, lead, open_for
+from tests.faults.dying import die_at
 
 CODE = "replaced"
 
 
 def schedule(count: int, at: str) -> None:
+    """As make, with a cutover for each that is due at once."""
+    make(count, at, ReplacementState.SCHEDULED)
+
+
+def make(count: int, at: str, state: str) -> None:
     """
-    A program with so many partners R0, R1, ..., each with an offer that one member has unlocked, and a cutover for each that is
-    due at once: S0, S1, ... with a draft take their places.
+    A program with so many partners R0, R1, ..., each with an offer that one member has unlocked, and a replacement of each, led
+    to a state by anna and ben: S0, S1, ..., prospects with a draft, take their places.
     """
     instant = datetime.fromisoformat(at)
     before = instant - timedelta(minutes=1)
@@ -36,32 +43,27 @@ def schedule(count: int, at: str) -> None:
     anna, ben = (make_member_of_staff(program, Role.PROGRAM_ADMIN, name) for name in ("anna", "ben"))
     add_people(program, [f"M{number}" for number in range(count)])
     for number in range(count):
-        for kind, state in (("R", OfferState.PUBLISHED), ("S", OfferState.DRAFT)):
-            make_partner(program, f"{kind}{number}")
-            make_offer(program, f"{kind}{number}", state, partner_external_id=f"{kind}{number}")
+        for name, partner_state, offer_state in (
+            (f"R{number}", PartnerState.ACTIVE, OfferState.PUBLISHED),
+            (f"S{number}", PartnerState.PROSPECT, OfferState.DRAFT),
+        ):
+            partner = make_partner(program, name, state=partner_state, category=f"category{number}")  # few candidates each
+            save_contact(partner_id=partner.pk, name=name, email=f"{name.lower()}@example.org", actor="system", at=before)
+            make_offer(program, name, offer_state, partner_external_id=name)
     happens(program, *(("unlocked", f"M{number}", f"R{number}") for number in range(count)))
     for number in range(count):
         replacement = open_for(Partner.objects.get(external_id=f"R{number}"), anna, ben, at=before)
         mapping = [Pair(f"R{number}", f"S{number}")]
-        state = ReplacementState.SCHEDULED
         lead(replacement, anna, ben, state, successor=f"S{number}", mapping=mapping, at=before, cut_over_at=instant)
 
 
-def carry_out(number: int, point: str, at: str) -> None:
-    """Run the job of one cutover, dying at the point."""
-    run_dying(CUT_OVER, number, point, at)
-
-
-def tell(number: int, point: str, at: str) -> None:
-    """Run the job that tells the holders of one replacement, dying at the point."""
-    run_dying(TELL_HOLDERS, number, point, at)
-
-
-def run_dying(name: str, number: int, point: str, at: str) -> None:
-    """Run one job of a name, dying at the point."""
-    (Path(settings.CRASH_POINTS) / point).touch()
-    job = Job.objects.filter(name=name).order_by("arguments__replacement_id")[number]
-    jobs.run_job(job.pk, datetime.fromisoformat(at))
+def die(name: str, points: list[str], at: str) -> None:
+    """For each replacement in turn run its job of a name in a worker of its own that dies at a point; print how each ended."""
+    statuses = []
+    for number, point in enumerate(points):
+        job = Job.objects.filter(name=name).order_by("arguments__replacement_id")[number]
+        statuses.append(die_at(point, partial(jobs.run_job, job.pk, datetime.fromisoformat(at))))
+    print(json.dumps(statuses))
 
 
 def take_up_cutovers(at: str) -> None:

@@ -32,8 +32,7 @@ def test_places_are_tried_by_stage() -> None:
     """
     A place of another stage would be tried by none of the tests: here, for `review` in test_evaluation_faults.py, for `action` in
     test_action_faults.py, for `approvals` in test_approval_faults.py, for `push` in test_push_faults.py, for `replacement` and
-    `holders` in test_replacement_faults.py, for `day` in test_day_faults.py; those of `trial` are tried by exceptions, in
-    tests/reviews/test_services_replacement_trials.py.
+    `holders` in test_replacement_faults.py, for `trial` in test_trial_faults.py, for `day` in test_day_faults.py.
     """
     stages = ("ingest", "seal", "job", "review", "action", "approvals", "push", "replacement", "holders", "trial", "day")
     tried = {name for stage in stages for name in names(stage)}

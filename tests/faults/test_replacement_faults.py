@@ -4,16 +4,17 @@ Workers die at every step of a cutover, and of telling the members who hold an o
 The places are read from the code, so that a new one is tried without a line here. Each has a replacement of its own.
 """
 
-import subprocess
-import sys
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from plum_site.lib.crashpoints import STATUS
-from tests.faults.checker import PREPARE, call
+from reviews.services.replacements.approving import CUT_OVER
+from reviews.services.replacements.holders import TELL_HOLDERS
+from tests.faults.checker import call
 from tests.faults.figures import Figures
-from tests.faults.lab import ROOT, Lab
+from tests.faults.lab import Lab
 from tests.faults.points import list_points
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("stocked")]
@@ -39,14 +40,6 @@ def done(lab: Lab, number: int) -> tuple[int, int, int, int]:
     )
 
 
-def die(lab: Lab, function: str, number: int, point: str, at: datetime = NOW) -> None:
-    """One process that runs a job and ends at the point."""
-    command = [sys.executable, "-c", f"{PREPARE.format('replacements')}{function}({number}, '{point}', '{at.isoformat()}')"]
-    ended = subprocess.run(command, cwd=ROOT, env=lab.environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == STATUS, f"{point}: {ended.stderr[-3000:]}"
-    assert lab.has_died(point), point
-
-
 def test_a_cutover_is_whole_or_not_at_all_wherever_the_worker_dies(both: Lab, figures: Figures) -> None:
     cutting = [point.name for point in list_points("replacement")]
     telling = [point.name for point in list_points("holders")]
@@ -54,19 +47,20 @@ def test_a_cutover_is_whole_or_not_at_all_wherever_the_worker_dies(both: Lab, fi
     assert len(telling) >= 3, "too few to speak of every step"
     count = max(len(cutting), len(telling))
     call(both, "schedule", count, NOW.isoformat(), module="replacements")
-    for number, point in enumerate(cutting):
-        figures.tried("crash points")
-        die(both, "carry_out", number, point)
-        assert done(both, number) == ((1, 0, 1, 1) if point == "replacement.committed" else (0, 1, 0, 0)), point
-        figures.survived()
+    figures.tried("crash points", len(cutting) + len(telling))
+
+    assert json.loads(call(both, "die", CUT_OVER, cutting, NOW.isoformat(), module="replacements")) == [STATUS] * len(cutting)
+    assert [done(both, number) for number in range(len(cutting))] == [
+        (1, 0, 1, 1) if point == "replacement.committed" else (0, 1, 0, 0) for point in cutting
+    ]
+    figures.survived(len(cutting))
     call(both, "take_up_cutovers", (NOW + LATER).isoformat(), module="replacements")
     assert [done(both, number) for number in range(count)] == [(1, 0, 1, 1)] * count
 
-    for number, point in enumerate(telling):
-        figures.tried("crash points")
-        die(both, "tell", number, point, NOW + LATER)
-        assert both.count(MAILS) == 0, point
-        figures.survived()
+    later = (NOW + LATER).isoformat()
+    assert json.loads(call(both, "die", TELL_HOLDERS, telling, later, module="replacements")) == [STATUS] * len(telling)
+    assert both.count(MAILS) == 0
+    figures.survived(len(telling))
 
     for times in (2, 3):
         call(both, "take_up", (NOW + times * LATER).isoformat(), module="replacements")
