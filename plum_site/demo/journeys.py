@@ -16,9 +16,9 @@ from activity.services import MemberRow
 from offers.rules import OfferFacts, OfferRow, is_live, is_open_to
 from plum_site.demo import profiles
 from plum_site.demo.catalog import currency_of, partner_id
-from plum_site.demo.profiles import CHANCES, FAILURES, PARTNERS, REASONS, PartnerProfile
+from plum_site.demo.profiles import CHANCES, FAILURES, PARTNERS, REASONS, Correction, PartnerProfile
 from plum_site.lib.money import format_minor, parse_minor
-from plum_site.lib.periods import first_instant, month_start, next_month
+from plum_site.lib.periods import first_instant, month_start, months_between, next_month
 
 Fields = dict[str, str]
 ONE_DAY = timedelta(days=1)
@@ -28,7 +28,7 @@ ONE_DAY = timedelta(days=1)
 class World:
     """What journeys are drawn from. `numbers` counts events and transactions, for their ids."""
 
-    rng: Random
+    seed: int
     first_day: date
     now: datetime
     offers: Sequence[OfferRow]
@@ -41,15 +41,21 @@ class World:
         self.numbers[noun] += 1
         return form.format(self.numbers[noun])
 
+    def draws(self, *what: object) -> Random:
+        """The draws of one matter: the same whatever else is drawn, and in whatever order."""
+        return Random(":".join(map(str, (self.seed, *what))))  # noqa: S311 - a sample, not a secret
+
 
 @dataclass(frozen=True)
 class Journey:
-    """One member and one offer of one partner, seen at one moment, and how likely each further step is."""
+    """One member and one offer of one partner, seen at one moment and place, and how likely each further step is."""
 
+    rng: Random
     partner: PartnerProfile
     offer: OfferRow
     member: str
     seen_at: datetime
+    place: int
     chances: Mapping[str, float]
 
 
@@ -64,12 +70,12 @@ def make_arrivals(world: World, event_count: int) -> Iterator[tuple[date, list[F
     for journey in draw_journeys(world, event_count):
         for event in walk(world, journey):
             day = datetime.fromisoformat(event["occurred_at"]).date() + ONE_DAY
-            if world.rng.random() < profiles.LATE:
-                day += timedelta(days=world.rng.randint(1, 20))
+            if journey.rng.random() < profiles.LATE:
+                day += timedelta(days=journey.rng.randint(1, 20))
             elif day > today:
                 day = today
             arrivals[day].append((event["occurred_at"], event))
-            if world.rng.random() < profiles.DUPLICATE:
+            if journey.rng.random() < profiles.DUPLICATE:
                 arrivals[day + ONE_DAY].append((event["occurred_at"], event))
     for day in sorted(day for day in arrivals if day <= today):
         rows = sorted(arrivals[day], key=lambda arrival: arrival[0])
@@ -77,18 +83,27 @@ def make_arrivals(world: World, event_count: int) -> Iterator[tuple[date, list[F
 
 
 def draw_journeys(world: World, event_count: int) -> Iterator[Journey]:
-    """The journeys of every day: as many as partner, month, weekday and trouble make usual."""
+    """
+    The journeys of every day: as many as partner, month, weekday and trouble make usual.
+
+    A partner's day has draws of its own, by its distance from the present month: so the demo tells the same story on whatever
+    day it is begun.
+    """
     offers = offers_by_partner(world)
     days = (world.now.date() - world.first_day).days + 1
     usual = event_count / profiles.EVENTS_PER_JOURNEY / days / sum(partner.weight for partner in PARTNERS)
     for offset in range(days):
         day = world.first_day + timedelta(days=offset)
+        months = len(months_between(day, world.now.date()))
         for number, partner in enumerate(PARTNERS, 1):
             chances = chances_on(partner, day, world.now.date())
             season = profiles.SEASONS[partner.category][day.month - 1]
             weekend = 1.2 if day.weekday() >= 5 else 0.92
-            for _ in range(draw_count(world.rng, usual * partner.weight * season * weekend * chances["seen"])):
-                journey = begin(world, partner, offers[partner_id(number)], day, chances)
+            which = (number, months, day.day)
+            count = draw_count(world.draws("count", *which), usual * partner.weight * season * weekend * chances["seen"])
+            rng = world.draws(*which)
+            for _ in range(count):
+                journey = begin(world, rng, partner, offers[partner_id(number)], day, chances)
                 if journey:
                     yield journey
 
@@ -105,6 +120,7 @@ def chances_on(partner: PartnerProfile, day: date, today: date) -> dict[str, flo
     """How likely each step is at a partner on one day: as usual, changed by the partner's trouble once it has begun."""
     chances = {
         **CHANCES,
+        "unlock": partner.unlock,
         "seen": 1.0,
         "reversal": profiles.REVERSAL,
         "activation_failures": FAILURES["activated"],
@@ -113,14 +129,28 @@ def chances_on(partner: PartnerProfile, day: date, today: date) -> dict[str, flo
     onset = next_month(month_start(today), -1 - partner.since)
     if partner.trouble and day >= onset:
         chances |= profiles.TROUBLES[partner.trouble]
+    if partner.trouble and day >= next_month(onset):
+        chances |= profiles.WORSE.get(partner.trouble, {})
     return chances
 
 
+def corrected_on(today: date) -> date:
+    """The program day on which the corrections of the profiles were carried out."""
+    return next_month(month_start(today), -2).replace(day=3)
+
+
+def find_correction(partner: PartnerProfile, member: MemberRow, day: date, today: date) -> Correction | None:
+    """The correction of a partner that a member meets on a day, if there is one: from the day after it on."""
+    if day <= corrected_on(today):
+        return None
+    mine = (one for one in profiles.CORRECTIONS if one.partner == partner.name)
+    return next((one for one in mine if is_open_to(profiles.SEGMENTS[one.segment][1], (), member.attributes)), None)
+
+
 def begin(
-    world: World, partner: PartnerProfile, offers: Sequence[OfferRow], day: date, chances: Mapping[str, float]
+    world: World, rng: Random, partner: PartnerProfile, offers: Sequence[OfferRow], day: date, chances: Mapping[str, float]
 ) -> Journey | None:
     """A member sees one of a partner's live offers some time during the day; None where nobody can."""
-    rng = world.rng
     live = [row for row in offers if is_live(world.catalog[row.external_id].live, day, day)]
     if not live:
         return None
@@ -131,15 +161,18 @@ def begin(
         if is_open_to(rule, offer.countries or (), member.attributes):
             midnight = first_instant(day, profiles.TIME_ZONE)
             seen_at = midnight + timedelta(seconds=rng.triangular(6.5, 23.5, 19.5) * 3600)
-            return Journey(partner, offer, member.person.external_id, seen_at, chances)
+            place = offer.rank or 1
+            if correction := find_correction(partner, member, day, world.now.date()):
+                place, chances = live.index(offer) + 1, {**chances, **correction.response}
+            return Journey(rng, partner, offer, member.person.external_id, seen_at, place, chances)
     return None
 
 
 def walk(world: World, journey: Journey) -> Iterator[Fields]:
     """The events of one journey, as far as it has come by now."""
-    rng, chances = world.rng, journey.chances
+    rng, chances = journey.rng, journey.chances
     medium = rng.choices(list(profiles.MEDIA), weights=list(profiles.MEDIA.values()))[0]
-    shown = {"medium": medium, "position": str(max(1, (journey.offer.rank or 1) + rng.randint(-2, 2)))}
+    shown = {"medium": medium, "position": str(max(1, journey.place + rng.randint(-2, 2)))}
     at = journey.seen_at
     if medium == "carousel":
         yield from happen(world, journey, at, "impression", **shown)
@@ -172,7 +205,7 @@ def walk(world: World, journey: Journey) -> Iterator[Fields]:
 
 def redeem(world: World, journey: Journey, at: datetime) -> Iterator[Fields]:
     """A redemption with what it cost, and sometimes its reversal some days later."""
-    rng, currency = world.rng, currency_of(journey.partner)
+    rng, currency = journey.rng, currency_of(journey.partner)
     basket = profiles.BASKETS[journey.partner.category] * profiles.PRICE_LEVEL[currency] * rng.lognormvariate(0, 0.5)
     spend = parse_minor(f"{basket:.2f}", currency)
     cost = round(spend * profiles.REWARD_SHARE)
@@ -193,7 +226,7 @@ def redeem(world: World, journey: Journey, at: datetime) -> Iterator[Fields]:
 
 def fail(world: World, journey: Journey, at: datetime, kind: str) -> Iterator[Fields]:
     """A step that was tried and did not work."""
-    yield from happen(world, journey, at, kind, status="failed", reason_code=world.rng.choice(REASONS[kind]))
+    yield from happen(world, journey, at, kind, status="failed", reason_code=journey.rng.choice(REASONS[kind]))
 
 
 def happen(world: World, journey: Journey, at: datetime, kind: str, **fields: str) -> Iterator[Fields]:

@@ -4,7 +4,8 @@ The made-up program as data: who takes part, who supplies, how people behave, an
 Change a number here and the demo changes; nothing else in this folder knows a name.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 CODE = "demo"
 NAME = "Northstar Perks"
@@ -64,10 +65,13 @@ BASKETS = {
 }
 
 
+UNLOCK = 0.65  # the chance that a member unlocks what they see
+
+
 @dataclass(frozen=True)
 class PartnerProfile:
     """
-    One partner: how popular it is (1 is usual), and its story.
+    One partner: how popular it is (1 is usual), how many of those who see it unlock it, and its story.
 
     trouble: what goes wrong, from the start of the month `since` months before the last complete one (0: that month).
     state: where it stands today, reached `days_ago`; after being paused or retired nothing of it is seen.
@@ -77,6 +81,7 @@ class PartnerProfile:
     category: str
     country: str
     weight: float = 1.0
+    unlock: float = UNLOCK
     trouble: str = ""
     since: int = 0
     state: str = "active"
@@ -95,7 +100,7 @@ PARTNERS = (
     PartnerProfile("Costa Clara Hotels", "Travel", "ES", 1.5),
     PartnerProfile("Fjord & Forest Cabins", "Travel", "SE", 1.3),
     PartnerProfile("Wayfarer Luggage", "Travel", "DE", 0.07),
-    PartnerProfile("Loom & Thread", "Fashion", "DE", 3.8, trouble="relevance", since=2),
+    PartnerProfile("Loom & Thread", "Fashion", "DE", 10.0, unlock=0.96, trouble="fatigue", since=2),
     PartnerProfile("Nordkap Outdoor", "Fashion", "SE", 1.5),
     PartnerProfile("Camden Shoes", "Fashion", "GB", 1.5),
     PartnerProfile("Solera Denim", "Fashion", "ES", 1.3),
@@ -161,7 +166,7 @@ RANKED_SEGMENT = "retail-unit"
 
 # Chances on the way from one stage to the next, and what goes wrong by itself.
 MEDIA = {"carousel": 25, "search": 50, "newsletter": 25}  # only the carousel records impressions
-CHANCES = {"view": 0.55, "unlock": 0.65, "activate": 0.75, "redeem": 0.7}
+CHANCES = {"view": 0.55, "unlock": UNLOCK, "activate": 0.75, "redeem": 0.7}
 FAILURES = {"unlocked": 0.008, "activated": 0.02, "redeemed": 0.015}
 REASONS = {
     "unlocked": ("not_eligible", "limit_reached"),
@@ -177,10 +182,46 @@ EVENTS_PER_JOURNEY = 2.47  # what the chances above come to; only for --events
 TROUBLES = {
     "awareness": {"seen": 0.2},
     "relevance": {"unlock": 0.22},
+    "fatigue": {"activate": 0.4},
     "delivery": {"activation_failures": 0.45},
     "friction": {"redemption_failures": 0.5},
     "reversals": {"reversal": 0.3},
 }
+WORSE = {"fatigue": {"unlock": 0.6}}  # and a month later
+
+
+@dataclass(frozen=True)
+class Correction:
+    """
+    A corrective action in the past: a partner's offers were put to the top for one segment, on the third day of the month
+    before last, after the review of the month before it.
+
+    comment: of who approved it. response: what it did to the chances of journeys of the segment's members, from the day after.
+    """
+
+    partner: str
+    segment: str
+    reason: str
+    comment: str
+    response: Mapping[str, float] = field(default_factory=dict)
+
+
+CORRECTIONS = (
+    Correction(
+        "Loom & Thread",
+        "retail-unit",
+        "Retail people still like them, and find them far down in a ranking of their own. To the top, for them alone.",
+        "One unit first. If it works there, the others follow.",
+        response={"unlock": 0.96, "activate": 0.75},
+    ),
+    Correction(
+        "Copper Kettle Coffee",
+        "central-region",
+        "Their shops are in the central region: members there should meet them first.",
+        "Worth a try.",
+    ),
+)
+REFUSAL = "Their words and pictures are as they were when everybody liked them. We try another place first."
 
 USERS = (
     ("admin", "Ada", "Admin", "program_admin"),

@@ -28,6 +28,7 @@ from partners.models import Program
 from partners.selectors import find_program, get_program
 from partners.services import create_program, save_partners, save_seasonal_index
 from plum_site.demo import catalog, profiles
+from plum_site.demo.corrections import Past, correct
 from plum_site.demo.journeys import World, make_arrivals
 from plum_site.demo.people import save_recipients, save_users
 from plum_site.demo.stories import tell_partner_stories
@@ -94,8 +95,9 @@ def seed_demo(
     members = catalog.make_members(rng)
     moved = catalog.move_members(rng, members)
     seed_members(program, plan, members, moved)
-    world = World(rng, plan.first_day, plan.now, offers, load_catalog(program.pk), members)
-    seed_events(program, world, plan, progress)
+    world = World(plan.seed, plan.first_day, plan.now, offers, load_catalog(program.pk), members)
+    past = Past(program, plan.now.date(), admin=users["admin"], ops=users["ops"])
+    seed_events(program, world, plan, past, progress)
     finish(program, plan.now)
     return program
 
@@ -193,8 +195,8 @@ def stop_offers(program: Program, plan: Plan, actor: User) -> None:
             change_offer_state(offer_id=offer.pk, name=name, actor=actor, at=at, comment="Hardly used; making room for others.")
 
 
-def seed_events(program: Program, world: World, plan: Plan, progress: Progress) -> None:
-    """Record the events day by day, as they arrived, and seal after each full month."""
+def seed_events(program: Program, world: World, plan: Plan, past: Past, progress: Progress) -> None:
+    """Record the events day by day, as they arrived, and what was done about partners meanwhile; seal after each full month."""
     sent, month = 0, None
     for day, rows in make_arrivals(world, plan.event_count):
         at = min(datetime.combine(day, time(1, 30), UTC), plan.now) if day < plan.now.date() else plan.now
@@ -206,4 +208,5 @@ def seed_events(program: Program, world: World, plan: Plan, progress: Progress) 
         if month != day.month:
             month = day.month
             seal_ledger(program_id=program.pk, at=at)
+        correct(past, day)
     seal_ledger(program_id=program.pk, at=plan.now)

@@ -8,7 +8,7 @@ from typing import Any
 from partners.choices import ContactRole
 from partners.models import Partner, Program
 from partners.selectors import list_partners
-from partners.services import change_partner_state, save_contact, save_contract_terms, set_partner_owner
+from partners.services import change_partner_state, save_contact, save_contract_terms
 from plum_site.demo import profiles
 from plum_site.demo.catalog import partner_id
 from plum_site.demo.profiles import PartnerProfile
@@ -17,7 +17,7 @@ from plum_site.lib.models import User
 
 def tell_partner_stories(*, program: Program, rng: Random, first_day: date, now: datetime, manager: User) -> None:
     """
-    Give every partner its contacts, terms, owner and state; what is there already is left alone.
+    Give every partner its contacts, terms and state; what is there already is left alone.
 
     Raises: nothing of its own.
     Writes: partners, plum_auditevent.
@@ -26,7 +26,6 @@ def tell_partner_stories(*, program: Program, rng: Random, first_day: date, now:
     start = datetime.combine(first_day, time(9), UTC)
     for number, profile in enumerate(profiles.PARTNERS, 1):
         partner = partners[partner_id(number)]
-        set_partner_owner(partner_id=partner.pk, owner=manager, actor=manager, at=start)
         add_contacts(rng, partner, manager, start)
         if profile.weight:
             agree_on_terms(rng, partner, number, first_day, manager, start)

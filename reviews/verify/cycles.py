@@ -42,9 +42,11 @@ def _check_months(program: Program, cycles: list[ReviewCycle]) -> Finding:
     """One cycle for each month, once there was time to make it."""
     at = now()
     reviewed = {cycle.month_start_date for cycle in cycles}
-    # A demo is made with a history of months at once: it has its day from its first review on.
-    begun_at = min((cycle.opened_at for cycle in cycles), default=at if program.is_demo else program.created_at)
     months = list_reviewed_months(program, local_date(at, program.time_zone))
+    begun_at = min((cycle.opened_at for cycle in cycles), default=program.created_at)
+    if program.is_demo:
+        # It is made with a history of months at once: it has its day from the review of its first month on.
+        begun_at = next((cycle.opened_at for cycle in cycles if cycle.month_start_date == months[0]), at)
     violations = []
     for month in months:
         ready_at = first_instant(next_month(month).replace(day=program.ready_day), program.time_zone)

@@ -136,11 +136,13 @@ def see_it_done(journey: Journey, reader: Caller, token: str) -> None:
 
 
 def read_the_verdict(journey: Journey) -> None:
-    """On its page, and where the next review opens."""
+    """On its page, among what worked, and where the next review opens."""
     journey.page.reload()
     journey.reads("Worked")
     journey.picture("verdict")
-    journey.open("/console/reviews/reviewcycle/")
+    journey.press("What worked")
+    journey.reads("1 corrective action was measured.")
+    journey.press("Review cycles")
     journey.press("July 2026")
     journey.reads("Worked")
     journey.picture("the-next-review")

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from random import Random
@@ -141,7 +142,7 @@ def make_world(program: Program) -> World:
             rng.randint(4, 14)
     members = catalog.make_members(rng)
     catalog.move_members(rng, members)
-    return World(rng, first_day, NOW, offers, load_catalog(program.pk), members)
+    return World(1, first_day, NOW, offers, load_catalog(program.pk), members)
 
 
 @pytest.mark.django_db
@@ -199,7 +200,7 @@ def test_the_same_seed_gives_the_same_rows_and_another_one_others() -> None:
 
 @pytest.mark.parametrize("partner", [partner for partner in PARTNERS if partner.trouble], ids=lambda partner: partner.trouble)
 def test_trouble_begins_in_its_month(partner: profiles.PartnerProfile) -> None:
-    usual = chances_on(PARTNERS[0], NOW.date(), NOW.date())
+    usual = chances_on(replace(partner, trouble=""), NOW.date(), NOW.date())
     onset = date(2026, 6 - partner.since, 1)
 
     assert chances_on(partner, onset - timedelta(days=1), NOW.date()) == usual
@@ -212,7 +213,7 @@ def test_nobody_sees_an_offer_that_is_not_live() -> None:
     day = date(2025, 6, 1)
     offers = catalog.make_offers(rng, day, started=True)
     members = catalog.make_members(rng)
-    world = World(rng, day, datetime(2025, 6, 10, tzinfo=UTC), offers, {row.external_id: NO_DAYS for row in offers}, members)
+    world = World(1, day, datetime(2025, 6, 10, tzinfo=UTC), offers, {row.external_id: NO_DAYS for row in offers}, members)
 
     assert list(draw_journeys(world, 500)) == []
 
