@@ -12,25 +12,24 @@ from plum_site.bench.posting import COLUMNS, PATH, Postbox, Sending, Summary, ma
 from plum_site.bench.registry import benchmark
 from plum_site.bench.results import Result, median
 from plum_site.bench.site import database_url, running_site
-from plum_site.bench.traffic import Prepared, RequestsFile, as_batch, list_traffic
+from plum_site.bench.traffic import MEMBERS_EACH, Prepared, RequestsFile, as_batch, list_traffic
 from plum_site.bench.usage import family, largest_peak
 
 CONNECTIONS = 4
-EVENTS_EACH = 30  # of a member: 120,000 members
 GOALS = {1000: (0.25, 0.12), 5000: (0.33, 0.16)}  # events a request: goal and floor, as a share of bare COPY
 DRF_GOALS = (45, 22)
 DRF_SHARE = 50  # the reference gets one event of so many, as it is that much slower
 MEMORY_MB = 150
 
 
-@benchmark("ingest", title="Events over HTTP, durable, without repeats, sealed with rollups", events=3_600_000)
+@benchmark("ingest", title="Events over HTTP, durable, without repeats, sealed with rollups", events=1_200_000)
 def measure_ingest(lab: Lab) -> list[Result]:
     """All events are sent once, an equal part in each round and size; the first round is not counted."""
     need_postgresql()
     sizes = {f"{size:,} a request": size for size in GOALS}
     turns = lab.rounds + 1
     part = max(lab.events // (len(sizes) * turns), 1)
-    program, token = make_door(lab, max(lab.events // EVENTS_EACH, 24))
+    program, token = make_door(lab, max(lab.events // MEMBERS_EACH, 24))
     prepared = prepare(lab, sizes, part, turns, token)
     lab.programs[program.code] = part * len(sizes) * turns
     seconds: dict[str, list[float]] = defaultdict(list)
@@ -71,7 +70,7 @@ def measure_ingest(lab: Lab) -> list[Result]:
 
 def prepare(lab: Lab, sizes: dict[str, int], part: int, turns: int, token: str) -> dict[str, Prepared]:
     """The requests of every size, in the order in which the rounds send them."""
-    events = list_traffic(part * len(sizes) * turns, max(lab.events // EVENTS_EACH, 24))
+    events = list_traffic(part * len(sizes) * turns, max(lab.events // MEMBERS_EACH, 24))
     files = {
         name: RequestsFile(lab.folder, f"events-{size}", path=PATH, body_of=as_batch, token=token) for name, size in sizes.items()
     }
