@@ -89,6 +89,7 @@ def change_draft_state(
         actor=actor,
         at=at,
         comment=comment,
+        told={"transition": name},
         source_ref=source_ref,
     )
     return draft

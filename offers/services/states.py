@@ -34,6 +34,7 @@ def change_offer_state(
         actor=actor,
         at=at,
         comment=comment,
+        told={"transition": name},
         source_ref=source_ref,
     )
     bump_catalog_revision(program_id=offer.program_id)

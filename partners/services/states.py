@@ -40,6 +40,7 @@ def change_partner_state(
         actor=actor,
         at=at,
         comment=comment,
+        told={"transition": name},
         source_ref=source_ref,
     )
     bump_catalog_revision(program_id=partner.program_id)

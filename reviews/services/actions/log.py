@@ -6,14 +6,14 @@ from typing import Any
 from plum_site.lib import audit
 from plum_site.lib.errors import NotFound
 from plum_site.lib.models import User
+from plum_site.lib.transitions import take_transition, write_transition
 from plum_site.lib.workflow import Table
 from reviews.models import ActionTransition, CorrectiveAction
 from reviews.services.actions.notices import tell_of_failure
 from reviews.services.announcements import announce_step
-from reviews.services.steps import take_step, write_step
 from reviews.workflow import ACTION_SYSTEM_TRANSITIONS, ACTION_TRANSITIONS
 
-NOUN = "action"
+KEPT = ("revision",)  # of an action, in its log and its audit rows
 
 
 def lock_action(action_id: int) -> CorrectiveAction:
@@ -47,17 +47,18 @@ def take_by_itself(action: CorrectiveAction, name: str, at: datetime, comment: s
 
 def note_proposal(action: CorrectiveAction, actor: User | str, at: datetime, comment: str) -> None:
     """The first row of a new action's log. Writes: reviews_actiontransition, plum_auditevent, what listeners write."""
-    told = {"kind": action.kind, "params": action.params}
-    step = write_step(
+    step = write_transition(
         row=action,
         log=ActionTransition,
-        noun=NOUN,
+        link="action",
+        kept=KEPT,
         name="propose",
         before="",
+        action="reviews.propose_action",
         actor=actor,
         at=at,
         comment=comment,
-        told=told,
+        told={"kind": action.kind, "params": action.params},
     )
     announce_step(action=action, step=step, at=at)
 
@@ -65,12 +66,14 @@ def note_proposal(action: CorrectiveAction, actor: User | str, at: datetime, com
 def _take(
     table: Table, action: CorrectiveAction, name: str, actor: User | str, at: datetime, comment: str, changes: dict[str, Any]
 ) -> None:
-    step = take_step(
+    step = take_transition(
         row=action,
         log=ActionTransition,
-        noun=NOUN,
+        link="action",
+        kept=KEPT,
         table=table,
         name=name,
+        action=f"reviews.{name}_action",
         actor=actor,
         at=at,
         comment=comment,

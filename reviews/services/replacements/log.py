@@ -6,15 +6,15 @@ from typing import Any
 from plum_site.lib import audit
 from plum_site.lib.errors import InvalidInput, NotFound
 from plum_site.lib.models import User
+from plum_site.lib.transitions import take_transition, write_transition
 from plum_site.lib.workflow import Table, find_transition
 from reviews.models import Replacement, ReplacementTransition
 from reviews.selectors.replacements.reads import RELATED
 from reviews.services.actions.people import person_behind, require_right
 from reviews.services.announcements import announce_replacement
-from reviews.services.steps import take_step, write_step
 from reviews.workflow import PROPOSE, REPLACEMENT_SYSTEM_TRANSITIONS, REPLACEMENT_TRANSITIONS
 
-NOUN = "replacement"
+KEPT = ("revision",)  # of a replacement, in its log and its audit rows
 # What is void once somebody goes back behind the approval.
 UNAPPROVED: dict[str, Any] = {"approver": None, "approved_at": None, "is_solo": False, "scheduled_at": None}
 
@@ -81,12 +81,13 @@ def note_change(replacement: Replacement, name: str, actor: User | str, at: date
 
 def note_opening(replacement: Replacement, at: datetime) -> None:
     """The first row of a new replacement's log. Writes: reviews_replacementtransition, plum_auditevent, what listeners write."""
-    step = write_step(
+    step = write_transition(
         row=replacement,
         log=ReplacementTransition,
-        noun=NOUN,
+        kept=KEPT,
         name="open",
         before="",
+        action="reviews.open_replacement",
         actor=audit.SYSTEM,
         at=at,
         comment="",
@@ -97,12 +98,13 @@ def note_opening(replacement: Replacement, at: datetime) -> None:
 def _take(
     table: Table, replacement: Replacement, name: str, actor: User | str, at: datetime, comment: str, changes: dict[str, Any]
 ) -> None:
-    step = take_step(
+    step = take_transition(
         row=replacement,
         log=ReplacementTransition,
-        noun=NOUN,
+        kept=KEPT,
         table=table,
         name=name,
+        action=f"reviews.{name}_replacement",
         actor=actor,
         at=at,
         comment=comment,
