@@ -1,7 +1,6 @@
 """Pages by the signed link in a mail: a quota for each link and for each network, and the next minute it is whole again."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -22,24 +21,9 @@ from tests.factories.actions import AT, carry_out, make_correctable_program, pro
 from tests.factories.people import make_member_of_staff
 from tests.factories.pushes import begin_push, make_pushable_program
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.usefixtures("fresh_quotas")]
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-
-
-@pytest.fixture(autouse=True)
-def clean() -> Iterator[None]:
-    limits.forget_all()
-    yield
-    limits.forget_all()
-
-
-@pytest.fixture
-def clock() -> Iterator[Any]:
-    """Seconds that pass when the test says so."""
-    with mock.patch.object(limits.time, "monotonic") as monotonic:
-        monotonic.return_value = 1000.0
-        yield monotonic
 
 
 def set_quotas(settings: Any, *, link: int = 0, address: int = 0) -> None:

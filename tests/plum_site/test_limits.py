@@ -23,20 +23,7 @@ from tests.factories.events import make_event
 from tests.factories.ledger import make_stocked_program
 from tests.factories.tokens import TokenClient, make_client
 
-
-@pytest.fixture(autouse=True)
-def clean() -> Iterator[None]:
-    limits.forget_all()
-    yield
-    limits.forget_all()
-
-
-@pytest.fixture
-def clock() -> Iterator[Any]:
-    """Seconds that pass when the test says so."""
-    with mock.patch.object(limits.time, "monotonic") as monotonic:
-        monotonic.return_value = 1000.0
-        yield monotonic
+pytestmark = pytest.mark.usefixtures("fresh_quotas")
 
 
 def send(client: TokenClient, body: Any) -> Any:
