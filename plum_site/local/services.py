@@ -86,7 +86,7 @@ def web_command(bind: str, env: Mapping[str, str], python: str, application: str
     """
     processes, threads = env.get("PLUM_WEB_PROCESSES") or WEB_PROCESSES, env.get("PLUM_WEB_THREADS") or WEB_THREADS
     command = [python, "-m", "gunicorn", application, "--bind", bind, "--preload", "--no-control-socket"]
-    return [*command, "--worker-class", "gthread", "--workers", str(processes), "--threads", str(threads)]
+    return [*command, "--worker-class", "plum_site.web_worker.EvenWorker", "--workers", str(processes), "--threads", str(threads)]
 
 
 def worker_command(env: Mapping[str, str], python: str) -> list[str]:

@@ -26,7 +26,7 @@ import psycopg
 from plum_site.local.door import door
 from plum_site.local.processes import process_facts
 from plum_site.local.servers import Postgres
-from plum_site.local.services import valkey_answers, valkey_command
+from plum_site.local.services import valkey_answers, valkey_command, web_command
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 4
@@ -131,8 +131,8 @@ class Lab:
 
     def start_web(self) -> None:
         """The web server, as `./plum up` starts it; returns when it answers."""
-        bind = ["--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]
-        command = [sys.executable, "-m", "gunicorn", "plum_site.wsgi:application", *bind, "--preload", "--no-control-socket"]
+        size = {"PLUM_WEB_PROCESSES": "2", "PLUM_WEB_THREADS": "4"}
+        command = web_command(f"127.0.0.1:{self.port}", size, sys.executable)
         self.start("web", command)
         wait_for(self._web_answers, lambda: f"the web server: {self.log('web')[-1000:]}", 60)
 
