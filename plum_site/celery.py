@@ -1,8 +1,10 @@
 """The Celery application: messages are wake-ups that carry ids; what is due is decided in the database."""
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
+from django.db import close_old_connections
 from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plum_site.settings.dev")
@@ -13,3 +15,12 @@ app.set_default()  # also for threads that did not import this module: web threa
 # A message is a wake-up and nothing is lost with it. Putting unfinished ones back when the connection breaks would be
 # tried over the very connection that is gone, and takes the worker down (kombu 5.7): so it is left out.
 Channel.do_restore = False
+
+
+@signals.task_prerun.connect
+def look_after_connections(**_: Any) -> None:
+    """
+    A task goes on with the connection of the one before, as a request does: unless it is too old or broken, and after it has
+    answered once more.
+    """
+    close_old_connections()

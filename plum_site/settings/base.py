@@ -116,6 +116,7 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_SOFT_TIME_LIMIT = 3600
 CELERY_TASK_TIME_LIMIT = 3660
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_DB_REUSE_MAX = 10_000  # tasks over one connection, which plum_site.celery looks after; else each would open one
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULER = "plum_site.beat:Scheduler"
