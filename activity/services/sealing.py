@@ -31,7 +31,7 @@ from plum_site.lib.crashpoints import crashpoint
 EVENTS_AT_ONCE = 131_072  # sealed in one transaction: what is held in memory, some 200 bytes an event
 BATCHES_AT_ONCE = 4096
 SEAL = "activity.seal_ledger"
-SEAL_GAP = timedelta(seconds=1)
+SEAL_GAP = timedelta(seconds=0.5)
 NO_CHAIN = bytes(32)
 
 

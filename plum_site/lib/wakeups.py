@@ -2,7 +2,7 @@
 Wake-ups: messages that tell a worker to look into the database now instead of at the next sweep.
 
 They are sent by a thread of their own, so that a broker that is slow, full or gone costs the caller nothing. Equal
-ones that wait together are sent once, and no more often than once a second: the first at once, what follows later.
+ones that wait together are sent once, and no more often than twice a second: the first at once, what follows later.
 None is ever needed: what is due stands in the database, and the sweep of `lib.jobs` finds it.
 """
 
@@ -20,7 +20,7 @@ from kombu import Connection
 RUN_TASK = "plum.run"
 URGENT, ORDINARY = 0, 6  # Redis takes the lower number first: sealing overtakes long jobs
 GATHER_SECONDS = 0.05  # equal wake-ups within it are one message
-PAUSE_SECONDS = 1.0  # between two equal messages: a thousand commits a second are no thousand messages
+PAUSE_SECONDS = 0.5  # between two equal messages: a thousand commits a second are no thousand messages
 PATIENCE_SECONDS = 0.2  # for the broker, and for the thread when the process ends
 
 log = logging.getLogger("plum.wakeups")
