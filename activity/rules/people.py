@@ -87,7 +87,7 @@ def check_member(row: MemberRow) -> None:
     texts = {name: getattr(row.person, name) or "" for name in LONGEST} | dict(row.attributes)
     for name, text in texts.items():
         longest = LONGEST.get(name, LONGEST_ATTRIBUTE) if name not in row.attributes else LONGEST_ATTRIBUTE
-        if any(char < " " or char == "\x7f" for char in text):
+        if not text.isprintable() and any(char < " " or char == "\x7f" for char in text):
             raise _fault(name, "invalid", f"{name} contains a control character.")
         if len(text) > longest:
             raise _fault(name, "too_long", f"{name} has {len(text)} characters; Plum keeps {longest} at most.")

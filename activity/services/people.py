@@ -13,6 +13,7 @@ from django.db import transaction
 from activity.choices import MemberState, PeopleMode
 from activity.models import AttributeSet, Member, MemberVersion, VaultEntry
 from activity.rules import MemberRow, PeopleFault, is_too_many
+from activity.services.known_people import find_known, says_nothing_new
 from activity.services.people_report import SHOWN, Change, PeopleReport, UnableToApplyPeople
 from activity.services.quarantine import REPLAY
 from activity.services.vault import (
@@ -169,7 +170,7 @@ class _Door:
     def take(self, rows: Sequence[MemberRow | PeopleFault]) -> None:
         """Find out what differs in some rows, and write it unless this is a rehearsal; leavers wait for the end."""
         faults = [row for row in rows if isinstance(row, PeopleFault)]
-        people = [row for row in rows if isinstance(row, MemberRow)]
+        people = self._leave_out_unchanged([row for row in rows if isinstance(row, MemberRow)])
         wanted = [row.person.external_id for row in people] + [fault.external_id for fault in faults if fault.external_id]
         known = find_entries(program=self.program, external_ids=wanted)
         self.named.update(entry.member_id for entry in known.values())
@@ -206,6 +207,19 @@ class _Door:
             self.report.add_created(row)
         if not self.dry_run:
             self._write(known, newcomers, versions, resealed, touched)
+
+    def _leave_out_unchanged(self, people: Sequence[MemberRow]) -> list[MemberRow]:
+        """Without those who are known just so; they are counted."""
+        known = find_known(program=self.program, external_ids=[row.person.external_id for row in people])
+        others = []
+        for row in people:
+            person = known.get(row.person.external_id)
+            if person and says_nothing_new(row=row, known=person, attributes=self.program.member_attributes):
+                self.named.add(person.member_id)
+                self.report.add_unchanged()
+            else:
+                others.append(row)
+        return others
 
     def _kept(self, before: Mapping[str, str], row: MemberRow) -> dict[str, str]:
         """The kept attributes after a row: what it says, else what was known."""

@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from activity.models import AttributeSet, Member, MemberVersion, VaultEntry
 from activity.rules import parse_member
@@ -50,6 +52,69 @@ def test_the_same_again_writes_nothing():
     assert (counts.created, counts.changed, counts.unchanged) == (0, 0, 2)
     assert MemberVersion.objects.count() == 2
     assert AuditEvent.objects.count() == audits
+
+
+def test_nobodys_entry_is_opened_for_a_row_that_says_what_is_known():
+    program = make_program()
+    save(program, ann="cards", bob="loans")
+    with CaptureQueriesContext(connection) as queries:
+        save(program, at=LATER, ann="cards", bob="loans")
+    assert not [query for query in queries.captured_queries if "wrapped_key" in query["sql"]]
+
+
+def at_first(program) -> None:
+    person = Person("ann", language="de", push_opt_out=True)
+    row = MemberRow(person, {"business_unit": "cards"}, True, date(2025, 5, 1))
+    apply_people(program=program, source="file", rows=[row], actor="system", at=CREATED_AT)
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome"),
+    [
+        (MemberRow(Person("ann")), "unchanged"),
+        (
+            MemberRow(Person("ann", language="de", push_opt_out=True), {"business_unit": "cards"}, True, date(2025, 5, 1)),
+            "unchanged",
+        ),
+        (MemberRow(Person("ann"), {"business_unit": "cards", "salary": "1"}), "unchanged"),
+        (MemberRow(Person("ann"), {"region": ""}), "unchanged"),
+        (MemberRow(Person("ann"), {"region": "north"}), "changed"),
+        (MemberRow(Person("ann"), {"business_unit": ""}), "changed"),
+        (MemberRow(Person("ann", language="fr")), "changed"),
+        (MemberRow(Person("ann", language="")), "changed"),
+        (MemberRow(Person("ann", push_opt_out=False)), "changed"),
+        (MemberRow(Person("ann", email="ann@example.com")), "changed"),
+        (MemberRow(Person("ann", display_name="Ann")), "changed"),
+        (MemberRow(Person("ann", email="")), "unchanged"),
+        (MemberRow(Person("ann"), {}, None, date(2025, 5, 2)), "changed"),
+        (MemberRow(Person("ann"), {}, False), "deactivated"),
+    ],
+)
+def test_a_row_counts_by_what_it_changes(row, outcome):
+    program = make_program()
+    at_first(program)
+    report = apply_people(program=program, source="file", rows=[row], actor="system", at=LATER)
+    assert {name: getattr(report, name) for name in ("unchanged", "changed", "deactivated", "created")} == {
+        "unchanged": 0, "changed": 0, "deactivated": 0, "created": 0, outcome: 1
+    }  # fmt: skip
+
+
+def test_a_row_about_someone_who_left_is_never_taken_for_nothing_new():
+    program = make_program()
+    at_first(program)
+    leave, come = MemberRow(Person("ann"), {}, False), MemberRow(Person("ann"), {}, True)
+    apply_people(program=program, source="file", rows=[leave], actor="system", at=LATER)
+    quiet = apply_people(program=program, source="file", rows=[MemberRow(Person("ann"))], actor="system", at=LATER)
+    assert (quiet.unchanged, quiet.still_inactive) == (1, 1)
+    assert apply_people(program=program, source="file", rows=[come], actor="system", at=LATER).returned == 1
+
+
+def test_a_full_file_of_known_people_misses_nobody():
+    program = make_program()
+    save(program, ann="cards", bob="loans")
+    rows = [MemberRow(Person(name), {"business_unit": unit}) for name, unit in (("ann", "cards"), ("bob", "loans"))]
+    report = apply_people(program=program, source="file", mode="full", rows=rows, actor="system", at=LATER)
+    assert (report.unchanged, report.absent, report.deactivated) == (2, 0, 0)
 
 
 def test_only_declared_attributes_are_kept():
