@@ -28,6 +28,7 @@ from activity.services.people import apply_people, without_repeats
 from activity.services.people_files import read_people
 from activity.services.rejects import RejectsFile, rejects_path
 from activity.services.sealing import seal_ledger
+from activity.services.statistics import refresh_statistics
 from offers.rules import parse_offer
 from offers.services import save_offers
 from partners.models import Program
@@ -156,10 +157,12 @@ def load_tables(
             ignored = unknown_columns(members.columns, program.member_attributes)
             report.ignored += [f"members.csv: column {name}" for name in ignored]
             report.members = _load_members(program, members, rejects, actor, at, show)
+            refresh_statistics()
         if events := tables.get("events"):
             with _sealing_beside(program, at) as seal_now_and_then:
                 _load_events(program, events, rejects, report, source, at, show, seal_now_and_then)
             seal_ledger(program_id=program.pk, at=at)
+            refresh_statistics()
     report.rejected_rows = rejects.count
 
 
