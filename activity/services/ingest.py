@@ -116,7 +116,7 @@ def record_submissions(
     try:
         with transaction.atomic():
             crashpoint("ingest.after_begin")
-            receipts = _record(program, drafts, batches, candidates, directory, strangers, source_ids, at)
+            receipts = _record(program, drafts, batches, candidates, directory, strangers, source_ids, months, at)
             if wakes_sealer and any(receipt.accepted for receipt in receipts):
                 jobs.wake("activity.seal_ledger", program_id=program.pk)
             crashpoint("ingest.before_commit")
@@ -136,6 +136,7 @@ def _record(
     directory: MemberDirectory,
     strangers: set[str],
     source_ids: dict[str, int],
+    months: set[date],
     at: datetime,
 ) -> list[Receipt]:
     first, repeats = first_of_each(candidates)
@@ -169,7 +170,7 @@ def _record(
     new = {batch.source for batch in batches} - source_ids.keys()
     if new:
         source_ids |= add_sources(program=program, codes=new, at=at)
-    _append(program, drafts, batches, taken, directory, source_ids, at)
+    _append(program, drafts, batches, taken, directory, source_ids, months, at)
     receipts = [receipt_of(events=draft.submission.events, told=draft.told) for draft in drafts]
     for draft, receipt in zip(drafts, receipts, strict=True):
         if draft.submission.strict and receipt.rejected + receipt.conflict:
@@ -252,6 +253,7 @@ def _append(
     taken: Sequence[Sequence[Candidate]],
     directory: MemberDirectory,
     source_ids: dict[str, int],
+    months: set[date],
     at: datetime,
 ) -> None:
     """Hash and store the events that are taken, and the batches with the outcome of everything that was sent."""
@@ -261,7 +263,7 @@ def _append(
         for batch, part in zip(batches, taken, strict=True)
     ]
     if rows:
-        insert_events(rows)
+        insert_events(rows, months=months)
     crashpoint("ingest.after_events")
     for draft in drafts:
         for index, result in draft.told.items():

@@ -39,7 +39,6 @@ EVENT_COLUMNS = (
     "identity_hash",
 )
 COLUMN_LIST = ", ".join(f'"{name}"' for name in EVENT_COLUMNS)
-COPY_START, COPY_END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 # PostgreSQL counts instants in microseconds and days from 2000-01-01.
 ITS_EPOCH, ITS_FIRST_DAY = 946_684_800_000_000, date(2000, 1, 1).toordinal()
 # The count of columns; then each value after its length in bytes.

@@ -143,7 +143,7 @@ def test_too_many_events_are_refused_whole(at):
 def test_a_fault_in_the_middle_leaves_nothing_behind(at, monkeypatch):
     program = make_stocked_program()
 
-    def fail(rows: object) -> None:
+    def fail(rows: object, **_: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(ingest_module, "insert_events", fail)
