@@ -6,9 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.admin.sites import AdminSite
-from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -101,10 +100,6 @@ UNUSED = {"autocomplete", "view_on_site"}
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
-class SignInForm(AuthenticationForm):
-    """Name and password; whoever holds a role may enter, staff or not."""
-
-
 class ConsoleSite(AdminSite):
     """Django's admin, with a program around every request."""
 
@@ -112,10 +107,18 @@ class ConsoleSite(AdminSite):
     site_title = "Plum"
     index_title = "Home"
     site_url = None
-    login_form = SignInForm
+    login_form = sign_in.SignInForm
     login_template = "plum/sign_in.html"
     enable_nav_sidebar = True
     final_catch_all_view = False
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """As Django's; 429 where too many passwords were wrong."""
+        response = super().login(request, extra_context)
+        form = response.context_data["form"] if isinstance(response, TemplateResponse) and response.context_data else None
+        if form is not None and form.has_error(NON_FIELD_ERRORS, "too_many"):
+            response.status_code = 429
+        return response
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whoever may do anything in any program."""

@@ -1,5 +1,6 @@
 """
-How much a token, or whoever follows the link of a mail, may ask for in a minute: quotas counted in this process alone.
+How much a token, whoever follows the link of a mail, or whoever gives a wrong password, may ask for in a minute: quotas that
+are counted in this process alone.
 
 Counting costs no statement and no message: it works while database and broker are away, and what a token may do in all is
 its quota times the number of web processes. That is what the quotas are for: one client that runs wild does not take a
@@ -20,6 +21,7 @@ from plum_site.lib.problems import Problem
 
 INGEST, INGEST_EVENTS, REQUESTS = "ingest", "ingest-events", "requests"
 LINK, LINK_ADDRESS = "link", "link-address"
+SIGN_IN, SIGN_IN_ADDRESS = "sign-in", "sign-in-address"
 WINDOW_SECONDS = 60
 MOST_HOLDERS = 10_000  # windows of one policy that are remembered at once; the oldest is forgotten first
 PROBLEM_TYPE = "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -60,7 +62,7 @@ def take(policy: str, holder: str, amount: int = 1) -> Standing | None:
 
 
 def count(policy: str, holder: str, amount: int = 1) -> tuple[Standing | None, bool]:
-    """Where a quota stands after so much of it was asked for, None where there is none; and whether it was refused."""
+    """Where a quota stands after so much of it was asked for (0: only look), None where there is none; whether it was refused."""
     quota = settings.RATE_LIMITS[policy]
     if not quota:
         return None, False

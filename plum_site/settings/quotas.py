@@ -12,5 +12,9 @@ RATE_LIMITS = {
     "link-address": _env.quota(
         "PLUM_RATE_LINK_ADDRESS", 3000, purpose="how many links of mails may be opened from one network address in a minute"
     ),
+    "sign-in": _env.quota("PLUM_RATE_SIGN_IN", 10, purpose="how many wrong passwords may be given for one name in a minute"),
+    "sign-in-address": _env.quota(
+        "PLUM_RATE_SIGN_IN_ADDRESS", 100, purpose="how many wrong passwords may come from one network address in a minute"
+    ),
 }
 PROXIES = _env.quota("PLUM_PROXIES", 0, purpose="how many proxies before the web part add to X-Forwarded-For")
