@@ -2,10 +2,11 @@
 
 from django.db import connection
 
-# As autovacuum decides (its defaults); it would come by within a minute or so, and until then every plan is a guess.
+# As autovacuum decides (its defaults); it would come by within a minute or so, and until then every plan is a guess. Not a table
+# that holds nothing but what was rolled back: planned for as empty, it would be worse than a guess once it is filled.
 CHANGED = """
 SELECT relid::regclass::text FROM pg_stat_user_tables
-WHERE schemaname = current_schema() AND n_mod_since_analyze > 50 + 0.1 * n_live_tup
+WHERE schemaname = current_schema() AND n_live_tup > 0 AND n_mod_since_analyze > 50 + 0.1 * n_live_tup
 ORDER BY 1
 """
 
