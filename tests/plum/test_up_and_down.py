@@ -72,6 +72,7 @@ def toy(checkout, tmp_path):
     """A checkout with the real front door, an environment that leads to the real one, and toy commands."""
     place = tmp_path / "toy"
     shutil.copytree(checkout / "plum_site" / "local", place / "plum_site" / "local")
+    shutil.copy(checkout / "plum_site" / "web_worker.py", place / "plum_site")
     shutil.copy(checkout / "plum", place / "plum")
     for lock in door.LOCKS.values():
         shutil.copy(checkout / lock, place / lock)
