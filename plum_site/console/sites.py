@@ -113,11 +113,12 @@ class ConsoleSite(AdminSite):
     final_catch_all_view = False
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """As Django's; 429 where too many passwords were wrong."""
+        """As Django's; 429 with Retry-After where too many passwords were wrong."""
         response = super().login(request, extra_context)
         form = response.context_data["form"] if isinstance(response, TemplateResponse) and response.context_data else None
         if form is not None and form.has_error(NON_FIELD_ERRORS, "too_many"):
             response.status_code = 429
+            response.headers["Retry-After"] = str(form.errors.as_data()[NON_FIELD_ERRORS][0].params["seconds"])
         return response
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -41,7 +41,7 @@ def test_after_too_many_the_right_one_is_not_looked_at_either(clock: Any) -> Non
 
     refused = give("Ada", RIGHT)
 
-    assert refused.status_code == 429
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "40")
     assert "Try again in 40 seconds; a sign-in link works meanwhile." in refused.content.decode()
     assert "sessionid" not in refused.cookies
 
