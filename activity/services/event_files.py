@@ -1,5 +1,5 @@
 """
-Events files in chunks of at most one batch: checked events, and for those of which there is something to say, their row.
+Events files in chunks of at most one batch: their rows, checked events, and the row of one of which there is something to say.
 
 Chunks of a CSV file that hold nothing but short, printable ASCII without quotes are split and read at once; from the first
 chunk on that does not, the file is read row by row.
@@ -8,6 +8,7 @@ chunk on that does not, the file is read row by row.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -23,13 +24,34 @@ PLAIN = bytes(number for number in range(0x20, 0x7F) if number != ord('"')) + b"
 
 @dataclass
 class Chunk:
-    """Some events of a file, in its order. columns, lines: where the rows were not kept, what they are made from again."""
+    """
+    Some rows of a file, in its order: as rows, or as plain lines of these columns. Its events are made when they are asked for.
 
-    events: Sequence[IncomingEvent | Rejection]
+    source: of events that name none. at: now.
+    """
+
+    source: str
+    at: datetime
     rows: Sequence[Row] = ()
-    columns: Sequence[str] = ()
+    columns: tuple[str, ...] = ()
     lines: Sequence[str] = field(default=(), repr=False)
     first_line: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows) or len(self.lines)
+
+    @cached_property
+    def events(self) -> list[IncomingEvent | Rejection]:
+        """An event for each row, or why it is none."""
+        if self.rows:
+            return [read_event_row(row, self.source, self.at) for row in self.rows]
+        columns, width, source, at = self.columns, len(self.columns), self.source, self.at
+        read = row_reader(columns, source=source, at=at)
+        return [
+            (read(row) if len(row := line.split(",")) == width and len(line) <= LONGEST_ROW else None)
+            or read_event_row(make_row(columns, line, number), source, at)
+            for number, line in enumerate(self.lines, start=self.first_line)
+        ]
 
     def row(self, index: int) -> Row:
         """The row of an event, for a message or a rejects file."""
@@ -38,7 +60,7 @@ class Chunk:
 
 def read_chunks(table: Table, *, source: str, at: datetime) -> Iterator[Chunk]:
     """
-    Every row of a checked events file as an event or a rejection, streamed.
+    Every row of a checked events file, streamed.
 
     Raises: nothing of its own.
     Writes: nothing.
@@ -46,27 +68,23 @@ def read_chunks(table: Table, *, source: str, at: datetime) -> Iterator[Chunk]:
     done = 0
     if ".csv" in table.path.name:
         for chunk in _read_plain(table, source, at):
-            done += len(chunk.events)
+            done += len(chunk)
             yield chunk
     rows = read_rows(table, skip=done)
     while part := list(islice(rows, POSITIONS)):
-        yield Chunk([read_event_row(row, source, at) for row in part], part)
+        yield Chunk(source, at, part)
 
 
 def _read_plain(table: Table, source: str, at: datetime) -> Iterator[Chunk]:
-    columns, read = table.columns, row_reader(table.columns, source=source, at=at)
-    first_line, width = 2, len(columns)
+    first_line, lines = 2, list[str]()
     for block in _plain_blocks(table.path):
-        lines = block.split("\n")
-        for start in range(0, len(lines), POSITIONS):
-            part = lines[start : start + POSITIONS]
-            events = [
-                (read(row) if len(row := line.split(",")) == width and len(line) <= LONGEST_ROW else None)
-                or read_event_row(make_row(columns, line, number), source, at)
-                for number, line in enumerate(part, start=first_line)
-            ]
-            yield Chunk(events, columns=columns, lines=part, first_line=first_line)
-            first_line += len(part)
+        lines += block.split("\n")
+        while len(lines) >= POSITIONS:
+            yield Chunk(source, at, columns=table.columns, lines=lines[:POSITIONS], first_line=first_line)
+            first_line += POSITIONS
+            lines = lines[POSITIONS:]
+    if lines:
+        yield Chunk(source, at, columns=table.columns, lines=lines, first_line=first_line)
 
 
 def _plain_blocks(path: Path) -> Iterator[str]:

@@ -39,6 +39,7 @@ from activity.services.store import (
     insert_identities,
     open_transaction,
 )
+from activity.services.turns import ALONE, Turn
 from offers.selectors import catalog_of
 from partners.models import Program
 from partners.services import grow_recorded_stages
@@ -71,6 +72,7 @@ def record_events(
     strict: bool = False,
     wakes_sealer: bool = True,
     keeps_strangers: bool = True,
+    turn: Turn = ALONE,
 ) -> Receipt:
     """
     Append the events that are new to the ledger, in one transaction, and say what became of each.
@@ -78,7 +80,8 @@ def record_events(
     events: at most 8,192, checked by `check_event`. A stage that a program records for the first time is added to its
     recorded stages. strict: store nothing unless every event is accepted or a duplicate. wakes_sealer: whether the sealer
     is woken after the commit; a load that seals at its end says no. keeps_strangers: whether events of people whom the
-    program does not know wait in quarantine, where it makes no unknown members.
+    program does not know wait in quarantine, where it makes no unknown members. turn: its place among transactions that run
+    beside it.
     Raises: UnableToRecordEvents, InvalidInput ("too_many_events").
     Writes: activity_event, activity_eventidentity, activity_ingestbatch, activity_eventsource, activity_member,
     activity_vaultentry, activity_attributeset, activity_quarantinedevent; partners_program and plum_auditevent where a
@@ -86,11 +89,11 @@ def record_events(
     Source: docs/adr/0003-identity-and-batches.md, docs/adr/0012-the-ingest-path.md
     """
     submission = Submission(events, origin, token_id, strict, keeps_strangers)
-    return record_submissions(program=program, submissions=[submission], at=at, wakes_sealer=wakes_sealer)[0]
+    return record_submissions(program=program, submissions=[submission], at=at, wakes_sealer=wakes_sealer, turn=turn)[0]
 
 
 def record_submissions(
-    *, program: Program, submissions: Sequence[Submission], at: datetime, wakes_sealer: bool = True
+    *, program: Program, submissions: Sequence[Submission], at: datetime, wakes_sealer: bool = True, turn: Turn = ALONE
 ) -> list[Receipt]:
     """
     As `record_events`, for several senders in one transaction: a receipt for each, in order.
@@ -116,7 +119,7 @@ def record_submissions(
     try:
         with transaction.atomic():
             crashpoint("ingest.after_begin")
-            receipts = _record(program, drafts, batches, candidates, directory, strangers, source_ids, months, at)
+            receipts = _record(program, drafts, batches, candidates, directory, strangers, source_ids, months, at, turn)
             if wakes_sealer and any(receipt.accepted for receipt in receipts):
                 jobs.wake("activity.seal_ledger", program_id=program.pk)
             crashpoint("ingest.before_commit")
@@ -138,9 +141,11 @@ def _record(
     source_ids: dict[str, int],
     months: set[date],
     at: datetime,
+    turn: Turn,
 ) -> list[Receipt]:
     first, repeats = first_of_each(candidates)
     seen: dict[bytes, bytes | None] = {}
+    turn.wait_to_claim()
     batch_ids, has_blanked = open_transaction(program_id=program.pk, batches=len(batches))
     pending = list(first.values())
     if has_blanked:
@@ -170,11 +175,13 @@ def _record(
     new = {batch.source for batch in batches} - source_ids.keys()
     if new:
         source_ids |= add_sources(program=program, codes=new, at=at)
+    turn.end_claim()
     _append(program, drafts, batches, taken, directory, source_ids, months, at)
     receipts = [receipt_of(events=draft.submission.events, told=draft.told) for draft in drafts]
     for draft, receipt in zip(drafts, receipts, strict=True):
         if draft.submission.strict and receipt.rejected + receipt.conflict:
             raise UnableToRecordEvents(receipt)
+    turn.wait_to_commit()
     _grow_stages(program, batches, taken, at)
     return receipts
 

@@ -35,8 +35,8 @@ def find_known(*, program: Program, external_ids: Iterable[str]) -> dict[str, Kn
     found: dict[str, KnownPerson] = {}
     lookups = list(by_lookup)
     for start in range(0, len(lookups), AT_ONCE):
-        rows = list(entries.filter(lookup__in=lookups[start : start + AT_ONCE]))
-        versions = MemberVersion.objects.filter(member_id__in=[row[1] for row in rows]).order_by("member_id", "id")
+        rows = list(entries.filter(lookup__one_of=lookups[start : start + AT_ONCE]))
+        versions = MemberVersion.objects.filter(member__id__one_of=[row[1] for row in rows]).order_by("member_id", "id")
         latest = dict(versions.values_list("member_id", "values"))  # of each member the last one stays
         for lookup, member_id, state, joined_date, language, push_opt_out in rows:
             known = KnownPerson(member_id, state, joined_date, language, push_opt_out, latest.get(member_id))

@@ -18,12 +18,12 @@ from typing import Any
 
 from django.db import connection
 
-from activity.choices import Origin, Outcome
+from activity.choices import Outcome
 from activity.rules import FILE_COLUMNS, unknown_columns
 from activity.rules.people import PERSON_COLUMNS
 from activity.services.canonical import REQUIRED, Table, UnableToReadFolder, check_table, find_events_file, read_rows
-from activity.services.event_files import Chunk, read_chunks
-from activity.services.ingest import record_events
+from activity.services.chunk_recording import record_chunks
+from activity.services.event_files import read_chunks
 from activity.services.people import apply_people, without_repeats
 from activity.services.people_files import read_people
 from activity.services.rejects import RejectsFile, rejects_path
@@ -95,13 +95,15 @@ def load_folder(
     at: datetime,
     source: str = "file",
     progress: Progress = lambda step, done, total: None,
+    processes: int = 1,
 ) -> LoadReport:
     """
     Load a canonical folder into a program, which is created if its code is new.
 
     Faults of files are found first and write nothing; faulty rows go to a rejects file and the others are kept.
     Every stage that a confirmed event carries is added to the program's recorded stages. Seals the ledger. While it
-    runs, the program is marked as being loaded, so that no month of it is reviewed half.
+    runs, the program is marked as being loaded, so that no month of it is reviewed half. processes: how many record events
+    beside each other, where the engine can.
     Raises: UnableToReadFolder, InvalidInput, DomainError (settings that an existing program has otherwise).
     Writes: partners, offers, activity, plum_auditevent, plum_heartbeat; var/rejects/.
     Source: docs/tour.md
@@ -114,7 +116,15 @@ def load_folder(
     rejects = RejectsFile(rejects_path(program=program.code, at=at))
     with closing(rejects):
         load_tables(
-            program=program, tables=tables, rejects=rejects, report=report, actor=actor, at=at, source=source, progress=progress
+            program=program,
+            tables=tables,
+            rejects=rejects,
+            report=report,
+            actor=actor,
+            at=at,
+            source=source,
+            progress=progress,
+            processes=processes,
         )
     report.rejects_file = str(rejects.path) if rejects.count else None
     report.seconds = monotonic() - started
@@ -131,12 +141,14 @@ def load_tables(
     at: datetime,
     source: str = "file",
     progress: Progress = lambda step, done, total: None,
+    processes: int = 1,
 ) -> None:
     """
     Load checked files into a program, each through the service of its door; what is missing is left as it is.
 
-    tables: by canonical name; the events file as "events". Safe to run again: what is there already is unchanged or a
-    duplicate. While it runs, the program is marked as being loaded. Seals the ledger if there were events.
+    tables: by canonical name; the events file as "events". processes: as in `load_folder`. Safe to run again: what is there
+    already is unchanged or a duplicate. While it runs, the program is marked as being loaded. Seals the ledger if there were
+    events.
     Raises: nothing of its own; faulty rows go to `rejects`.
     Writes: partners, offers, activity, plum_auditevent, plum_heartbeat; `report` and `rejects` are filled.
     """
@@ -160,7 +172,7 @@ def load_tables(
             refresh_statistics()
         if events := tables.get("events"):
             with _sealing_beside(program, at) as seal_now_and_then:
-                _load_events(program, events, rejects, report, source, at, show, seal_now_and_then)
+                _load_events(program, events, rejects, report, source, at, show, processes, seal_now_and_then)
             seal_ledger(program_id=program.pk, at=at)
             refresh_statistics()
     report.rejected_rows = rejects.count
@@ -285,32 +297,25 @@ def _load_events(
     source: str,
     at: datetime,
     progress: Progress,
+    processes: int,
     seal_now_and_then: Callable[[], None],
 ) -> None:
     report.ignored += [f"{table.path.name}: column {name}" for name in table.columns if name not in FILE_COLUMNS]
     seal_from = SEALED_TOGETHER
-    for chunk in _one_ahead(read_chunks(table, source=source, at=at)):
-        receipt = record_events(program=program, events=chunk.events, origin=Origin.FILE, at=at, wakes_sealer=False)
-        for result in receipt.notable:
-            if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT):
-                rejects.add(table.path.name, chunk.row(result.index), result.field, result.code, result.detail)
-            elif result.warning and result.outcome == Outcome.ACCEPTED:
-                report.warnings[result.warning] += 1
-        for name in ("received", "accepted", "duplicate", "conflict", "rejected"):
-            setattr(report, name, getattr(report, name) + getattr(receipt, name))
-        progress("events", report.received, table.rows)
-        if report.accepted >= seal_from:
-            seal_now_and_then()
-            seal_from = report.accepted + SEALED_TOGETHER
-
-
-def _one_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The same chunks; while one is recorded, the next is read, because the database leaves this process time."""
-    with ThreadPoolExecutor(1, thread_name_prefix="events-file") as pool:
-        coming = pool.submit(next, chunks, None)
-        while chunk := coming.result():
-            coming = pool.submit(next, chunks, None)
-            yield chunk
+    chunks = read_chunks(table, source=source, at=at)
+    with closing(record_chunks(program=program, chunks=chunks, at=at, processes=processes)) as recorded:
+        for chunk, receipt in recorded:
+            for result in receipt.notable:
+                if result.outcome in (Outcome.REJECTED, Outcome.CONFLICT):
+                    rejects.add(table.path.name, chunk.row(result.index), result.field, result.code, result.detail)
+                elif result.warning and result.outcome == Outcome.ACCEPTED:
+                    report.warnings[result.warning] += 1
+            for name in ("received", "accepted", "duplicate", "conflict", "rejected"):
+                setattr(report, name, getattr(report, name) + getattr(receipt, name))
+            progress("events", report.received, table.rows)
+            if report.accepted >= seal_from:
+                seal_now_and_then()
+                seal_from = report.accepted + SEALED_TOGETHER
 
 
 @contextmanager

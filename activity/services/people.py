@@ -328,7 +328,7 @@ class _Door:
 def _latest_versions(member_ids: Sequence[int]) -> dict[int, MemberVersion]:
     latest: dict[int, MemberVersion] = {}
     for start in range(0, len(member_ids), 5000):
-        versions = MemberVersion.objects.filter(member_id__in=member_ids[start : start + 5000]).order_by("member_id", "id")
+        versions = MemberVersion.objects.filter(member__id__one_of=member_ids[start : start + 5000]).order_by("member_id", "id")
         latest.update({version.member_id: version for version in versions})
     return latest
 

@@ -36,7 +36,7 @@ def find_members(*, program: Program, external_ids: Iterable[str]) -> dict[str, 
     return {
         by_lookup[bytes(entry.lookup)]: entry.member
         for start in range(0, len(lookups), AT_ONCE)
-        for entry in entries.filter(lookup__in=lookups[start : start + AT_ONCE])
+        for entry in entries.filter(lookup__one_of=lookups[start : start + AT_ONCE])
     }
 
 
@@ -53,7 +53,7 @@ def find_entries(*, program: Program, external_ids: Iterable[str]) -> dict[str, 
     return {
         by_lookup[bytes(entry.lookup)]: entry
         for start in range(0, len(lookups), AT_ONCE)
-        for entry in entries.filter(lookup__in=lookups[start : start + AT_ONCE])
+        for entry in entries.filter(lookup__one_of=lookups[start : start + AT_ONCE])
     }
 
 
@@ -102,7 +102,7 @@ def find_standings(*, program: Program, external_ids: Iterable[str]) -> dict[str
         rows = [
             (by_lookup[bytes(lookup)], *rest)
             for start in range(0, len(lookups), AT_ONCE)
-            for lookup, *rest in entries.filter(lookup__in=lookups[start : start + AT_ONCE])
+            for lookup, *rest in entries.filter(lookup__one_of=lookups[start : start + AT_ONCE])
         ]
     for name, member_id, key, valid_from, set_id in rows:
         standing = found.get(name)

@@ -7,5 +7,5 @@ class PlumConfig(AppConfig):
     verbose_name = "Plum"
 
     def ready(self) -> None:
-        """Register the checks of `manage.py verify` that need no app."""
-        from plum_site.lib import tenancy  # noqa: F401, PLC0415 - models must be loaded first
+        """Register our look-ups, and the checks of `manage.py verify` that need no app."""
+        from plum_site.lib import lookups, tenancy  # noqa: F401, PLC0415 - models must be loaded first

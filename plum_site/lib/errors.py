@@ -1,5 +1,8 @@
 """Named errors. Services raise them, `lib.api` and `lib.admin` translate them; nobody else does."""
 
+import copyreg
+from typing import Any
+
 
 class DomainError(Exception):
     """
@@ -17,6 +20,10 @@ class DomainError(Exception):
         self.code = code
         self.detail = detail
         self.fields = fields or {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: as it is, whatever its class is made with."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class NotFound(DomainError):

@@ -202,6 +202,29 @@ class TestWhenItIsDue:
         record(program, [event(2)])
         assert seal_ledger(program_id=program.pk, at=RECORDED_AT) == 1
 
+    @pytest.mark.parametrize(
+        ("pass_seconds", "seals", "is_done"), [(0.1, 1, True), (0.6, 3, True), (6, 2, False)], ids=["short", "long", "for ever"]
+    )
+    def test_what_was_committed_during_a_long_pass_follows_at_once(self, monkeypatch, pass_seconds, seals, is_done):
+        program = make_stocked_program()
+        record(program, [event(0)])
+        seal_some, passes, seconds = sealing_module._seal_some, [], [0.0]
+
+        def seal_slowly(*given, **named):
+            done = seal_some(*given, **named)
+            passes.append(given[1])
+            seconds[0] += pass_seconds
+            if len(passes) < 3:  # somebody goes on sending
+                record(program, [event(len(passes))])
+            return done
+
+        monkeypatch.setattr(sealing_module, "_seal_some", seal_slowly)
+        monkeypatch.setattr(sealing_module, "monotonic", lambda: seconds[0])
+        assert self.seal(program, 0) is is_done
+        assert Seal.objects.count() == seals
+        assert passes[:seals] == [RECORDED_AT + timedelta(seconds=pass_seconds * number) for number in range(seals)]
+        assert violations(program) == []
+
     @pytest.mark.parametrize("is_due", [True, False])
     def test_a_wake_up_that_was_too_early_comes_again(self, monkeypatch, is_due: bool):
         again: list[dict[str, int]] = []

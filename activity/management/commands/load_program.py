@@ -1,6 +1,7 @@
 """Load a canonical folder: partners, offers, members and events."""
 
 import argparse
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from activity.services.statements import check_complete_through, state_complete_
 from partners.selectors import get_program
 from plum_site.lib.clock import now
 from plum_site.lib.commands import PlumCommand, names
+
+MOST_PROCESSES = 4
 
 
 class Command(PlumCommand):
@@ -47,6 +50,15 @@ class Command(PlumCommand):
             help="state that everything of --source from before this instant is in the folder, such as 2026-07-15T00:00:00Z",
         )
 
+        parser.add_argument(
+            "--processes",
+            type=_positive,
+            default=min(os.cpu_count() or 1, MOST_PROCESSES),
+            metavar="N",
+            help="record events with so many processes beside each other (default: one for each core, at most "
+            f"{MOST_PROCESSES}; on SQLite always one). What is stored is the same with any number",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Load, then report; the exit status says whether every row was taken."""
         wanted = NewProgram(
@@ -67,7 +79,13 @@ class Command(PlumCommand):
                 steps.reach(done, total)
 
             report = load_folder(
-                folder=options["folder"], new_program=wanted, actor="system", at=at, source=options["source"], progress=show
+                folder=options["folder"],
+                new_program=wanted,
+                actor="system",
+                at=at,
+                source=options["source"],
+                progress=show,
+                processes=options["processes"],
             )
         if complete_through is not None:
             program = get_program(options["program"])
