@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plum_site.lib.errors import DomainError, InvalidInput
+from plum_site.lib.memory import settle
 from plum_site.lib.models import User
 from plum_site.lib.periods import parse_month
 
@@ -110,6 +111,11 @@ class PlumCommand(BaseCommand):
     reports = True
     requires_system_checks = []  # they cost a second each time; `./plum check` runs them
     as_json = False
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run as a process of its own."""
+        settle()
+        super().run_from_argv(argv)
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
         """Django's parser, with the examples below the options and --format before them."""
