@@ -26,6 +26,7 @@ from plum_site.lib.models import User
 from plum_site.lib.periods import parse_month
 
 COULD_NOT = 2  # the exit status where nothing could be done
+INTERRUPTED = 130  # after Ctrl-C
 
 
 def day(text: str) -> date:
@@ -104,18 +105,23 @@ class PlumCommand(BaseCommand):
 
     Subclasses set `help`, and `example`: one or more complete command lines, shown by --help; they add their
     arguments in `add_arguments` and do their work in `handle`, calling one service or selector. With
-    `reports = False` there is no --format.
+    `reports = False` there is no --format; `interrupted` is what Ctrl-C leaves to say.
     """
 
     example = ""
+    interrupted = "Interrupted."
     reports = True
     requires_system_checks = []  # they cost a second each time; `./plum check` runs them
     as_json = False
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Run as a process of its own."""
+        """Run as a process of its own; Ctrl-C becomes `interrupted` on standard error and the exit status that shells expect."""
         settle()
-        super().run_from_argv(argv)
+        try:
+            super().run_from_argv(argv)
+        except KeyboardInterrupt:
+            self.stderr.write(self.interrupted)
+            sys.exit(INTERRUPTED)
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
         """Django's parser, with the examples below the options and --format before them."""

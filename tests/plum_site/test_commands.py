@@ -29,7 +29,7 @@ class Report(PlumCommand):
         ./plum manage report --month 2026-03
         ./plum manage report --month 2026-03 --format json
     """
-    fault: Exception | None = None
+    fault: BaseException | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--month", type=month, required=True)
@@ -126,6 +126,13 @@ def test_a_domain_error_is_a_sentence_with_its_fields_and_exit_status_2() -> Non
     with pytest.raises(CommandError) as raised:
         call_command(called, month="2026-03")
     assert raised.value.returncode == 2
+
+
+def test_ctrl_c_is_a_sentence_and_no_traceback() -> None:
+    command = Report()
+    command.fault = KeyboardInterrupt()
+
+    assert run(command, "--month", "2026-03") == (130, "", "Interrupted.\n")
 
 
 def test_an_error_may_choose_its_exit_status() -> None:

@@ -26,6 +26,8 @@ class Command(PlumCommand):
     )
     example = "./plum manage load_program data/acme --program acme --name 'Acme Rewards' --time-zone Europe/Paris --currency EUR"
 
+    interrupted = "Interrupted. What was recorded so far stays: load the folder again to go on."
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path, metavar="DIR", help="the canonical folder")
         parser.add_argument("--program", required=True, metavar="CODE", help="short name of the program, made if new")
