@@ -11,7 +11,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from django.db import connection
 from activity.choices import Origin
 from activity.services.event_files import Chunk
 from activity.services.ingest import record_events
+from activity.services.read_ahead import one_ahead
 from activity.services.receipts import Receipt
 from activity.services.turns import ALONE, Turn, Turns
 from partners.models import Program
@@ -44,19 +45,14 @@ def record_chunks(*, program: Program, chunks: Iterator[Chunk], at: datetime, pr
 
 
 def _record_here(program: Program, chunks: Iterator[Chunk], at: datetime) -> Generator[Recorded]:
-    """While one chunk is recorded, the next is read, because the database leaves this process time."""
+    for chunk in one_ahead(_read_events(chunks)):
+        yield chunk, _record(program, chunk, at, ALONE)
 
-    def read() -> Chunk | None:
-        chunk = next(chunks, None)
-        if chunk:
-            _ = chunk.events
-        return chunk
 
-    with ThreadPoolExecutor(1, thread_name_prefix="events-file") as pool:
-        coming = pool.submit(read)
-        while chunk := coming.result():
-            coming = pool.submit(read)
-            yield chunk, _record(program, chunk, at, ALONE)
+def _read_events(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    for chunk in chunks:
+        _ = chunk.events  # made now, not when it is recorded
+        yield chunk
 
 
 def _record(program: Program, chunk: Chunk, at: datetime, turn: Turn) -> Receipt:

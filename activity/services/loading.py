@@ -26,6 +26,7 @@ from activity.services.chunk_recording import record_chunks
 from activity.services.event_files import read_chunks
 from activity.services.people import apply_people, without_repeats
 from activity.services.people_files import read_people
+from activity.services.read_ahead import one_ahead
 from activity.services.rejects import RejectsFile, rejects_path
 from activity.services.sealing import seal_ledger
 from activity.services.statistics import refresh_statistics
@@ -282,7 +283,7 @@ def _load_members(
     """People come as a delta: a folder says what it knows, and nobody leaves by not standing in it."""
     count = 0
     rows = without_repeats(rows=read_people(table=table, attributes=program.member_attributes))
-    while part := list(islice(rows, MEMBERS_AT_ONCE)):
+    for part in one_ahead(iter(lambda: list(islice(rows, MEMBERS_AT_ONCE)), [])):
         done = apply_people(program=program, rows=part, source="file", actor=actor, at=at, on_fault=rejects.add_fault)
         count += done.rows - done.rejected
         progress("members", count, table.rows)
