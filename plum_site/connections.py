@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
-COMMANDS = 5  # room for people and schedules that run manage.py beside it
+COMMANDS = 8  # room for people and schedules that run manage.py beside it; a load of four processes has six
 NAMES = "PLUM_WEB_PROCESSES, PLUM_WEB_THREADS, PLUM_WORKER_PROCESSES, PLUM_MACHINES"
 
 
