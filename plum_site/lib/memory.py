@@ -11,5 +11,4 @@ def settle() -> None:
     piece of work makes objects of its own: half of what sealing costs in Python. And what it does not touch stays shared with
     the processes that are forked later.
     """
-    gc.collect()
     gc.freeze()
