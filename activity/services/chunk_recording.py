@@ -30,13 +30,19 @@ from plum_site.lib.errors import DomainError
 Recorded = tuple[Chunk, Receipt]
 
 
+class LoadEnded(DomainError):
+    """A load came to no end, and what it had recorded by then stays."""
+
+    exit_code = 3
+
+
 def record_chunks(*, program: Program, chunks: Iterator[Chunk], at: datetime, processes: int = 1) -> Generator[Recorded]:
     """
     Record chunk after chunk, one transaction each; gives each with its receipt, in order. To be closed when left early.
 
     processes: how many record beside each other; one on SQLite, which has one writer, and within an outer transaction,
-    of which no other process can see anything. The receipts of more than one come without their events.
-    Raises: DomainError ("process_ended") where one of them was killed: what was committed stays.
+    of which no other process can see anything. Receipts come without their events, which the chunk has.
+    Raises: LoadEnded ("process_ended") where one of them was killed: what was committed stays.
     Writes: as record_events.
     """
     if processes > 1 and connection.vendor == "postgresql" and not connection.in_atomic_block:
@@ -56,7 +62,8 @@ def _read_events(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 def _record(program: Program, chunk: Chunk, at: datetime, turn: Turn) -> Receipt:
-    return record_events(program=program, events=chunk.events, origin=Origin.FILE, at=at, wakes_sealer=False, turn=turn)
+    done = record_events(program=program, events=chunk.events, origin=Origin.FILE, at=at, wakes_sealer=False, turn=turn)
+    return replace(done, events=())
 
 
 def _record_beside_each_other(program: Program, chunks: Iterator[Chunk], at: datetime, processes: int) -> Generator[Recorded]:
@@ -75,7 +82,7 @@ def _record_beside_each_other(program: Program, chunks: Iterator[Chunk], at: dat
             sentence = (
                 "A process of this load was ended from outside. What it had recorded stays: load the folder again to go on."
             )
-            raise DomainError("process_ended", sentence) from None
+            raise LoadEnded("process_ended", sentence) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -110,4 +117,4 @@ def _end_with_parent() -> None:
 
 def _record_in_turn(number: int, chunk: Chunk) -> Receipt:
     with _Work.turns.take(number) as turn:
-        return replace(_record(_Work.program, chunk, _Work.at, turn), events=())
+        return _record(_Work.program, chunk, _Work.at, turn)

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 
 from activity.models import Event, IngestBatch
 from activity.services import chunk_recording, event_files, verify_ledger, verify_rollups
+from activity.services.chunk_recording import LoadEnded
 from activity.services.loading import LoadReport, NewProgram, load_folder
 from partners.models import Program
 from plum_site.lib.errors import DomainError
@@ -113,9 +117,9 @@ def test_a_process_that_is_killed_ends_the_load_with_a_sentence(tmp_path: Path, 
     folder = write_folder(tmp_path / "in", make_events())
     with monkeypatch.context() as patch:
         interrupt(patch, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        with pytest.raises(DomainError, match="load the folder again to go on") as raised:
+        with pytest.raises(LoadEnded, match="load the folder again to go on") as raised:
             load(folder, "acme", 2)
-    assert raised.value.code == "process_ended"
+    assert (raised.value.code, raised.value.exit_code) == ("process_ended", 3)
     assert IngestBatch.objects.count() == 4
     kept = Event.objects.count()
     assert load(folder, "acme", 3, RECORDED_AT + timedelta(hours=1)).accepted + kept == len(
@@ -129,6 +133,33 @@ def test_no_process_stays_behind(tmp_path: Path) -> None:
     before = set(children())
     load(folder, "acme", 2)
     assert set(children()) <= before
+
+
+BEGINNER = """
+import multiprocessing, os, time
+import django
+django.setup()
+from activity.services import chunk_recording
+
+def work():
+    chunk_recording._begin(None, None, None)
+    os.write(1, b"at work\\n")
+    time.sleep(60)
+
+for _ in range(2):
+    multiprocessing.get_context("fork").Process(target=work).start()
+time.sleep(60)
+"""
+
+
+def test_processes_end_with_the_one_that_began_the_load_even_if_it_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", BEGINNER], stdout=subprocess.PIPE) as beginner:
+        assert beginner.stdout
+        assert [beginner.stdout.readline() for _ in range(2)] == [b"at work\n"] * 2
+        beginner.kill()
+        began = time.monotonic()
+        assert beginner.stdout.read() == b"", "ends when the last process that could write to it has ended"
+    assert time.monotonic() - began < 30
 
 
 def violations(program: Program) -> list[str]:

@@ -14,7 +14,7 @@ from partners.selectors import get_program
 from plum_site.lib.clock import now
 from plum_site.lib.commands import PlumCommand, names
 
-MOST_PROCESSES = 4
+PROCESSES, MOST_PROCESSES = 4, 16  # by default, where there are as many cores; and at all: each has a connection
 
 
 class Command(PlumCommand):
@@ -22,10 +22,9 @@ class Command(PlumCommand):
         "Load partners.csv, offers.csv, members.csv and one events file (.csv, .jsonl, gzip or Parquet) into a program, "
         "which is made if its code is new. Loading again changes nothing that is there already, so an interrupted load is "
         "resumed by repeating it. Exit status: 0 all taken, 1 some rows rejected or in conflict (see the rejects file), "
-        "2 nothing was loaded."
+        "2 nothing was loaded, 3 a process of the load was killed and 130 Ctrl-C: what was recorded by then stays."
     )
     example = "./plum manage load_program data/acme --program acme --name 'Acme Rewards' --time-zone Europe/Paris --currency EUR"
-
     interrupted = "Interrupted. What was recorded so far stays: load the folder again to go on."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -51,14 +50,13 @@ class Command(PlumCommand):
             metavar="INSTANT",
             help="state that everything of --source from before this instant is in the folder, such as 2026-07-15T00:00:00Z",
         )
-
         parser.add_argument(
             "--processes",
-            type=_positive,
-            default=min(os.cpu_count() or 1, MOST_PROCESSES),
+            type=_processes,
+            default=min(os.cpu_count() or 1, PROCESSES),
             metavar="N",
-            help="record events with so many processes beside each other (default: one for each core, at most "
-            f"{MOST_PROCESSES}; on SQLite always one). What is stored is the same with any number",
+            help=f"record events with so many processes beside each other, 1 to {MOST_PROCESSES} (default: one for each core, at "
+            f"most {PROCESSES}; on SQLite always one). What is stored is the same with any number",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -143,4 +141,10 @@ def _instant(text: str) -> datetime:
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _processes(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to {MOST_PROCESSES}")
     return int(text)
