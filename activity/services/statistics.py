@@ -14,7 +14,8 @@ ORDER BY 1
 def refresh_statistics() -> None:
     """
     Have PostgreSQL look at the tables that have changed much, so that what reads them next is planned for what they hold: an
-    export right after a load took fifteen times as long without. Nothing on SQLite, or within an outer transaction.
+    export right after a load took fifteen times as long without. Nothing on SQLite, or within an outer transaction: what ANALYZE
+    notes of a table's size stays when the rows are rolled back.
 
     Raises: nothing of its own.
     Writes: the statistics of the database.

@@ -187,13 +187,12 @@ def _was_edited(program: Program, row: Row, names: Names, content: bytes | None)
     return content_digest(keys.program_key(program.uuid, "content"), event) != content
 
 
-# Identities below 0 are those of messages (activity.services.message_checks).
+# No joins: events have no index by id, nor identities by event, and a plan that takes a table for empty would go through all of
+# one for each row of the other. Identities below 0 are those of messages (activity.services.message_checks).
 GONE = """
-SELECT i.event_id FROM activity_eventidentity i
-LEFT JOIN activity_event e ON e.id = i.event_id AND e.program_id = i.program_id
-WHERE i.program_id = %(program)s AND i.event_id >= 0 AND e.id IS NULL
+SELECT event_id FROM activity_eventidentity WHERE program_id = %(program)s AND event_id >= 0
+EXCEPT SELECT id FROM activity_event WHERE program_id = %(program)s
 """
-# No join: identities have no index by event.
 UNKNOWN = """
 SELECT id FROM activity_event WHERE program_id = %(program)s
 EXCEPT SELECT event_id FROM activity_eventidentity WHERE program_id = %(program)s

@@ -18,6 +18,7 @@ from activity.models import AttributeSet, EventSource, IngestBatch, Member
 from activity.models.ledger import POSITIONS
 from activity.services import prepare_partitions, seal_ledger
 from activity.services.loading import NewProgram, load_folder
+from activity.services.statistics import refresh_statistics
 from partners.models import Program
 from plum_site.bench.ledger import KINDS, OFFERS, write_catalog
 
@@ -110,8 +111,7 @@ def grow_ledger(program: Program, *, to_events: int, already: int, starts: date,
         cursor.execute("DROP TABLE bench_people, bench_offers, bench_kinds")
     say(f"{to_events:,} events recorded")
     seal_ledger(program_id=program.pk, at=at)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    refresh_statistics()
     say(f"{to_events:,} events sealed")
 
 

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from activity.models import VaultEntry
+from activity.services.statistics import refresh_statistics
 from partners.models import Partner, Program
 from plum_site.bench.lab import Lab
 from plum_site.bench.ledger import make_stocked
@@ -76,9 +77,7 @@ def make_addressed(lab: Lab) -> tuple[Program, User, User]:
     proposer, approver = (User.objects.create_user(username=name) for name in ("bench-proposer", "bench-approver"))
     for person in (proposer, approver):
         grant_role(program_id=program.pk, user_id=person.pk, role=Role.PROGRAM_ADMIN, actor="system", at=at)
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+    refresh_statistics()
     lab.say(f"bench: {lab.events:,} members made")
     return program, proposer, approver
 

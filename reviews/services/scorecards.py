@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from partners.models import Partner
 from plum_site.lib import audit
@@ -43,8 +43,9 @@ def replace_scorecards(*, cycle: ReviewCycle, cards: Sequence[Card], actor: User
     _withdraw_decisions(cycle, [partner for partner, verdict in old.items() if new.get(partner) != verdict], actor, at)
     gone = set(old) - set(new)
     if gone:
-        Flag.objects.filter(scorecard__cycle=cycle, scorecard__partner__external_id__in=gone).delete()
-        Scorecard.objects.filter(cycle=cycle, partner__external_id__in=gone).delete()
+        of_gone = _scorecards_of(cycle, gone)
+        Flag.objects.filter(scorecard__in=of_gone).delete()
+        of_gone.delete()
     ids = {partner: row.pk for partner, row in stored.items() if partner not in gone}
     ids |= _write_cards(cycle, [card for card in cards if _has_moved(card, stored.get(card.partner))])
     _replace_flags(cycle, cards, ids, [flag for each in flags.values() for flag in each], at)
@@ -59,16 +60,23 @@ def _flags_of(verdicts: dict[str, Verdict]) -> dict[str, list[tuple[str, str]]]:
     return {partner: flags for partner, (_, flags) in verdicts.items() if flags}
 
 
+def _scorecards_of(cycle: ReviewCycle, partners: Iterable[str] | None) -> QuerySet[Scorecard]:
+    """
+    The scorecards of these partners, or of all. For `scorecard__in`: a deletion that looks through a relation is made a join of
+    the table with itself, which takes minutes where PostgreSQL believes the table to be empty.
+    """
+    cards = Scorecard.objects.filter(cycle=cycle)
+    return cards if partners is None else cards.filter(partner__external_id__in=partners)
+
+
 def _withdraw_decisions(cycle: ReviewCycle, changed: Sequence[str], actor: User | str, at: datetime) -> None:
     """Take back what was decided about partners whose standing or flags changed."""
-    decisions = Decision.objects.filter(scorecard__cycle=cycle)
-    by_rule = decisions.filter(is_by_rule=True)
-    if cycle.ends_at > at:  # a running month is consolidated again and again: what still holds stays
-        by_rule = by_rule.filter(scorecard__partner__external_id__in=changed)
-    by_rule.delete()
+    # A running month is consolidated again and again: what still holds stays.
+    overtaken_by_rule = _scorecards_of(cycle, changed if cycle.ends_at > at else None)
+    Decision.objects.filter(scorecard__in=overtaken_by_rule, is_by_rule=True).delete()
     if not changed:
         return
-    overtaken = decisions.filter(is_by_rule=False, scorecard__partner__external_id__in=changed)
+    overtaken = Decision.objects.filter(scorecard__in=_scorecards_of(cycle, changed), is_by_rule=False)
     for decision in overtaken:
         audit.record(
             program_id=cycle.program_id,
