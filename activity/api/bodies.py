@@ -44,7 +44,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueErro
 def read_body(request: HttpRequest) -> tuple[str, bytes]:
     """BATCH, SINGLE or LINES, and the inflated body; Problem 400, 411, 413 or 415 where it is none of these."""
     media_type = read_media_type(request)
-    body = inflate(read_bytes(request), request.headers.get("Content-Encoding", ""))
+    body = inflate(read_bytes(request), request.META.get("HTTP_CONTENT_ENCODING", ""))
     if media_type == ANY_JSON:
         media_type = BATCH if body.lstrip()[:1] == b"[" else SINGLE
     return media_type, body

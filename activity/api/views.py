@@ -61,7 +61,7 @@ class EventsView(EventListView):
         token = cast(ApiToken, request.auth)
         items = read_items(request._request, at)
         self.take_quota(request, limits.INGEST_EVENTS, len(items))
-        strict = STRICT.search(request.headers.get("Prefer", "")) is not None
+        strict = STRICT.search(request.META.get("HTTP_PREFER", "")) is not None
         crashpoint("ingest.after_parsing")
 
         def respond(receipt: Receipt) -> Response:

@@ -26,6 +26,7 @@ from activity.services.candidates import (
     read_candidates,
 )
 from activity.services.directory import MemberDirectory
+from activity.services.driver import refresh
 from activity.services.partitions import prepare_partitions
 from activity.services.quarantine import Stranger, keep_in_quarantine
 from activity.services.receipts import Receipt, UnableToRecordEvents, receipt_of
@@ -104,7 +105,7 @@ def record_submissions(
     count = sum(len(submission.events) for submission in submissions)
     if count > POSITIONS:
         raise InvalidInput("too_many_events", f"{count} events are more than one batch holds ({POSITIONS}). Nothing was stored.")
-    program.refresh_from_db(fields=NEEDED)
+    refresh(program, NEEDED)
     drafts = [Draft(submission) for submission in submissions]
     months: set[date] = set()
     candidates = read_candidates(program=program, drafts=drafts, catalog=catalog_of(program), months=months)

@@ -254,7 +254,7 @@ def paging_fields() -> dict[str, serializers.Field]:
 
 def read_length(request: HttpRequest) -> int | None:
     """The announced length of the body; None where none is announced, 400 for one that is no number."""
-    text = request.headers.get("Content-Length", "")
+    text = request.META.get("CONTENT_LENGTH", "")
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20):

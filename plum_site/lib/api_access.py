@@ -19,7 +19,7 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[None, ApiToken] | None:
         """The token in force; 401 for one that is not; None where no token was sent."""
-        header = request.headers.get("Authorization", "")
+        header = request.META.get("HTTP_AUTHORIZATION", "")  # `headers` would read all of them
         if not header:
             return None
         scheme, _, secret = header.partition(" ")

@@ -201,7 +201,7 @@ def refuse_query(request: Request) -> None:
 
 def read_key(request: Request) -> str:
     """The Idempotency-Key, quoted or not; "" where there is none, 400 for one that is none."""
-    text = request.headers.get("Idempotency-Key")
+    text = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if text is None:
         return ""
     match = KEY.fullmatch(text.strip())
