@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.db import transaction
 from django.db.models import F
@@ -15,6 +14,7 @@ from plum_site.lib import audit
 from plum_site.lib.errors import DomainError, InvalidInput
 from plum_site.lib.fields import check_row
 from plum_site.lib.models import User
+from plum_site.lib.periods import time_zones
 
 # Code, time zone and reporting currency are fixed: the ledger's days and every closed month rest on them.
 EDITABLE = (
@@ -169,7 +169,7 @@ def check_names(settings: dict[str, Any], allowed: set[str]) -> None:
 
 def check_program(program: Program) -> None:
     """InvalidInput unless every setting of a program makes sense on its own and beside the others."""
-    if program.time_zone not in available_timezones():
+    if program.time_zone not in time_zones():
         sentence = f"{program.time_zone!r} is not an IANA time zone, such as Europe/Berlin."
         raise InvalidInput("invalid_time_zone", sentence, {"time_zone": sentence})
     sealed = sorted(SEALED & set(program.member_attributes))

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import messages
@@ -22,6 +21,7 @@ from plum_site.lib.errors import DomainError
 from plum_site.lib.models import User
 from plum_site.lib.money import EXPONENTS
 from plum_site.lib.people import grant_role
+from plum_site.lib.periods import time_zones
 from reviews.services import install_default_rules
 
 SESSION_KEY = "program"
@@ -41,7 +41,7 @@ class NewProgramForm(forms.Form):
     )
     kind = forms.ChoiceField(choices=ProgramKind.choices, help_text="Decides what members are called on screen.")
     time_zone = forms.CharField(
-        widget=SuggestInput(sorted(available_timezones()), {"autocomplete": "off"}),
+        widget=SuggestInput(sorted(time_zones()), {"autocomplete": "off"}),
         help_text="Type a city to search, such as Europe/Berlin. Fixed for ever: it decides where a day and a month begin.",
     )
     currency = forms.CharField(
@@ -75,7 +75,7 @@ class NewProgramForm(forms.Form):
     def clean_time_zone(self) -> str:
         """An IANA name; one that differs only in case, or in blanks for underscores, is taken as meant."""
         typed = str(self.cleaned_data["time_zone"]).strip()
-        meant = {zone.lower(): zone for zone in available_timezones()}
+        meant = {zone.lower(): zone for zone in time_zones()}
         return meant.get(typed.lower().replace(" ", "_"), typed)
 
     def clean_member_attributes(self) -> list[str]:

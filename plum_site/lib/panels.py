@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.db import models
 from django.http import HttpRequest
 
@@ -51,6 +52,12 @@ COLUMNS: dict[str, list[Column]] = {}
 FILTERS: dict[str, list[tuple[str, type[Any]]]] = {}  # (operation, a class as Django's list_filter takes it)
 
 
+def _layer(function: Callable[..., Any]) -> int:
+    """Apps lower down stand first in every row of additions, whichever of their modules happened to be imported first."""
+    app = apps.get_containing_app_config(function.__module__)
+    return -[*apps.get_app_configs(), None].index(app)
+
+
 def panel(model_label: str, *, title: str, template: str, operation: str) -> Callable[[Contents], Contents]:
     """Register a function that fills a panel on the page of every row of `model_label` ("app.Model")."""
 
@@ -62,9 +69,9 @@ def panel(model_label: str, *, title: str, template: str, operation: str) -> Cal
 
 
 def panels_for(request: HttpRequest, row: models.Model, program_id: int) -> list[FilledPanel]:
-    """The panels of one row that this person may see, in the order of registration."""
+    """The panels of one row that this person may see, those of lower apps first."""
     filled = []
-    for entry in PANELS.get(row._meta.label, []):
+    for entry in sorted(PANELS.get(row._meta.label, []), key=lambda entry: _layer(entry.contents)):
         if may(actor_of(request), entry.operation, program_id):
             contents = entry.contents(request, row)
             if contents is not None:
@@ -76,7 +83,7 @@ def column(model_label: str, *, title: str, operation: str, place: int = 0) -> C
     """
     Register a function that works out one column of the list of `model_label`, for all rows of a page at once.
 
-    place: columns stand in the order of their places, those of one place as they were registered.
+    place: columns stand in the order of their places; of one place, those of lower apps first.
     """
 
     def register(function: Values) -> Values:
@@ -88,7 +95,7 @@ def column(model_label: str, *, title: str, operation: str, place: int = 0) -> C
 
 def columns_for(request: HttpRequest, model_label: str, program_id: int) -> list[Column]:
     """The added columns of one list that this person may see, by place."""
-    added = sorted(COLUMNS.get(model_label, []), key=lambda entry: entry.place)
+    added = sorted(COLUMNS.get(model_label, []), key=lambda entry: (entry.place, _layer(entry.values)))
     return [entry for entry in added if may(actor_of(request), entry.operation, program_id)]
 
 
@@ -104,5 +111,6 @@ def list_filter(*model_labels: str, operation: str) -> Callable[[type[Any]], typ
 
 
 def filters_for(request: HttpRequest, model_label: str, program_id: int) -> list[type[Any]]:
-    """The added filters of one list that this person may use, in the order of registration."""
-    return [cls for operation, cls in FILTERS.get(model_label, []) if may(actor_of(request), operation, program_id)]
+    """The added filters of one list that this person may use, those of lower apps first."""
+    added = sorted(FILTERS.get(model_label, []), key=lambda entry: _layer(entry[1]))
+    return [cls for operation, cls in added if may(actor_of(request), operation, program_id)]

@@ -15,6 +15,7 @@ from activity.selectors.recent import count_recent_days
 from activity.services.sealing import seal_ledger
 from offers.models import Offer
 from partners.models import Partner, Program
+from plum_site.lib import panels
 from plum_site.lib.admin import url_of
 from reviews.choices import FlagState, RuleTarget
 from reviews.models import FlagCase, Rule, Scorecard
@@ -107,6 +108,15 @@ def test_the_last_days_are_those_of_the_metric_layer(client: Client, program: Pr
     assert "Unlock 6.7 %" in cell["Rates (before)"]
     assert "(30.0 %)" in cell["Rates (before)"]
     assert 'aria-label="Redemptions by day: 40, at most 4 on one day"' in cell["Last 30 days"]
+
+
+def test_the_columns_of_lower_apps_stand_first_whoever_was_imported_first(client: Client, program: Program, monkeypatch) -> None:
+    before = list(cells(client, PARTNERS)["P2"])
+    own = [entry for entry in panels.COLUMNS["partners.Partner"] if entry.values.__module__.startswith("reviews")]
+    others = [entry for entry in panels.COLUMNS["partners.Partner"] if entry not in own]
+    for added in (own + others, others + own):
+        monkeypatch.setitem(panels.COLUMNS, "partners.Partner", added)
+        assert list(cells(client, PARTNERS)["P2"]) == before
 
 
 def test_a_list_of_offers_names_its_own_flags_and_what_it_carries(client: Client, program: Program) -> None:
