@@ -8,6 +8,7 @@ row exists in the permit table, which purge and erasure make and remove inside t
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
 
 POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -56,6 +57,24 @@ BEGIN SELECT RAISE(ABORT, '{table} is append-only: {verb} refused'); END
 """
 
 
+class RunOnTables(migrations.RunPython):
+    """RunPython without the models of that time: making them takes longer than a trigger, which needs none of them."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Run the code; its `apps` is None."""
+        self.code(None, schema_editor)  # type: ignore[arg-type]
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Run the code of the way back; NotImplementedError where there is none."""
+        if self.reverse_code is None:
+            raise NotImplementedError("This cannot be taken back.")
+        self.reverse_code(None, schema_editor)  # type: ignore[arg-type]
+
+
 def install(editor: BaseDatabaseSchemaEditor, table: str, permit_table: str = "", when: str = "") -> None:
     """
     Put the triggers on one table.
@@ -88,15 +107,15 @@ def remove(editor: BaseDatabaseSchemaEditor, table: str) -> None:
         editor.execute(f"DROP TRIGGER {table}_no_{verb}", params=None)
 
 
-def protect(table: str, permit_table: str = "", when: str = "") -> migrations.RunPython:
+def protect(table: str, permit_table: str = "", when: str = "") -> RunOnTables:
     """A migration operation that makes `table` append-only; reversible."""
-    return migrations.RunPython(
+    return RunOnTables(
         lambda apps, editor: install(editor, table, permit_table, when),
         lambda apps, editor: remove(editor, table),
     )
 
 
-def close_to(table: str, when: str) -> migrations.RunPython:
+def close_to(table: str, when: str) -> RunOnTables:
     """A migration operation that refuses new and moved rows while `when`, a condition over NEW, is true; reversible."""
 
     def forwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
@@ -113,10 +132,10 @@ def close_to(table: str, when: str) -> migrations.RunPython:
         for verb in ("INSERT", "UPDATE"):
             editor.execute(f"DROP TRIGGER {table}_closed_{verb}", params=None)
 
-    return migrations.RunPython(forwards, backwards)
+    return RunOnTables(forwards, backwards)
 
 
-def fix_columns(table: str, *columns: str) -> migrations.RunPython:
+def fix_columns(table: str, *columns: str) -> RunOnTables:
     """A migration operation that refuses to change columns, none of which is ever NULL, of rows that are there; reversible."""
     when = " OR ".join(f"OLD.{name} <> NEW.{name}" for name in columns)
 
@@ -128,14 +147,14 @@ def fix_columns(table: str, *columns: str) -> migrations.RunPython:
         is_postgres = editor.connection.vendor == "postgresql"
         editor.execute(f"DROP FUNCTION {table}_fixed() CASCADE" if is_postgres else f"DROP TRIGGER {table}_fixed", params=None)
 
-    return migrations.RunPython(forwards, backwards)
+    return RunOnTables(forwards, backwards)
 
 
-def undo(operation: migrations.RunPython) -> migrations.RunPython:
+def undo(operation: RunOnTables) -> RunOnTables:
     """A migration operation that takes back what one of the functions above did in an earlier migration; reversible."""
     if operation.reverse_code is None:
         raise ValueError("An operation without a way back cannot be undone.")
-    return migrations.RunPython(operation.reverse_code, operation.code)
+    return RunOnTables(operation.reverse_code, operation.code)
 
 
 def alter_protected(*operations: Operation) -> list[Operation]:
@@ -161,4 +180,4 @@ def alter_protected(*operations: Operation) -> list[Operation]:
             editor.execute(sql, params=None)
         lifted.clear()
 
-    return [migrations.RunPython(lift, put_back), *operations, migrations.RunPython(put_back, lift)]
+    return [RunOnTables(lift, put_back), *operations, RunOnTables(put_back, lift)]

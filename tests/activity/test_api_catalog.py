@@ -20,7 +20,7 @@ from tests.factories.offers import make_offer, make_segment
 from tests.factories.programs import CREATED_AT
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture

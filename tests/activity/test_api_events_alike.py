@@ -17,6 +17,8 @@ from plum_site.lib.clock import now
 from tests.factories.ledger import make_stocked_program
 from tests.factories.tokens import TokenClient, make_client
 
+pytestmark = pytest.mark.slow
+
 BATCH, LINES, SINGLE = "application/cloudevents-batch+json", "application/x-ndjson", "application/cloudevents+json"
 GOOD = {"specversion": "1.0", "source": "s", "type": "offer.viewed.v1", "time": "2026-06-15T10:00:00Z"}
 BEFORE, AFTER = (GOOD | {"id": name, "data": {"member": {"external_id": "M2"}, "offer": "O2"}} for name in ("before", "after"))

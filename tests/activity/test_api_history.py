@@ -18,7 +18,7 @@ from partners.models import Program
 from tests.factories.ledger import event, make_stocked_program, record
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 AT = datetime(2026, 7, 15, 10, tzinfo=UTC)
 MONEY = {"spend_amount": "12.50", "spend_currency": "EUR", "reward_cost_amount": "1.000", "reward_cost_currency": "KWD"}
 

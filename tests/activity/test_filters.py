@@ -18,7 +18,7 @@ from tests.factories.quarters import APRIL, JULY, make_quarter
 from tests.support.figures import read_page
 from tests.support.pages import sign_in, text_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 DAYS = {"starts_date": APRIL, "ends_date": JULY}
 
 

@@ -23,7 +23,7 @@ from tests.factories.offers import make_offer
 from tests.factories.people import make_member_of_staff
 from tests.support.pages import sign_in, text_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 PAUSED_AT, RESUMED_AT = datetime(2026, 6, 15, 10, tzinfo=UTC), datetime(2026, 6, 17, 16, tzinfo=UTC)
 AFTERWARDS = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)

@@ -23,6 +23,8 @@ from tests.factories.quarters import make_quarter
 from tests.support.figures import read_page
 from tests.support.pages import list_inline, sign_in, text_of
 
+pytestmark = pytest.mark.slow
+
 QUARTER = "period=own&first=2026-04-01&last=2026-06-30&compare=none"
 
 

@@ -23,7 +23,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.tokens import make_token
 from tests.support.pages import errors_of, list_inline, sign_in, text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 QUARANTINE = "admin:activity_quarantine"
 
 

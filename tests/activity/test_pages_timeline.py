@@ -12,6 +12,8 @@ from tests.factories.people import make_member_of_staff
 from tests.support.figures import read_page
 from tests.support.pages import errors_of, sign_in, text_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def program(db: None) -> Program:

@@ -16,6 +16,8 @@ from activity.rules.plain_rows import row_reader
 from activity.services.canonical import REQUIRED, check_table, read_rows
 from activity.services.event_files import read_chunks, read_event_row
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 6, 30, 12, tzinfo=UTC)
 CELLS = {
     "event_id": ["e1", "", "e" * 100, " e"],

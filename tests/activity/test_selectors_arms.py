@@ -20,7 +20,7 @@ from tests.factories.offers import make_offer, make_segment
 from tests.factories.partners import make_partner
 from tests.factories.programs import CREATED_AT, make_program
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 STARTS, WINDOW = date(2026, 6, 1), 14
 AT = datetime(2026, 7, 2, tzinfo=UTC)

@@ -19,7 +19,7 @@ from tests.factories.programs import CREATED_AT
 from tests.factories.quarters import JULY, STAGES, label, make_quarter, rows_by
 from tests.support.counting import count_pairs, month_of, tally_groups
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 LEFT_OUT = ["eligible", "settled", "funnel"]
 RULES: dict[str, list[tuple[str, str, list[str]]]] = {
     "everyone": [],

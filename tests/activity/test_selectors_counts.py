@@ -14,7 +14,7 @@ from partners.models import Program
 from plum_site.lib.errors import DomainError
 from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 MAY, JULY = date(2026, 5, 1), date(2026, 7, 1)
 SAME = (*EVENT_COUNTS, "failures", "attempts", "reversals")

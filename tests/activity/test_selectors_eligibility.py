@@ -18,7 +18,7 @@ from tests.factories.offers import make_segment
 from tests.factories.programs import CREATED_AT
 from tests.factories.quarters import JULY, JUNE, STAGES, make_quarter, rows_by
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 def narrow(

@@ -20,7 +20,7 @@ from tests.factories.quarters import JULY, JUNE, STAGES, label, make_quarter, ro
 from tests.support.counting import count_pairs, tally_groups
 from tests.support.documents import read_table
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 BREAKDOWNS: list[tuple[list[str], dict[str, list[str]]]] = [
     ([], {}),
     (["month"], {}),

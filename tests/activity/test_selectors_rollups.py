@@ -24,7 +24,7 @@ from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, rec
 from tests.factories.programs import CREATED_AT
 from tests.factories.quarters import APRIL, JULY, JUNE, STAGES, make_quarter, rows_by
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 WHERE: dict[str, list[str]] = {
     "partner": ["P1", "P2", "P3", "nobody"],
     "offer": ["O1", "O2", "O3", "O4"],

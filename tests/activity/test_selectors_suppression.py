@@ -11,7 +11,7 @@ from tests.factories.ledger import event, make_stocked_program, record
 from tests.factories.programs import CREATED_AT
 from tests.factories.quarters import JUNE, STAGES, rows_by
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 def views(program: Program, groups: dict[str, int]) -> None:

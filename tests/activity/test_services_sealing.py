@@ -25,7 +25,7 @@ from activity.services.sealing import seal_when_due
 from partners.models import Program
 from tests.factories.ledger import RECORDED_AT, event, make_stocked_program, record
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_engines, pytest.mark.slow]
 
 
 def violations(program: Program) -> list[str]:

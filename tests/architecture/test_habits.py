@@ -10,6 +10,8 @@ from django.db import models
 from partners.models import Program
 from tests.support.source import APPS, ROOT, calls, code, name, tree
 
+pytestmark = pytest.mark.slow
+
 # What takes effect outside the database, and the one place that may do it.
 SENDING = {
     "delay": "plum_site/lib/wakeups.py",

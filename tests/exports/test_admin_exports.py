@@ -17,7 +17,7 @@ from tests.factories.jobs import run_due
 from tests.factories.people import make_member_of_staff, make_person
 from tests.support.pages import errors_of, list_inline, sign_in, text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 JUNE = {"first": "2026-06-01", "last": "2026-06-30", "format": "csv"}
 
 

@@ -31,7 +31,7 @@ from tests.factories.exports import ASKED_AT, ask, export, make_exported_program
 from tests.factories.jobs import run_due
 from tests.factories.people import make_member_of_staff
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 LATER = ASKED_AT + timedelta(days=7)
 
 

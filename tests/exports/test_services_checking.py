@@ -19,6 +19,8 @@ from exports.services.places import package_folder
 from plum_site.lib import keys
 from tests.factories.exports import export, make_exported_program
 
+pytestmark = pytest.mark.slow
+
 DATA = "data/events-00001.csv"
 
 

@@ -21,7 +21,7 @@ from tests.factories.tokens import TokenClient, make_client
 from tests.hostile.cases import EventCase, write
 from tests.hostile.more_cases import BATCH, BODY_CASES, EVENT_CASES, LINES, SINGLE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 FAMILIES = sorted({case.family for case in EVENT_CASES})
 BODY_FAMILIES = sorted({case.family for case in BODY_CASES})
 BEFORE, AFTER = write({"id": '"before"'}), write({"id": '"after"'})

@@ -15,6 +15,8 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.support.pages import errors_of, sign_in, text_of
 
+pytestmark = pytest.mark.slow
+
 CHANGE = "admin:offers_offer_change"
 
 

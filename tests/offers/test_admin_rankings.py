@@ -18,6 +18,8 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.support.pages import sign_in, text_of
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["O1", "O2", "O3", "O4"]
 
 

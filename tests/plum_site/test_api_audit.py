@@ -18,7 +18,7 @@ from tests.factories.programs import make_program
 from tests.factories.tokens import TokenClient, make_client
 from tests.partners.test_api_writes import send
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 JULY = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)
 
 

@@ -22,6 +22,8 @@ from plum_site.bench.results import Result, median, percentile
 from plum_site.lib.verify import Finding
 from tests.factories.programs import make_program
 
+pytestmark = pytest.mark.slow
+
 
 def make_lab(folder: Path, **changes: Any) -> Lab:
     said: list[str] = []

@@ -27,6 +27,8 @@ from plum_site.bench.usage import family, largest_peak, processor_seconds, serve
 from plum_site.lib.errors import InvalidInput
 from plum_site.lib.verify import run
 
+pytestmark = pytest.mark.slow
+
 
 def make_lab(folder: Path, events: int) -> Lab:
     return Lab(events=events, rounds=1, folder=folder, say=lambda text: None)

@@ -10,6 +10,8 @@ from plum_site.bench.lab import Lab
 from plum_site.lib.models import Outbox
 from reviews.models import CorrectiveAction, PushRecipient
 
+pytestmark = pytest.mark.slow
+
 
 def make_lab(folder: Path) -> Lab:
     return Lab(events=60, rounds=1, folder=folder, say=lambda text: None)

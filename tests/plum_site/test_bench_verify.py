@@ -10,7 +10,7 @@ from activity.services.verification import Verdict
 from plum_site.bench.lab import Lab
 from plum_site.bench.verify import check, measure_verify
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 def test_measures_the_proof_beside_a_plain_read(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tests.factories.jobs import planned, run_due
 from tests.factories.ledger import event, make_stocked_program, record
 from tests.factories.programs import make_program
 
+pytestmark = pytest.mark.slow
+
 
 def run(name: str, *arguments: str, **options: Any) -> tuple[int, str, str]:
     """Exit status, standard output, standard error or the error's text."""

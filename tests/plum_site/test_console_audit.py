@@ -23,7 +23,7 @@ from tests.factories.programs import CREATED_AT, make_program
 from tests.factories.tokens import make_token
 from tests.support.pages import sign_in, text_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 LIST = reverse("admin:plum_auditevent_changelist")
 CSV = reverse("admin:plum_auditevent_csv")
 JULY = datetime(2026, 7, 15, 9, 30, tzinfo=UTC)

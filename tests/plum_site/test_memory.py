@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MODULES = 100_000  # objects that a loaded Plum has at least
 COUNT = "import gc; print(gc.get_freeze_count())"
 

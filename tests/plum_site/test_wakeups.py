@@ -14,6 +14,8 @@ from plum_site.celery import app
 from plum_site.lib import wakeups
 from plum_site.lib.wakeups import Sender
 
+pytestmark = pytest.mark.slow
+
 Messages = list[tuple[dict[str, Any], int]]
 
 

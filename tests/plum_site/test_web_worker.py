@@ -15,6 +15,8 @@ import pytest
 from plum_site.local.door import door
 from plum_site.local.services import free_port, web_command
 
+pytestmark = pytest.mark.slow
+
 ROUNDS, CONNECTIONS = 8, 12
 APPLICATION = f"{__name__}:tell_process"
 

@@ -20,7 +20,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.faults.points import list_points
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 POINTS = [point.name for point in list_points("action")]
 REVERTED = [kind for kind, case in KINDS.items() if case.change is not None]

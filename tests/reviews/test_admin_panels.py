@@ -28,7 +28,7 @@ from tests.factories.reviews import GOOD, make_reviewable_program, month_of_even
 from tests.support.pages import list_inline, sign_in, text_of
 from tests.support.rows import Rows
 
-pytestmark = pytest.mark.both_engines
+pytestmark = [pytest.mark.both_engines, pytest.mark.slow]
 BAD = {**GOOD, "unlocks": 20, "reversals": 15}
 SENTENCE = "Members see the offers and do not unlock them."
 DIAGNOSIS = {

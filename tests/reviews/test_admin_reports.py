@@ -12,7 +12,7 @@ from reviews.services import subscribe
 from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, IN_JULY, make_reviewable_program, record_month, reviewed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

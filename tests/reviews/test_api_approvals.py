@@ -19,7 +19,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 TWO = ApprovalSpec(dict.fromkeys(map(str, ActionKind), str(Approval.TWO)))
 CHANGED = {"params": {"offers": ["O2"]}}

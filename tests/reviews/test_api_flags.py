@@ -11,7 +11,7 @@ from tests.factories.flags import FELL, make_watched_program, the_case
 from tests.factories.reviews import GOOD, IN_JULY, record_month, reviewed
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture

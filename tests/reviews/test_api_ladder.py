@@ -14,7 +14,7 @@ from tests.factories.action_clients import get, send
 from tests.factories.ladder import make_ladder_program, put_on_notice
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.factories.replacements import CUT_OVER_AT, happens, make_pair, make_r
 from tests.factories.tokens import TokenClient, make_client
 from tests.factories.webhooks import make_endpoint
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from tests.factories.replacements import (
 )
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 PAIRS = [{"old": pair.old, "new": pair.new} for pair in MAPPING]
 REPLACE = {"partner": "P1", "kind": "replace_partner", "params": {}, "reason": "It fell for three months."}

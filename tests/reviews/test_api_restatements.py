@@ -9,7 +9,7 @@ from reviews.models import Restatement
 from tests.factories.reviews import GOOD, make_reviewable_program, record_month, reviewed
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 ASK = {"reason": "A file of the shop came after the closing."}
 
 

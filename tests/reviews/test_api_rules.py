@@ -17,7 +17,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import APRIL, GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 LOW = {
     "name": "Unlock rate low",
     "metric": "unlock_rate",

@@ -17,7 +17,7 @@ from tests.factories.people import make_person
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 from tests.factories.tokens import TokenClient, make_client
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 BAD = {**GOOD, "unlocks": 20, "reversals": 15}
 
 

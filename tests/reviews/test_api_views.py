@@ -11,7 +11,7 @@ from reviews.selectors import get_review
 from tests.factories.tokens import TokenClient, make_client
 from tests.factories.worlds import make_world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from reviews.models import Flag, RuleVersion
 from reviews.selectors import backtest_rule, find_version_in_force, spec_of
 from tests.factories.reviews import APRIL, GOOD, JUNE, MAY, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 LOW = {"metric": "unlock_rate", "direction": "below", "reference": "fixed", "threshold": 0.15, "minimum_denominator": 100}
 
 

@@ -13,7 +13,7 @@ from reviews.rules import Crossing, make_cards
 from reviews.services import cycles
 from tests.factories.flags import RULE, consolidate, make_watched_program
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 PAGE = Path(__file__).parents[2] / "docs" / "rules" / "flag-lifecycle.md"
 AT = datetime(2026, 9, 15, tzinfo=UTC)
 MONTHS = {"May": date(2026, 5, 1), "June": date(2026, 6, 1), "July": date(2026, 7, 1)}

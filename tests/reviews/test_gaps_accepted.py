@@ -24,7 +24,7 @@ from tests.factories.silences import make_program_with_gap, stream
 from tests.factories.tokens import TokenClient, make_client
 from tests.support.pages import sign_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 CLOSE = ("--month", "2026-06", "--close", "--decide-by-standing", "--as", "ada")
 
 

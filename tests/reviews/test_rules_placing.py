@@ -10,6 +10,8 @@ from plum_site.lib.errors import InvalidInput
 from reviews.rules.actions import Cell, Placing, PlacingSpec, check_placing, find_placings, say_placing
 from reviews.rules.actions.placing import hold_against_peers
 
+pytestmark = pytest.mark.slow
+
 RATES = ("redemptions_per_view", "activation_rate")
 ATTRIBUTES = {"business_unit": 5, "region": 4}
 PARTNERS = 24

@@ -17,6 +17,8 @@ from reviews.rules.simulation import Fault, Maker, play
 from reviews.rules.trials import count_false_flags
 from tests.reviews.figures import read_table
 
+pytestmark = pytest.mark.slow
+
 MONTHS = [month_text(next_month(parse_month("2026-07"), -back)) for back in range(7)]
 WORKED = read_table("season.md", "Worked table")
 JULY_OF_THE_SECOND_YEAR = 18  # months after the first

@@ -13,6 +13,8 @@ from reviews.rules import default_rules, make_cards
 from reviews.rules.simulation import FAULTS, Fault, Maker, figures_of, play
 from reviews.rules.trials import count_false_flags, find_planted
 
+pytestmark = pytest.mark.slow
+
 SILENT = lambda *_: None  # noqa: E731 - nobody watches
 
 

@@ -27,7 +27,7 @@ from tests.factories.offers import make_offer, make_row
 from tests.factories.partners import make_partner
 from tests.factories.reviews import GOOD, IN_JULY, JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 TODAY = date(2026, 7, 15)
 LATER = IN_JULY + timedelta(days=3)

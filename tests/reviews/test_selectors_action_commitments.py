@@ -17,7 +17,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import JULY, JUNE, reviewed
 from tests.support.pages import sign_in, text_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 FAR, PAST = date(2099, 12, 31), date(2026, 7, 12)
 IN_AUGUST = datetime(2026, 8, 3, 9, tzinfo=UTC)
 

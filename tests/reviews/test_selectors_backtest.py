@@ -19,7 +19,7 @@ from reviews.services import close_cycle, deactivate_rule, decide, decide_by_sta
 from tests.factories.reviews import APRIL, GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 from tests.support.documents import read_table
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 MARCH = date(2026, 3, 1)
 MONTHS = (MARCH, APRIL, MAY, JUNE)

@@ -14,7 +14,7 @@ from reviews.services import close_cycle, decide, decide_by_standing
 from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 POOR = {"views": 300, "unlocks": 9}
 

@@ -22,7 +22,7 @@ from tests.factories.reviews import JULY, JUNE, make_reviewable_program, record_
 from tests.factories.tokens import make_client
 from tests.support.pages import errors_of, list_inline, sign_in, text_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 PARTNERS = [f"P{number}" for number in range(1, 8)]
 LARGE = {"views": 200, "unlocks": 100, "activations": 60, "redemptions": 30, "failures": 6, "reversals": 3}

@@ -21,7 +21,7 @@ from tests.factories.offers import make_offer, make_segment
 from tests.factories.partners import make_partner
 from tests.factories.programs import CREATED_AT, make_program
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 STARTS = date(2026, 6, 1)
 WINDOW = 7

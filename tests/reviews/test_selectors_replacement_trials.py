@@ -21,7 +21,7 @@ from tests.factories.actions import AT
 from tests.factories.ledger import event, record
 from tests.factories.replacements import lead, make_pair, make_replaceable_program, open_replacement
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 NAMES = [f"M{number}" for number in range(200)]
 DAY = timedelta(days=1)

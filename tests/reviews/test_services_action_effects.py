@@ -27,7 +27,7 @@ from tests.factories.partners import make_partner
 from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 EXECUTED_AT = datetime(2026, 7, 10, 9, tzinfo=UTC)
 FIRST = date(2026, 7, 11)  # of the window

@@ -35,7 +35,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.programs import CREATED_AT
 from tests.factories.reviews import GOOD, IN_JULY, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 7, 10)

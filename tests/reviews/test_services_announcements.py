@@ -12,7 +12,7 @@ from reviews.models import Flag
 from reviews.services import close_cycle, consolidate_cycle
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 BAD = {"views": 300, "unlocks": 9}
 WELL = ("P7", "P8", "P9")

@@ -27,7 +27,7 @@ from reviews.services.actions import (
 from tests.factories.actions import AT, lower_approvals, make_correctable_program, propose
 from tests.factories.people import make_member_of_staff
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 S = ActionState
 TWO = ApprovalSpec(dict.fromkeys(map(str, ActionKind), str(Approval.TWO)))

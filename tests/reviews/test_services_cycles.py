@@ -29,7 +29,7 @@ from tests.factories.offers import make_offer
 from tests.factories.partners import make_partner
 from tests.factories.reviews import GOOD, IN_JULY, JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 EARLY_JULY = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 READY_DAY = datetime(2026, 7, 2, 22, 0, tzinfo=UTC)  # 3 July, 0:00 in Berlin

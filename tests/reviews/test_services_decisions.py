@@ -12,7 +12,7 @@ from reviews.selectors import list_open_flags, list_undecided, summarise_progres
 from reviews.services import UnableToDecide, decide, decide_by_standing, decide_in_bulk, withdraw_decisions
 from tests.factories.reviews import GOOD, IN_JULY, MAY, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture

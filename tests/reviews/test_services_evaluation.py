@@ -20,7 +20,7 @@ from reviews.tasks import FOLLOW
 from tests.factories.flags import FELL, consolidate, make_watched_program, the_case
 from tests.factories.reviews import GOOD, JULY, record_month
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 NOW = datetime(2026, 7, 22, 9, 30, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 

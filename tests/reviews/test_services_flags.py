@@ -16,7 +16,7 @@ from tests.factories.flags import FELL, RULE, WORSE, consolidate, consolidate_un
 from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, IN_JULY, JULY, JUNE, MAY, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 AUGUST = date(2026, 8, 1)
 IN_AUGUST, IN_SEPTEMBER = datetime(2026, 8, 15, 9, 30, tzinfo=UTC), datetime(2026, 9, 15, 9, 30, tzinfo=UTC)
 

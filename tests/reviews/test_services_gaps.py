@@ -28,7 +28,7 @@ from tests.factories.people import make_person
 from tests.factories.reviews import JUNE, make_reviewable_program
 from tests.factories.silences import AT, ENDS_AT, MISSING, STARTS_AT, make_program_with_gap, stream
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.programs import make_program
 from tests.factories.reviews import record_month
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 both_engines = pytest.mark.both_engines
 BY_HAND = ("put_on_notice", "start_improvement_plan", "start_replacement")
 

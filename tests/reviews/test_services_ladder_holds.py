@@ -26,7 +26,7 @@ from tests.factories.ladder import (
 )
 from tests.factories.people import make_member_of_staff
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 both_engines = pytest.mark.both_engines
 
 

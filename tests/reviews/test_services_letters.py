@@ -36,7 +36,7 @@ from tests.factories.partners import make_partner
 from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import IN_JULY, JUNE, make_reviewable_program
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 LETTER = {"subject": "Your offers in June", "text": "Members activate <b>less</b>.\n\nWhat happened?"}

@@ -16,7 +16,7 @@ from tests.factories.offers import make_offer
 from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, IN_JULY, JULY, JUNE, make_reviewable_program, month_of_events, record_month, reviewed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 DAY = timedelta(days=1)
 BAD = {"views": 300, "unlocks": 90, "activations": 8, "redemptions": 2}
 

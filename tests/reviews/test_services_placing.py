@@ -25,7 +25,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.programs import CREATED_AT
 from tests.factories.reviews import APRIL, IN_JULY, JUNE, MAY, make_reviewable_program, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 PARTNERS = [f"P{number}" for number in range(1, 7)]
 REGIONS = ("north", "south", "west")

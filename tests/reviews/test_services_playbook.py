@@ -16,6 +16,8 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, record_month, reviewed
 from tests.support.documents import read_table
 
+pytestmark = pytest.mark.slow
+
 both_engines = pytest.mark.both_engines
 PAUSE_ALL = [PlaybookLine(cause="", kind=ActionKind.PAUSE_OFFER)]
 

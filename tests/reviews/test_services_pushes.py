@@ -45,7 +45,7 @@ from tests.factories.offers import make_segment
 from tests.factories.people import make_member_of_staff
 from tests.factories.pushes import add_people, begin_push, make_pushable_program, propose_push, send_all, the_member
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 R = RecipientState
 

@@ -19,7 +19,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, make_reviewable_program, month_of_events, record_month, reviewed
 from tests.support.pages import sign_in, text_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 PARTNERS = [f"P{number}" for number in range(6)]
 FELL = {"views": 300, "unlocks": 30, "activations": 10, "redemptions": 5}

@@ -24,7 +24,7 @@ from tests.factories.actions import AT
 from tests.factories.offers import make_segment
 from tests.factories.replacements import CUT_OVER_AT, happens, lead, make_pair, make_replaceable_program, open_replacement
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 S = ReplacementState
 OLD, NEW = "old@example.org", "new@example.org"

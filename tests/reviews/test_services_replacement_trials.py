@@ -31,7 +31,7 @@ from tests.factories.offers import make_offer, make_segment
 from tests.factories.people import make_member_of_staff
 from tests.factories.replacements import CUT_OVER_AT, happens, lead, make_pair, make_replaceable_program, open_replacement
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 S = ReplacementState
 TODAY = AT.date()

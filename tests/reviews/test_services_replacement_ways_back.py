@@ -41,7 +41,7 @@ from tests.factories.replacements import (
     partner_state,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 S = ReplacementState
 

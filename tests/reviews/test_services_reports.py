@@ -37,7 +37,7 @@ from tests.factories.reviews import GOOD, IN_JULY, JUNE, make_reviewable_program
 from tests.factories.silences import MISSING, make_program_with_gap, stream
 from tests.factories.verdicts import HARMED, WORKED, make_measured
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 DAY = timedelta(days=1)
 BAD = {"views": 300, "unlocks": 90, "activations": 8, "redemptions": 2}
 

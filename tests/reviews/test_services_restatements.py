@@ -41,7 +41,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.reviews import GOOD, IN_JULY, JUNE, make_reviewable_program, record_month, reviewed
 from tests.factories.tokens import make_token
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 LATER = IN_JULY + timedelta(days=1)
 ASK, APPROVE = "admin:reviews_reviewcycle_restate", "admin:reviews_restatement_approve"

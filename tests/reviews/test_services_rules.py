@@ -16,7 +16,7 @@ from reviews.services import activate_rule, deactivate_rule, install_default_rul
 from tests.factories.people import make_member_of_staff, make_person
 from tests.factories.reviews import APRIL, GOOD, IN_JULY, JUNE, MAY, make_reviewable_program, record_month, reviewed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 DEFAULTS = default_rules("view_first")
 SPEC = next(rule.spec for rule in DEFAULTS if rule.spec.code == "unlock_rate_fall")

@@ -32,7 +32,7 @@ from tests.factories.tokens import LIFE
 from tests.support.source import ROOT
 from tests.support.tampering import let_through
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.factories.people import make_member_of_staff
 from tests.factories.replacements import lead, make_pair, make_replaceable_program, open_replacement
 from tests.support.tampering import let_through, run
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 HISTORY = "partner_id, name, from_state, to_state, actor, at, comment, source_ref"
 MOVE = "cycle_id, name, outcome, from_state, to_state, version, evidence, at"

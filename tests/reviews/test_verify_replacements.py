@@ -22,7 +22,7 @@ from reviews.models import Replacement
 from tests.factories.replacements import CUT_OVER_AT, lead, make_pair, make_replaceable_program, open_replacement
 from tests.support.tampering import let_through
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_engines]
+pytestmark = [pytest.mark.django_db, pytest.mark.both_engines, pytest.mark.slow]
 
 
 @pytest.fixture
