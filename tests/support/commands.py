@@ -16,7 +16,7 @@ phases:
 
 examples:
   ./plum test                                   check, then all phases
-  ./plum test --quick                           the fast part of unit, about five minutes
+  ./plum test --quick                           the fast part of unit, a minute and a half
   ./plum test --only postgres                   one phase
   ./plum test --only unit -- tests/offers -k rank -x
 """
