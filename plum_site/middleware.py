@@ -8,7 +8,6 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
 API = "/api/"
@@ -26,10 +25,6 @@ class ForPages(MiddlewareMixin):
 
 class PageSessions(ForPages, SessionMiddleware):
     """Django's sessions."""
-
-
-class PageForms(ForPages, CsrfViewMiddleware):
-    """Django's protection of forms."""
 
 
 class PageUsers(ForPages, AuthenticationMiddleware):

@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "plum_site.middleware.ContentPolicy",
     "plum_site.middleware.PageSessions",
     "django.middleware.common.CommonMiddleware",
-    "plum_site.middleware.PageForms",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "plum_site.middleware.PageUsers",
     "plum_site.middleware.PageMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
