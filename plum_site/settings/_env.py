@@ -130,10 +130,18 @@ def secret_key(name: str, folder: Path, file: str) -> str:
 
 
 def use_temporary_state() -> None:
-    """Send `PLUM_VAR` to a new folder that goes with this process: tests never touch a real one. Child processes share it."""
+    """
+    Send `PLUM_VAR` to a new folder that goes with this process: tests never touch a real one. Child processes share it, but
+    each that runs tests beside others (pytest-xdist) has one of its own in there, as it has a database of its own.
+    """
     if "PLUM_TEST_VAR" not in os.environ:
         folder = tempfile.mkdtemp(prefix="plum-test-")
         maker = os.getpid()
         atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == maker else None)
         os.environ["PLUM_TEST_VAR"] = folder
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and Path(os.environ["PLUM_TEST_VAR"]).name != worker:
+        own = Path(os.environ["PLUM_TEST_VAR"]) / worker
+        own.mkdir(mode=0o700, exist_ok=True)
+        os.environ["PLUM_TEST_VAR"] = str(own)
     os.environ["PLUM_VAR"] = os.environ["PLUM_TEST_VAR"]

@@ -69,7 +69,9 @@ def test_socket_paths_stay_short_however_deep_the_state_folder_lies() -> None:
 
 def test_tests_keep_their_state_to_themselves(checkout: Path) -> None:
     assert Path(settings.VAR) != checkout / "var"
-    assert Path(settings.VAR).name.startswith("plum-test-")
+    own = Path(settings.VAR)
+    folder = own.parent if own.name == os.environ.get("PYTEST_XDIST_WORKER") else own
+    assert folder.name.startswith("plum-test-")
 
 
 @pytest.mark.slow
@@ -137,3 +139,15 @@ def test_networks_are_read_in_their_usual_form(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PLUM_TRIAL", "10.20.0.1/16")
     with pytest.raises(ImproperlyConfigured, match=r"PLUM_TRIAL: 10\.20\.0\.1/16 has host bits set.*Example: PLUM_TRIAL="):
         _env.networks("PLUM_TRIAL", purpose="a trial")
+
+
+def test_tests_that_run_beside_each_other_share_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = []
+    for worker in ("gw0", "gw1", "gw1", ""):  # a child of gw1 sees what gw1 was given
+        if worker != "gw1" or not folders[-1].endswith("gw1"):
+            monkeypatch.setenv("PLUM_TEST_VAR", str(tmp_path))
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        monkeypatch.setenv("PLUM_VAR", "elsewhere")
+        _env.use_temporary_state()
+        folders.append(os.environ["PLUM_VAR"])
+    assert folders == [str(tmp_path / "gw0"), str(tmp_path / "gw1"), str(tmp_path / "gw1"), str(tmp_path)]
