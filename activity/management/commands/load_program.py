@@ -145,6 +145,6 @@ def _positive(text: str) -> int:
 
 
 def _processes(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MOST_PROCESSES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to {MOST_PROCESSES}")
+    if _positive(text) > MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than the {MOST_PROCESSES} processes that a load may have")
     return int(text)
