@@ -30,7 +30,7 @@ ANYTHING = {
     "catalog_revision": 41,
     "people_revision": 43,
     "creates_unknown_members": False,
-    "refuses_withdrawn_unlocks": False,
+    "refuses_withdrawn_unlocks": True,
     "recorded_stages": ["viewed", "redeemed"],
     "reporting_attributes": ["region"],
 }
@@ -40,6 +40,7 @@ ANYTHING = {
 def test_a_row_is_refreshed_as_django_does_it() -> None:
     make_program()
     before, here, there = Program.objects.get(), Program.objects.get(), Program.objects.get()
+    assert all(getattr(before, name) != value for name, value in ANYTHING.items()), "each is another value than before"
     Program.objects.update(**ANYTHING, name="Another")
     for _ in range(2):
         refresh(here, NEEDED)
