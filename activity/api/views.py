@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from activity.api.bodies import inflate
 from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS, HISTORY_TEXT
+from activity.api.large_bodies import turn_of
 from activity.api.messages import pointer_of, read_items
 from activity.api.reads import EventListView
 from activity.api.serializers import EventReceipt, EventsQuery, HistoryQuery, LedgerEvent
@@ -57,6 +58,13 @@ class EventsView(EventListView):
         crashpoint("ingest.received")
         # Mostly there are none, and nothing to check.
         query = self.read_query(request) if request.META.get("QUERY_STRING") else {"results": "notable"}
+        with turn_of(request._request):
+            response = self.take(request, show_all=query["results"] == "all")
+        crashpoint("ingest.before_reply")
+        return response
+
+    def take(self, request: Request, *, show_all: bool) -> Response:
+        """Read what a request sends and record it; nothing but the answer is left of it."""
         at = clock.now()
         token = cast(ApiToken, request.auth)
         items = read_items(request._request, at)
@@ -67,7 +75,7 @@ class EventsView(EventListView):
         def respond(receipt: Receipt) -> Response:
             headers = {"Preference-Applied": "handling=strict"} if strict else {}
             status = 207 if receipt.rejected + receipt.conflict else 200
-            body = describe_receipt(receipt, show_all=query["results"] == "all")
+            body = describe_receipt(receipt, show_all=show_all)
             return Receipted(body | ({"sandbox": True} if token.is_sandbox else {}), status=status, headers=headers)
 
         def record(keep: Keep) -> Response:
@@ -76,11 +84,9 @@ class EventsView(EventListView):
 
         key = "" if token.is_sandbox else read_key(request)
         try:
-            response = answer_once(request, key, lambda: fingerprint(request, strict), record, as_kept)
+            return answer_once(request, key, lambda: fingerprint(request, strict), record, as_kept)
         except UnableToRecordEvents as error:
             raise refused(error) from error
-        crashpoint("ingest.before_reply")
-        return response
 
 
 class Receipted(Response):
