@@ -34,7 +34,8 @@ made AS (
 INSERT INTO activity_memberversion (member_id, valid_from, "values", attribute_set_id)
 SELECT m.id, NULL, s."values", s.id FROM made m JOIN sets s ON s.place = m.id %% %(sets)s
 """
-# The n-th event is worked out from n by the database's own hash: the same arguments give the same ledger.
+# The n-th event is worked out from n by the database's own hash: the same arguments give the same ledger. Which offers are
+# popular is as in `plum_site.bench.ledger.pick_offer`.
 EVENTS = """
 INSERT INTO activity_event (id, program_id, source_id, event_key, member_id, offer_id, attribute_set_id, kind, status,
   occurred_at, local_date, spend_minor, spend_currency, transaction_ref, nonce)
@@ -48,8 +49,8 @@ FROM (
   FROM generate_series(0, %(events)s - 1) i
 ) e
 JOIN bench_people p ON p.place = e.a %% %(members)s
-JOIN bench_offers o ON o.place = e.b %% %(offers)s
-JOIN bench_kinds k ON k.place = e.c %% 100
+JOIN bench_offers o ON o.place = (e.b & 16777215) * (e.b & 16777215) * %(offers)s >> 48
+JOIN bench_kinds k ON k.place = e.c %% %(kinds)s
 """
 
 
@@ -107,7 +108,7 @@ def grow_ledger(program: Program, *, to_events: int, already: int, starts: date,
             "events": events,
         }
         values |= {"first": already, "starts": datetime.combine(starts, time(), UTC), "step": timedelta(days=days) / events}
-        cursor.execute(EVENTS, values | {"members": members, "offers": OFFERS})
+        cursor.execute(EVENTS, values | {"members": members, "offers": OFFERS, "kinds": len(KINDS)})
         cursor.execute("DROP TABLE bench_people, bench_offers, bench_kinds")
     say(f"{to_events:,} events recorded")
     seal_ledger(program_id=program.pk, at=at)

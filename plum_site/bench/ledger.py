@@ -21,14 +21,14 @@ PARTNERS, OFFERS, AT_ONCE = 300, 3000, 8192
 UNITS, REGIONS = 6, 4  # 24 attribute sets
 OFFER_TYPES = ("discount", "cashback", "voucher", "points", "gift")
 SEAL_EVERY = 64  # batches
-# Of 100 events: so many of each kind and status, and whether they carry money.
+# Of 1,000 events: so many of each kind and status, and whether they carry money. The funnel of the data by which the goals
+# were set: 76, 15, 7 and 2 of 100.
 MIX = (
-    (34, Kind.IMPRESSION, Status.CONFIRMED, False),
-    (30, Kind.VIEWED, Status.CONFIRMED, False),
-    (16, Kind.UNLOCKED, Status.CONFIRMED, False),
-    (9, Kind.ACTIVATED, Status.CONFIRMED, False),
-    (8, Kind.REDEEMED, Status.CONFIRMED, True),
-    (2, Kind.REDEEMED, Status.FAILED, False),
+    (760, Kind.VIEWED, Status.CONFIRMED, False),
+    (150, Kind.UNLOCKED, Status.CONFIRMED, False),
+    (70, Kind.ACTIVATED, Status.CONFIRMED, False),
+    (16, Kind.REDEEMED, Status.CONFIRMED, True),
+    (3, Kind.REDEEMED, Status.FAILED, False),
     (1, Kind.REDEEMED, Status.REVERSED, True),
 )
 KINDS = [(kind, status, pays) for share, kind, status, pays in MIX for _ in range(share)]
@@ -43,16 +43,22 @@ def scatter(number: int) -> int:
     return value ^ (value >> 31)
 
 
+def pick_offer(bits: int) -> int:
+    """An offer by 24 bits. Few are popular: a hundredth of the offers has a tenth of the events, a tenth has a third."""
+    return int(bits**2 * OFFERS >> 48)
+
+
 def list_events(*, events: int, starts: date, days: int, members: int) -> Iterator[IncomingEvent]:
     """The events, in the order of their time."""
     begin = datetime.combine(starts, time(), UTC)
     step = timedelta(days=days) / events
     for number in range(events):
         bits = scatter(number)
-        kind, status, pays = KINDS[bits % 100]
+        other = scatter(bits)
+        kind, status, pays = KINDS[other % len(KINDS)]
         occurred_at = begin + number * step
         milliseconds = int(occurred_at.timestamp() * 1000)
-        stamp = (milliseconds << 80) | (7 << 76) | ((bits & 0xFFF) << 64) | (2 << 62) | (scatter(bits) >> 2)
+        stamp = (milliseconds << 80) | (7 << 76) | ((bits & 0xFFF) << 64) | (2 << 62) | (other >> 2)
         yield IncomingEvent(
             event_id=str(UUID(int=stamp)),
             source="bench",
@@ -60,13 +66,13 @@ def list_events(*, events: int, starts: date, days: int, members: int) -> Iterat
             kind=kind,
             status=status,
             member=f"M{(bits >> 8) % members}",
-            offer=f"O{(bits >> 40) % OFFERS}",
+            offer=f"O{pick_offer((bits >> 40) & 0xFFFFFF)}",
             reason_code="declined" if status == Status.FAILED else None,
             spend_minor=100 + (bits >> 20) % 20_000 if pays else None,
             spend_currency="EUR" if pays else None,
             transaction_ref=f"T{number}" if pays else None,
             medium="app" if bits & 64 else "web",
-            position=1 + (bits >> 52) % 40 if kind == Kind.IMPRESSION else None,
+            position=1 + (bits >> 52) % 40 if kind == Kind.VIEWED and bits & 128 else None,
         )
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from activity.choices import Kind
 from activity.models import AttributeSet, Event
 from offers.models import Offer
 from partners.models import Partner
 from plum_site.bench import ingest, load, registry, single
 from plum_site.bench.lab import Lab
-from plum_site.bench.ledger import list_events
+from plum_site.bench.ledger import MIX, OFFERS, list_events
 from plum_site.bench.registry import Benchmark, load_benchmarks
 from plum_site.bench.results import Result, median, percentile
 from plum_site.lib.verify import Finding
@@ -72,15 +74,28 @@ def test_memory_is_the_peak_above_the_start(tmp_path: Path) -> None:
 
 
 def test_the_events_of_a_ledger_are_the_same_every_time() -> None:
-    wanted = {"events": 500, "starts": date(2026, 5, 1), "days": 31, "members": 40}
+    wanted = {"events": 4000, "starts": date(2026, 5, 1), "days": 31, "members": 40}
 
     events = list(list_events(**wanted))
 
     assert events == list(list_events(**wanted))
-    assert len({event.event_id for event in events}) == 500
+    assert len({event.event_id for event in events}) == 4000
     assert {event.event_id[14] for event in events} == {"7"}
     assert all(event.occurred_at.month == 5 for event in events)
-    assert len({(event.kind, event.status) for event in events}) == 7
+    assert len({(event.kind, event.status) for event in events}) == len(MIX)
+
+
+def test_the_events_of_a_ledger_have_the_stated_funnel_and_few_popular_offers() -> None:
+    events = list(list_events(events=20_000, starts=date(2026, 5, 1), days=31, members=1000))
+
+    kinds = Counter(event.kind for event in events)
+    shares = [round(100 * kinds[kind] / len(events)) for kind in (Kind.VIEWED, Kind.UNLOCKED, Kind.ACTIVATED, Kind.REDEEMED)]
+    assert shares == [76, 15, 7, 2]
+    numbers = [int(event.offer[1:]) for event in events]
+    assert {number for number in numbers if not 0 <= number < OFFERS} == set()
+    assert [round(sum(number < OFFERS * part for number in numbers) / len(events), 2) for part in (0.01, 0.1)] == [0.1, 0.32]
+    views = Counter(event.member for event in events if event.kind == Kind.VIEWED)
+    assert len(views) == 1000  # what a member does has nothing to do with who it is
 
 
 @pytest.mark.django_db
