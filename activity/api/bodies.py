@@ -44,7 +44,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueErro
 def read_body(request: HttpRequest) -> tuple[str, bytes]:
     """BATCH, SINGLE or LINES, and the inflated body; Problem 400, 411, 413 or 415 where it is none of these."""
     media_type = read_media_type(request)
-    body = inflate(read_bytes(request), request.META.get("HTTP_CONTENT_ENCODING", ""))
+    body = inflate(read_bytes(request), read_encoding(request))
     if media_type == ANY_JSON:
         media_type = BATCH if body.lstrip()[:1] == b"[" else SINGLE
     return media_type, body
@@ -86,10 +86,16 @@ def read_bytes(request: HttpRequest) -> bytes:
     return request.body
 
 
+def read_encoding(request: HttpRequest) -> str:
+    """The Content-Encoding in small letters; empty where the body is as it is."""
+    encoding = str(request.META.get("HTTP_CONTENT_ENCODING", "")).strip().lower()
+    return "" if encoding == "identity" else encoding
+
+
 def inflate(body: bytes, encoding: str) -> bytes:
-    """The body without its Content-Encoding, at most LARGEST_BODY bytes; a bomb is given up at the limit."""
-    match encoding.strip().lower():
-        case "" | "identity":
+    """The body without its encoding (`read_encoding`), at most LARGEST_BODY bytes; a bomb is given up at the limit."""
+    match encoding:
+        case "":
             inflated = body
         case "gzip":
             inflated = inflate_gzip(body)

@@ -12,7 +12,7 @@ from threading import Lock
 
 from django.http import HttpRequest
 
-from activity.api.bodies import read_bytes, read_media_type
+from activity.api.bodies import read_bytes, read_encoding, read_media_type
 
 SMALL_BODY = 64 * 1024
 INFLATES = 16  # times, at most, as a rule: events look alike
@@ -29,7 +29,7 @@ def turn_of(request: HttpRequest) -> Iterator[None]:
     Raises: Problem 411, 413 or 415, as reading the body does.
     """
     read_media_type(request)
-    size = len(read_bytes(request)) * (INFLATES if request.META.get("HTTP_CONTENT_ENCODING") else 1)
+    size = len(read_bytes(request)) * (INFLATES if read_encoding(request) else 1)
     if size <= SMALL_BODY:
         yield
         return

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from activity.api.bodies import inflate
+from activity.api.bodies import inflate, read_encoding
 from activity.api.descriptions import EVENT_BODIES, EVENT_COMPONENTS, EVENT_HEADERS, HISTORY_TEXT
 from activity.api.large_bodies import turn_of
 from activity.api.messages import pointer_of, read_items
@@ -102,7 +102,7 @@ class Receipted(Response):
 
 def fingerprint(request: Request, strict: bool) -> str:
     """What makes two requests with events the same: the address, how they are to be taken, and the body without its encoding."""
-    body = inflate(request._request.body, request.headers.get("Content-Encoding", ""))
+    body = inflate(request._request.body, read_encoding(request._request))
     said = [request.get_full_path(), str(strict), str(request._request.content_type)]
     return sha256("\n".join(said).encode() + b"\n" + body).hexdigest()
 

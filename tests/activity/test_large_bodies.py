@@ -80,6 +80,17 @@ def test_who_still_sends_holds_nobody_up() -> None:
         slow.leave()
 
 
+def test_a_small_body_that_says_it_is_not_compressed_needs_no_turn() -> None:
+    first = Sender(request_of(LARGE))
+    try:
+        assert first.entered.wait(LATE)
+        plain = Sender(request_of(b" " * SMALL_BODY, {"Content-Encoding": "Identity"}))
+        assert plain.entered.wait(LATE)
+        plain.leave()
+    finally:
+        first.leave()
+
+
 def test_a_fault_gives_the_turn_on() -> None:
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), turn_of(request_of(LARGE)):
